@@ -1,0 +1,81 @@
+"""Registering and logging in: the bodies of the REST routes under /api/auth."""
+
+from enum import StrEnum
+from typing import Annotated
+
+import msgspec
+
+from protocol.permissions import Permission, Role
+
+Username = Annotated[
+    str,
+    msgspec.Meta(
+        min_length=3,
+        max_length=20,
+        pattern=r"^[A-Za-z0-9_\-]+$",
+        description="3 to 20 letters, digits, `_` or `-`; unique whatever its case.",
+    ),
+]
+Email = Annotated[
+    str,
+    msgspec.Meta(max_length=254, pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$", description="Unique."),
+]
+Secret = Annotated[str, msgspec.Meta(min_length=1, max_length=4096)]
+"""Never logged, never kept, never sent back. A password is 8 to 72 bytes of UTF-8."""
+
+PASSWORD_MIN_BYTES = 8
+PASSWORD_MAX_BYTES = 72
+
+
+class Register(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Body of POST /api/auth/register."""
+
+    username: Username
+    password: Secret
+    email: Email | None = None
+
+
+class Login(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Body of POST /api/auth/login. `username` may be the e-mail address."""
+
+    username: Annotated[str, msgspec.Meta(min_length=1, max_length=254)]
+    password: Secret
+
+
+class RefreshBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Body of POST /api/auth/refresh and /logout."""
+
+    refresh_token: Secret
+
+
+class Person(msgspec.Struct, frozen=True):
+    """Who is logged in."""
+
+    id: str
+    username: str
+    role: Role
+    permissions: tuple[Permission, ...]
+    email: str | None = None
+
+
+class Tokens(msgspec.Struct, frozen=True):
+    """What a log-in gives. `expires_in` is the access token's life in seconds."""
+
+    access_token: str
+    refresh_token: str
+    expires_in: int
+
+
+class LoggedIn(msgspec.Struct, frozen=True):
+    """`data` of register, login and refresh."""
+
+    user: Person
+    tokens: Tokens
+
+
+class AuthReason(StrEnum):
+    """Reasons for `conflict` and `refused` here."""
+
+    USERNAME_TAKEN = "username_taken"
+    EMAIL_TAKEN = "email_taken"
+    REGISTRATION_CLOSED = "registration_closed"

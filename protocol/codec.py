@@ -1,0 +1,112 @@
+"""Strict decoding and encoding. What is wrong with a message is said with the field's name."""
+
+import re
+from functools import cache
+from typing import Any, Final, NamedTuple, TypeVar
+
+import msgspec
+
+from protocol.errors import Code, Error, Failure
+from protocol.message import Spec
+
+T = TypeVar("T")
+
+MAX_DEPTH_MESSAGE: Final = "nested too deeply"
+_AT_PATH: Final = re.compile(r" - at `(\$[^`]*)`$")
+_NAMED_FIELD: Final = re.compile(r"(?:field|property) `([^`]+)`")
+
+_encoder: Final = msgspec.json.Encoder()
+
+
+class Ok(msgspec.Struct, frozen=True):
+    """A reply that carries what was asked for."""
+
+    data: Any
+    ok: bool = True
+
+
+class NotOk(msgspec.Struct, frozen=True):
+    """A reply that says why not."""
+
+    error: Error
+    ok: bool = False
+
+
+class Meta(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What stands beside an event's data. `seq` and `epoch` only for kept events."""
+
+    room: str
+    at: str
+    seq: int | None = None
+    epoch: str | None = None
+
+
+class Event(NamedTuple):
+    """An event as it came in, undecoded: name and the raw JSON of its data."""
+
+    name: str
+    data: msgspec.Raw
+
+
+@cache
+def _decoder(cls: type) -> msgspec.json.Decoder[Any]:
+    return msgspec.json.Decoder(cls, strict=True)
+
+
+def encode(value: object) -> bytes:
+    """JSON of a message. Raises TypeError for what is no message type."""
+    return _encoder.encode(value)
+
+
+def decode(cls: type[T], raw: bytes | str | msgspec.Raw) -> T:
+    """A value of the type. Raises Failure `invalid` with the field that is wrong."""
+    try:
+        value: T = _decoder(cls).decode(raw)
+    except msgspec.DecodeError as e:
+        raise Failure(_invalid(e)) from None
+    except RecursionError:
+        raise Failure(Error(Code.INVALID, MAX_DEPTH_MESSAGE)) from None
+    except UnicodeDecodeError:
+        raise Failure(Error(Code.INVALID, "the message is not UTF-8")) from None
+    return value
+
+
+def decode_call(spec: Spec, raw: bytes | str | msgspec.Raw) -> msgspec.Struct:
+    """A command or query of the registry. Raises Failure `invalid`."""
+    return decode(spec.type, raw)
+
+
+def _invalid(e: msgspec.DecodeError) -> Error:
+    """msgspec's words, with the path turned into a field: `$.a[0]` is `a[0]`."""
+    text = str(e)
+    field = None
+    if found := _AT_PATH.search(text):
+        field = found[1].removeprefix("$").removeprefix(".") or None
+        text = text[: found.start()]
+    if named := _NAMED_FIELD.search(text):
+        field = f"{field}.{named[1]}" if field else named[1]
+    return Error(Code.INVALID, f"{field}: {text}" if field else text, field=field)
+
+
+def reply_ok(data: object) -> bytes:
+    """The JSON of a reply that carries data."""
+    return _encoder.encode(Ok(data))
+
+
+def reply_error(error: Error) -> bytes:
+    """The JSON of a reply that says why not."""
+    return _encoder.encode(NotOk(error))
+
+
+def data_of(reply: bytes) -> msgspec.Raw:
+    """The undecoded `data` of an ok reply. Raises Failure where it is an error or no reply."""
+
+    class _Reply(msgspec.Struct):
+        ok: bool
+        data: msgspec.Raw = msgspec.Raw(b"null")
+        error: Error | None = None
+
+    found = decode(_Reply, reply)
+    if found.error is not None:
+        raise Failure(found.error)
+    return found.data

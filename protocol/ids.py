@@ -1,0 +1,36 @@
+"""Ids: opaque strings made by us, time-ordered so that an index grows at its end."""
+
+import os
+import time
+from typing import Annotated
+
+import msgspec
+
+_ID_PATTERN = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
+
+Id = Annotated[str, msgspec.Meta(pattern=_ID_PATTERN, description="An id made by the server (UUIDv7).")]
+RequestId = Annotated[
+    str,
+    msgspec.Meta(
+        min_length=1,
+        max_length=64,
+        pattern=r"^[A-Za-z0-9_\-.:]+$",
+        description="Made by the client, one a command (UUIDv7 is best): a retry with the same id "
+        "gets the first reply and changes nothing. Kept for 24 hours.",
+    ),
+]
+
+MAX_SAFE = 2**53 - 1
+"""The largest integer a JavaScript client reads exactly."""
+
+Count = Annotated[int, msgspec.Meta(ge=0, le=MAX_SAFE)]
+
+
+def uuid7(at_ms: int | None = None) -> str:
+    """A new UUIDv7. Source: RFC 9562, 5.7 (48 bits of Unix milliseconds, 74 random bits)."""
+    ms = time.time_ns() // 1_000_000 if at_ms is None else at_ms
+    raw = bytearray(ms.to_bytes(6, "big") + os.urandom(10))
+    raw[6] = 0x70 | raw[6] & 0x0F
+    raw[8] = 0x80 | raw[8] & 0x3F
+    text = raw.hex()
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"

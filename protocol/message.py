@@ -1,0 +1,181 @@
+"""The registry: every command, query and event, from the types that describe them.
+
+A message type is registered by its decorator. Validation, permissions, limits, documentation,
+metric labels and tests are all read from here.
+"""
+
+from collections.abc import Callable, Iterator
+from enum import StrEnum
+from typing import Any, Final, Generic, TypeVar, get_args, get_origin
+
+import msgspec
+
+from protocol.ids import RequestId
+from protocol.permissions import Permission
+from protocol.rooms import Room
+
+Reply = TypeVar("Reply", bound=msgspec.Struct)
+M = TypeVar("M", bound=type[msgspec.Struct])
+
+
+class Command(
+    msgspec.Struct, Generic[Reply], frozen=True, kw_only=True, forbid_unknown_fields=True
+):
+    """Changes something. Its reply is a promise: what it says is committed.
+
+    Derive from it directly: a command derived from a command would inherit its reply silently.
+    """
+
+    request_id: RequestId | None = None
+
+
+class Query(
+    msgspec.Struct, Generic[Reply], frozen=True, kw_only=True, forbid_unknown_fields=True
+):
+    """Asks and changes nothing."""
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that has happened, told to everybody in a room."""
+
+    def room(self) -> Room:
+        """The room it is told in."""
+        raise NotImplementedError
+
+
+class Done(msgspec.Struct, frozen=True):
+    """The reply of a command that has nothing to say but that it is done."""
+
+
+class Limit(StrEnum):
+    """How often: the classes of rate limits. Figures are in `RATES`."""
+
+    ACTION = "action"
+    CHAT = "chat"
+    READ = "read"
+    ROOM = "room"
+    RARE = "rare"
+
+
+RATES: Final[dict[Limit, tuple[float, int]]] = {
+    Limit.ACTION: (20.0, 40),
+    Limit.CHAT: (0.5, 5),
+    Limit.READ: (20.0, 60),
+    Limit.ROOM: (10.0, 60),
+    Limit.RARE: (1.0, 10),
+}
+"""Per person and class: sustained messages a second, and how many at once."""
+
+
+class Delivery(StrEnum):
+    """What may happen to an event on its way to one client."""
+
+    KEPT = "kept"  # numbered, in the history, never dropped
+    LATEST = "latest"  # a newer one replaces the one that waits
+    LOSSY = "lossy"  # the oldest that wait are dropped
+
+
+KEPT: Final = Delivery.KEPT
+LATEST: Final = Delivery.LATEST
+LOSSY: Final = Delivery.LOSSY
+
+
+class Kind(StrEnum):
+    """What a message is."""
+
+    COMMAND = "command"
+    QUERY = "query"
+    EVENT = "event"
+
+
+class Spec(msgspec.Struct, frozen=True):
+    """One entry of the registry."""
+
+    name: str
+    kind: Kind
+    type: type[msgspec.Struct]
+    doc: str
+    reply: type[msgspec.Struct] | None = None
+    permission: Permission | None = None
+    limit: Limit | None = None
+    delivery: Delivery | None = None
+
+    @property
+    def domain(self) -> str:
+        """The word before the dot."""
+        return self.name.partition(".")[0]
+
+
+_by_name: dict[str, Spec] = {}
+_by_type: dict[type, Spec] = {}
+
+
+def _add(spec: Spec) -> None:
+    if spec.name in _by_name or spec.type in _by_type:
+        raise ValueError(f"{spec.name} or {spec.type.__name__} is registered already")
+    if "." not in spec.name:
+        raise ValueError(f"{spec.name}: a name is domain.verb")
+    if not spec.doc:
+        raise ValueError(f"{spec.name}: a message needs a docstring, it becomes documentation")
+    _by_name[spec.name] = spec
+    _by_type[spec.type] = spec
+
+
+def _reply_of(cls: type[msgspec.Struct], base: Any) -> type[msgspec.Struct]:
+    for parent in getattr(cls, "__orig_bases__", ()):
+        if get_origin(parent) is base:
+            (reply,) = get_args(parent)
+            assert isinstance(reply, type)
+            return reply
+    raise TypeError(f"{cls.__name__} must derive from {base.__name__}[<its reply>] directly")
+
+
+def _register_call(
+    name: str, kind: Kind, base: Any, permission: Permission, limit: Limit
+) -> Callable[[M], M]:
+    def register(cls: M) -> M:
+        doc = (cls.__doc__ or "").strip()
+        reply = _reply_of(cls, base)
+        _add(Spec(name, kind, cls, doc, reply=reply, permission=permission, limit=limit))
+        return cls
+
+    return register
+
+
+def command(name: str, *, permission: Permission, limit: Limit) -> Callable[[M], M]:
+    """Register a `Command[Reply]` under its wire name."""
+    return _register_call(name, Kind.COMMAND, Command, permission, limit)
+
+
+def query(
+    name: str, *, permission: Permission, limit: Limit = Limit.READ
+) -> Callable[[M], M]:
+    """Register a `Query[Reply]` under its wire name."""
+    return _register_call(name, Kind.QUERY, Query, permission, limit)
+
+
+def event(name: str, *, delivery: Delivery) -> Callable[[M], M]:
+    """Register an `Event` under its wire name."""
+
+    def register(cls: M) -> M:
+        _add(Spec(name, Kind.EVENT, cls, (cls.__doc__ or "").strip(), delivery=delivery))
+        return cls
+
+    return register
+
+
+def find(name: str) -> Spec | None:
+    """The entry of a wire name, None where there is none. Never raises."""
+    return _by_name.get(name)
+
+
+def spec_of(cls: type) -> Spec:
+    """The entry of a message type. Raises KeyError where it is not registered."""
+    return _by_type[cls]
+
+
+def specs(*kinds: Kind) -> Iterator[Spec]:
+    """All entries of the kinds (of all, where none is named), by name."""
+    for name in sorted(_by_name):
+        if not kinds or _by_name[name].kind in kinds:
+            yield _by_name[name]

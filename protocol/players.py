@@ -1,0 +1,96 @@
+"""Players: level, gold, stamina."""
+
+from enum import StrEnum
+from typing import Annotated
+
+import msgspec
+
+from protocol import rooms
+from protocol.ids import Id
+from protocol.message import KEPT, LATEST, Command, Event, Limit, Query, command, event, query
+from protocol.permissions import Permission
+from protocol.rooms import Room
+
+Points = Annotated[int, msgspec.Meta(ge=0, le=1000)]
+
+
+class Player(msgspec.Struct, frozen=True):
+    """What is kept of a player, but for stamina. `exp` is a lifetime total."""
+
+    player_id: str
+    name: str
+    level: int
+    exp: int
+    exp_to_next: int
+    gold: int
+    gems: int
+    stat_points: int
+    attack: int
+    defense: int
+    max_hp: int
+    max_stamina: int
+
+
+class Stamina(msgspec.Struct, frozen=True):
+    """Stamina as it was at a moment. It grows by `regen` every `interval_s`, up to `maximum`."""
+
+    amount: int
+    maximum: int
+    at: str
+    next_at: str | None
+    regen: int
+    interval_s: float
+
+
+class PlayerView(msgspec.Struct, frozen=True):
+    """Reply of players.get and snapshot of a player's room."""
+
+    player: Player
+    stamina: Stamina
+
+
+class PlayerReason(StrEnum):
+    """Reasons for `refused` here."""
+
+    NO_PLAYER = "no_player"
+    NOT_ENOUGH_POINTS = "not_enough_points"
+    EXHAUSTED = "exhausted"
+    NOT_ENOUGH_GEMS = "not_enough_gems"
+
+
+@query("players.get", permission=Permission.PLAY)
+class GetPlayer(Query[PlayerView]):
+    """One's own player."""
+
+
+@command("players.allocate", permission=Permission.PLAY, limit=Limit.ACTION)
+class Allocate(Command[PlayerView]):
+    """Spend stat points, one for one. Raising max stamina refills it. Refused: not_enough_points."""
+
+    attack: Points = 0
+    defense: Points = 0
+    max_stamina: Points = 0
+
+
+@event("players.changed", delivery=KEPT)
+class PlayerChanged(Event):
+    """The player as it is now. `why` is allocate, reward, revive or level_up."""
+
+    why: str
+    player: Player
+
+    def room(self) -> Room:
+        """The player's own."""
+        return rooms.player(self.player.player_id)
+
+
+@event("players.stamina", delivery=LATEST)
+class StaminaChanged(Event):
+    """Stamina has grown, or was spent."""
+
+    player_id: Id
+    stamina: Stamina
+
+    def room(self) -> Room:
+        """The player's own."""
+        return rooms.player(self.player_id)

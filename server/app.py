@@ -1,0 +1,213 @@
+"""The composition root: the one place that lists domains, services and routes."""
+
+import asyncio
+import contextlib
+import gc
+import signal
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import socketio
+import uvicorn
+from starlette.applications import Starlette
+from starlette.routing import Mount
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp
+
+from server import auth, database, health, players
+from server.auth import routes as auth_routes
+from server.battles import handlers as battle_handlers
+from server.battles.rooms import BattleRoom, PoolRoom
+from server.battles.service import BattleService
+from server.battles.store import Battles
+from server.config import Settings
+from server.gateway import Gateway, Identity, Parts, unhandled
+from server.gateway import handlers as gateway_handlers
+from server.gateway.socketio import Server as SocketIOServer
+from server.players import handlers as player_handlers
+from server.players.rooms import PlayerRoom
+from server.players.service import StaminaPush
+from server.rest import EXCEPTION_HANDLERS, SecurityHeaders
+from server.runtime.clock import Clock, SystemClock
+from server.runtime.gauges import Gauges
+from server.runtime.log import logger
+from server.runtime.services import Service, run_all
+from server.users import Users
+
+log = logger("app")
+
+HANDLERS: Final = (gateway_handlers, player_handlers, battle_handlers)
+"""Importing them registers them."""
+
+DASHBOARD: Final = Path(__file__).parent / "dashboard"
+DRAIN_S: Final = 5.0
+RETRY_AFTER_MS: Final = 1000
+
+
+class App:
+    """One server, put together."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        db: database.Database,
+        gateway: Gateway,
+        people: auth.Auth,
+        clock: Clock,
+        gauges: Gauges,
+        parts: Parts,
+    ) -> None:
+        self.settings = settings
+        self.database = db
+        self.gateway = gateway
+        self.auth = people
+        self.health = health.Health(db, gateway, clock)
+        self.clock = clock
+        regen = players.Regen(
+            round(settings.stamina_regen_interval * 1000), settings.stamina_regen_percent
+        )
+        self.players = players.Players(db.reader, regen)
+        self.battles = Battles(db)
+        for part in (gateway, people, self.players, self.battles):
+            parts.add(part)
+        people.at_registration(self.players.start)
+        gateway.rooms.add("player", PlayerRoom(db.reader, self.players, clock))
+        gateway.rooms.add("battles", PoolRoom(self.battles))
+        gateway.rooms.add("battle", BattleRoom(self.battles))
+        self._battle_service = BattleService(self.battles, gateway, clock)
+        self.services: dict[str, Service] = {
+            "battles": self._battle_service.run,
+            "battle pool": self._battle_service.keep_pool,
+            "stamina": StaminaPush(self.players, gateway, clock).run,
+        }
+        self.asgi = self._asgi(gauges)
+
+    def _asgi(self, gauges: Gauges) -> ASGIApp:
+        routes = [
+            *auth_routes.routes(self.auth, self.gateway),
+            *health.routes(self.health, gauges, self.settings.metrics_token),
+            Mount("/", StaticFiles(directory=DASHBOARD, html=True)),
+        ]
+        rest = Starlette(routes=routes, exception_handlers=EXCEPTION_HANDLERS)
+        rest.add_middleware(SecurityHeaders)
+        sockets = SocketIOServer(self.gateway, self._allows_origin)
+        app: ASGIApp = socketio.ASGIApp(sockets, other_asgi_app=rest)
+        return app
+
+    def _allows_origin(self, origin: str, environ: dict[str, Any]) -> bool:
+        scheme = environ["wsgi.url_scheme"]
+        own = f"{scheme}://{environ.get('HTTP_HOST', '')}"
+        return origin == own or origin in self.settings.cors_origins
+
+    async def start(self) -> None:
+        """Take up what is open from the time before."""
+        await self._battle_service.resume()
+        await self._battle_service.fill_pool()
+        self.health.started = True
+
+
+@asynccontextmanager
+async def opened(settings: Settings, clock: Clock | None = None) -> AsyncIterator[App]:
+    """A server whose database is open and up to date. Closing commits what is queued."""
+    if names := unhandled():
+        raise RuntimeError(f"nobody handles {', '.join(names)}")
+    clock = clock or SystemClock()
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    await asyncio.to_thread(database.migrate, settings.database)
+    gauges, parts = Gauges(), Parts()
+
+    async def authenticate(given: object) -> Identity:
+        return await people.identify(given)
+
+    gateway = Gateway(settings, parts, clock, gauges, authenticate)
+    db = await database.connect(
+        settings.database,
+        readers=settings.db_pool_size,
+        publish=gateway.rooms.publish,
+        gauges=gauges,
+    )
+    gateway.use(db)
+    passwords = auth.Passwords(settings.password_hash_cost)
+    secret = auth.load_secret(settings.secret_key, settings.data_dir)
+    people = auth.Auth(
+        db,
+        Users(db.reader),
+        passwords,
+        auth.Tokens(secret, settings.access_token_expire_minutes * 60),
+        clock,
+        refresh_life_s=settings.refresh_token_expire_days * 86_400,
+        registration_open=settings.registration == "open",
+    )
+    try:
+        yield App(settings, db, gateway, people, clock, gauges, parts)
+    finally:
+        passwords.close()
+        await db.close()
+
+
+class _WebServer(uvicorn.Server):
+    """uvicorn that leaves the signals to us: clients hear of it before sockets close."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Capture none."""
+        yield
+
+
+async def serve(settings: Settings, ready: Any = None) -> None:
+    """Run a server until SIGTERM or SIGINT. Raises ServiceFailed where a service keeps crashing.
+
+    `ready` is called with the address once it listens.
+    """
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    async with opened(settings) as app:
+        await app.start()
+        web = _WebServer(
+            uvicorn.Config(
+                app.asgi,
+                host=settings.host,
+                port=settings.port,
+                ws="websockets-sansio",
+                ws_max_size=settings.max_message_bytes,
+                ws_per_message_deflate=False,
+                log_config=None,
+                access_log=False,
+                lifespan="off",
+                server_header=False,
+                timeout_graceful_shutdown=2,
+            )
+        )
+        serving = asyncio.create_task(web.serve(), name="web")
+        serving.add_done_callback(lambda _: stop.set())
+        services = asyncio.create_task(run_all(app.services, app.clock, stop))
+        services.add_done_callback(lambda _: stop.set())
+        # What lives as long as the process is not looked at by the garbage collector again.
+        gc.collect()
+        gc.freeze()
+        await _until_listening(web, serving)
+        if ready is not None and web.started:
+            ready(_address(web))
+        await stop.wait()
+        log.info("closing")
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(DRAIN_S):
+                await app.gateway.drain(RETRY_AFTER_MS)
+        web.should_exit = True
+        await serving
+        await services
+
+
+async def _until_listening(web: uvicorn.Server, serving: asyncio.Task[None]) -> None:
+    while not web.started and not serving.done():
+        await asyncio.sleep(0.01)
+
+
+def _address(web: uvicorn.Server) -> str:
+    host, port = web.servers[0].sockets[0].getsockname()[:2]
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+

@@ -1,0 +1,74 @@
+"""Passwords: bcrypt in threads of its own, so that a log-in never holds up the loop."""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final, TypeVar
+
+import bcrypt
+
+from protocol.auth import PASSWORD_MAX_BYTES, PASSWORD_MIN_BYTES
+from protocol.errors import busy, invalid
+
+T = TypeVar("T")
+
+THREADS: Final = 2
+MAX_WAITING: Final = 64
+
+
+def check_length(password: str) -> bytes:
+    """The password as bytes. Raises Failure `invalid` where there are not 8 to 72 of them.
+
+    Source: bcrypt reads no more than 72 bytes.
+    """
+    raw = password.encode()
+    if not PASSWORD_MIN_BYTES <= len(raw) <= PASSWORD_MAX_BYTES:
+        limits = f"{PASSWORD_MIN_BYTES} to {PASSWORD_MAX_BYTES} bytes of UTF-8"
+        raise invalid("password", f"must have {limits}, this has {len(raw)}")
+    return raw
+
+
+class Passwords:
+    """Hashing and checking."""
+
+    def __init__(self, cost: int) -> None:
+        self._cost = cost
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="bcrypt")
+        self._waiting = 0
+        # Checked in the place of a person who is not there, so that both take as long.
+        self._nobody = bcrypt.hashpw(b"nobody has this password", bcrypt.gensalt(cost))
+
+    async def hash(self, password: str) -> str:
+        """The hash of a new password. Raises Failure `invalid`, `busy`."""
+        raw = check_length(password)
+        return (await self._run(self._hash, raw)).decode()
+
+    async def matches(self, password: str, password_hash: str | None) -> bool:
+        """Whether the password is right; without a hash it never is, and takes as long.
+
+        Raises Failure `busy`.
+        """
+        raw = password.encode()[:PASSWORD_MAX_BYTES]
+        known = self._nobody if password_hash is None else password_hash.encode()
+        right = await self._run(self._check, raw, known)
+        return right and password_hash is not None and len(password.encode()) == len(raw)
+
+    def close(self) -> None:
+        """End the threads."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def _hash(self, raw: bytes) -> bytes:
+        return bcrypt.hashpw(raw, bcrypt.gensalt(self._cost))
+
+    @staticmethod
+    def _check(raw: bytes, known: bytes) -> bool:
+        return bcrypt.checkpw(raw, known)
+
+    async def _run(self, work: Callable[..., T], *given: bytes) -> T:
+        if self._waiting >= MAX_WAITING:
+            raise busy("too many are logging in", retry_after_ms=2000)
+        self._waiting += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, work, *given)
+        finally:
+            self._waiting -= 1

@@ -1,0 +1,28 @@
+"""The secret that signs tokens: given, or made once and kept beside the embedded database."""
+
+import os
+import secrets
+from pathlib import Path
+from typing import Final
+
+MIN_BYTES: Final = 32
+FILE: Final = "secret_key"
+
+
+def load_secret(given: str | None, data_dir: Path) -> bytes:
+    """The secret as bytes; without a given one, that of the file, made if it is not there.
+
+    Source: RFC 7518, 3.2: a key for HS256 has at least 256 bits.
+    """
+    if given:
+        return given.encode()
+    path = data_dir / FILE
+    try:
+        # Only whoever makes the file writes it, and nobody else can read it.
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return path.read_bytes()
+    with os.fdopen(descriptor, "wb") as file:
+        secret = secrets.token_hex(MIN_BYTES).encode()
+        file.write(secret)
+    return secret

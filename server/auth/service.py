@@ -1,0 +1,216 @@
+"""Registering, logging in, and saying who opens a connection."""
+
+import secrets
+from collections.abc import Callable
+from typing import Final
+
+from protocol.auth import AuthReason, LoggedIn, Login, Person, Register
+from protocol.auth import Tokens as TokenPair
+from protocol.errors import busy, conflict, refused, unauthenticated
+from protocol.ids import uuid7
+from protocol.permissions import SCOPES, Permission, Role, granted
+from protocol.times import rfc3339
+from server.auth.passwords import Passwords
+from server.auth.store import Logins
+from server.auth.tokens import Tokens
+from server.database import Database, Stale, Work
+from server.gateway import Identity
+from server.runtime.clock import Clock
+from server.users import User, Users
+
+REUSE_GRACE_MS: Final = 10_000
+"""A refresh token may be used again so soon: its reply may have been lost."""
+
+AtRegistration = Callable[[Work, User, int], None]
+"""What else a registration makes, in the same unit: given the work, the person, the time."""
+
+
+def person(user: User) -> Person:
+    """A person as clients see them."""
+    return Person(
+        id=user.id,
+        username=user.username,
+        role=user.role,
+        permissions=tuple(sorted(granted(user.role))),
+        email=user.email,
+    )
+
+
+class Auth:
+    """Who may come in."""
+
+    def __init__(
+        self,
+        database: Database,
+        users: Users,
+        passwords: Passwords,
+        tokens: Tokens,
+        clock: Clock,
+        *,
+        refresh_life_s: int,
+        registration_open: bool,
+    ) -> None:
+        self._database = database
+        self._logins = Logins(database.reader)
+        self._users = users
+        self._passwords = passwords
+        self._tokens = tokens
+        self._clock = clock
+        self._refresh_life_s = refresh_life_s
+        self._registration_open = registration_open
+        self._at_registration: list[AtRegistration] = []
+
+    def at_registration(self, add: AtRegistration) -> None:
+        """Ask to add to the unit of every registration."""
+        self._at_registration.append(add)
+
+    async def register(self, body: Register) -> LoggedIn:
+        """Add a person with the role `player` and log in.
+
+        Raises Failure `refused` registration_closed, `conflict` username_taken or email_taken,
+        `invalid`, `busy`.
+        """
+        if not self._registration_open:
+            raise refused(AuthReason.REGISTRATION_CLOSED, "registration is closed")
+        await self._check_free(body.username, body.email)
+        return await self.add(body.username, body.password, Role.PLAYER, body.email)
+
+    async def add(
+        self, username: str, password: str, role: Role, email: str | None = None
+    ) -> LoggedIn:
+        """Add a person of any role and log in. Raises Failure as `register` does."""
+        password_hash = await self._passwords.hash(password)
+        user = User(uuid7(), username, email, password_hash, role, disabled=False)
+        work, now = self._work()
+        self._users.add(work, user, now)
+        for add in self._at_registration:
+            add(work, user, now)
+        logged_in = self._log_in(work, user, uuid7(), now)
+        try:
+            await self._database.writer.submit(work, b"", None)
+        except Stale:
+            # Somebody took the name or the address since it was looked up.
+            await self._check_free(username, email)
+            raise busy("too many register at once") from None
+        return logged_in
+
+    async def _check_free(self, username: str, email: str | None) -> None:
+        if await self._users.by_name(username) is not None:
+            raise conflict(AuthReason.USERNAME_TAKEN, "the username is taken", field="username")
+        if email is not None and await self._users.by_email(email) is not None:
+            raise conflict(AuthReason.EMAIL_TAKEN, "the e-mail address is taken", field="email")
+
+    async def log_in(self, body: Login) -> LoggedIn:
+        """Log in. Raises Failure `unauthenticated`, the same for anything that is wrong; `busy`."""
+        user = await self._users.by_login(body.username)
+        known = None if user is None else user.password_hash
+        right = await self._passwords.matches(body.password, known)
+        if user is None or not right or user.disabled:
+            raise unauthenticated("the username or the password is wrong")
+        work, now = self._work()
+        logged_in = self._log_in(work, user, uuid7(), now)
+        await self._database.writer.submit(work, b"", None)
+        return logged_in
+
+    async def refresh(self, refresh_token: str) -> LoggedIn:
+        """Trade a refresh token for a new pair. Raises Failure `unauthenticated`.
+
+        A token that was used before ends the whole log-in: somebody has a copy.
+        Source: RFC 9700, 4.14.2 (refresh token rotation).
+        """
+        stored = await self._logins.find(refresh_token)
+        now = self._clock.now_ms()
+        if stored is None or stored.revoked or stored.expires_at <= now:
+            raise unauthenticated("the refresh token is not accepted")
+        if stored.used_at is not None and now - stored.used_at > REUSE_GRACE_MS:
+            await self._revoke(stored.family)
+            raise unauthenticated("the refresh token is not accepted")
+        user = await self._users.by_id(stored.user_id)
+        if user is None or user.disabled:
+            raise unauthenticated("the refresh token is not accepted")
+        work, now = self._work()
+        self._logins.use(work, refresh_token, now)
+        logged_in = self._log_in(work, user, stored.family, now)
+        try:
+            await self._database.writer.submit(work, b"", None)
+        except Stale:
+            raise unauthenticated("the refresh token is not accepted") from None
+        return logged_in
+
+    async def log_out(self, refresh_token: str) -> str | None:
+        """End a log-in. Returns its session, None where there is no such token."""
+        stored = await self._logins.find(refresh_token)
+        if stored is None:
+            return None
+        await self._revoke(stored.family)
+        return stored.family
+
+    async def identify(self, auth: object) -> Identity:
+        """Who opens a connection: `{token}` or `{service_key}`. Raises Failure."""
+        given = auth if isinstance(auth, dict) else {}
+        token, key = given.get("token"), given.get("service_key")
+        if isinstance(token, str):
+            return await self.identify_token(token)
+        if isinstance(key, str):
+            return await self._identify_service(key)
+        raise unauthenticated("give a token or a service_key")
+
+    async def identify_token(self, token: str) -> Identity:
+        """Who an access token speaks for, if the log-in still holds. Raises Failure."""
+        identity = self._tokens.read(token)
+        assert identity.session is not None
+        assert identity.role is not None
+        if not await self._logins.alive(identity.session, identity.id, identity.role):
+            raise unauthenticated("the access token is not accepted")
+        return identity
+
+    async def me(self, token: str) -> Person:
+        """The person an access token speaks for. Raises Failure `unauthenticated`."""
+        identity = await self.identify_token(token)
+        user = await self._users.by_id(identity.id)
+        if user is None:
+            raise unauthenticated("the access token is not accepted")
+        return person(user)
+
+    async def _identify_service(self, key: str) -> Identity:
+        found = await self._logins.find_key(key)
+        if found is None:
+            raise unauthenticated("the service key is not accepted")
+        return Identity(
+            id=found.id,
+            name=found.name,
+            permissions=frozenset({Permission.CONNECT, *map(Permission, found.scopes)}),
+        )
+
+    async def add_service_key(self, name: str, scopes: list[str]) -> str:
+        """Make a service key: shown once, stored hashed. Raises ValueError."""
+        if unknown := set(scopes) - SCOPES:
+            known = ", ".join(sorted(SCOPES))
+            raise ValueError(f"no such scope: {', '.join(sorted(unknown))} (there are: {known})")
+        key = f"wrk_{secrets.token_urlsafe(32)}"
+        work, now = self._work()
+        self._logins.add_key(work, uuid7(), name, key, " ".join(sorted(set(scopes))), now)
+        try:
+            await self._database.writer.submit(work, b"", None)
+        except Stale:
+            raise ValueError(f"there is a service key named {name} already") from None
+        return key
+
+    def _work(self) -> tuple[Work, int]:
+        now = self._clock.now_ms()
+        return Work(rfc3339(now)), now
+
+    def _log_in(self, work: Work, user: User, session: str, now: int) -> LoggedIn:
+        refresh_token = secrets.token_urlsafe(32)
+        expires_at = now + self._refresh_life_s * 1000
+        self._logins.add(work, refresh_token, session, user.id, expires_at)
+        access_token = self._tokens.make(user.id, user.username, user.role, session, now)
+        pair = TokenPair(access_token, refresh_token, self._tokens.life_s)
+        return LoggedIn(person(user), pair)
+
+    async def _revoke(self, session: str) -> None:
+        work, _ = self._work()
+        self._logins.revoke(work, session)
+        await self._database.writer.submit(work, b"", None)
+
+

@@ -1,0 +1,1 @@
+"""Battles: live and co-operative."""

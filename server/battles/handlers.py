@@ -1,0 +1,139 @@
+"""What a player may ask and do in battles."""
+
+from protocol.battles import (
+    Attack,
+    Battle,
+    BattlePage,
+    BattleReason,
+    Claim,
+    Claimed,
+    GetBattle,
+    HistoryPage,
+    Join,
+    Leave,
+    ListBattles,
+    ListHistory,
+    RewardClaimed,
+    Revive,
+    Say,
+    Seated,
+    Strike,
+    Struck,
+)
+from protocol.errors import refused
+from protocol.message import Done
+from server.battles import rules
+from server.battles.catalogue import REVIVE_GEMS
+from server.battles.formulas import cost
+from server.battles.store import Battles
+from server.gateway import Context, handles
+from server.players import Players
+from server.players.rules import gain, refreshed, spend_gems, spend_stamina
+
+
+@handles(ListBattles)
+async def list_battles(ctx: Context, query: ListBattles) -> BattlePage:
+    """Battles of a status."""
+    return await ctx.part(Battles).page(query.status, query.limit, query.cursor)
+
+
+@handles(ListHistory)
+async def history(ctx: Context, query: ListHistory) -> HistoryPage:
+    """One's own past battles."""
+    return await ctx.part(Battles).history(ctx.user.id, query.limit, query.cursor)
+
+
+@handles(GetBattle)
+async def get(ctx: Context, query: GetBattle) -> Battle:
+    """One battle in whole."""
+    return (await ctx.part(Battles).get(query.battle_id)).committed.battle
+
+
+@handles(Join)
+async def join(ctx: Context, cmd: Join) -> Seated:
+    """Take a seat."""
+    battles = ctx.part(Battles)
+    elsewhere = await battles.seat_of(ctx.user.id)
+    if elsewhere not in (None, cmd.battle_id):
+        raise refused(BattleReason.SEATED_ELSEWHERE, f"seated in the battle {elsewhere}")
+    player = await ctx.part(Players).get(ctx.user.id)
+    copy = await battles.get(cmd.battle_id)
+    hosted = copy.tip
+    events = rules.join(hosted.battle, player.tip, ctx.now, hosted.rolls())
+    if not events:
+        return Seated(hosted.battle.seats[ctx.user.id], hosted.battle.seq)
+    work = ctx.work()
+    battle = battles.record(work, copy, events)
+    return await ctx.commit(work, Seated(battle.seats[ctx.user.id], battle.seq))
+
+
+@handles(Leave)
+async def leave(ctx: Context, cmd: Leave) -> Done:
+    """Give up one's seat."""
+    battles = ctx.part(Battles)
+    copy = await battles.get(cmd.battle_id)
+    work = ctx.work()
+    battles.record(work, copy, rules.leave(copy.tip.battle, ctx.user.id, ctx.now))
+    return await ctx.commit(work, Done())
+
+
+@handles(Attack)
+async def attack(ctx: Context, cmd: Attack) -> Strike:
+    """Strike an enemy."""
+    battles, players = ctx.part(Battles), ctx.part(Players)
+    player = await players.get(ctx.user.id)
+    copy = await battles.get(cmd.battle_id)
+    hosted, price = copy.tip, cost(cmd.kind)
+    left = refreshed(player.tip, ctx.now, players.regen).stamina - price
+    events = rules.strike(
+        hosted.battle, ctx.user.id, cmd.enemy_id, cmd.kind, left, hosted.rolls(), ctx.now
+    )
+    spent = spend_stamina(player.tip, price, ctx.now, players.regen)
+    work = ctx.work()
+    battles.record(work, copy, events)
+    players.save_stamina(work, player, spent)
+    struck = events[0]
+    assert isinstance(struck, Struck)
+    reply = Strike(struck.damage, struck.critical, struck.enemy_hp, struck.stamina)
+    return await ctx.commit(work, reply)
+
+
+@handles(Revive)
+async def revive(ctx: Context, cmd: Revive) -> Done:
+    """Get up again for gems."""
+    battles, players = ctx.part(Battles), ctx.part(Players)
+    player = await players.get(ctx.user.id)
+    copy = await battles.get(cmd.battle_id)
+    events = rules.revive(copy.tip.battle, ctx.user.id)
+    paid = spend_gems(player.tip, REVIVE_GEMS)
+    work = ctx.work()
+    battles.record(work, copy, events)
+    players.save(work, player, paid, why="revive", now=ctx.now, ref=cmd.battle_id)
+    return await ctx.commit(work, Done())
+
+
+@handles(Say)
+async def say(ctx: Context, cmd: Say) -> Done:
+    """Say a line."""
+    battles = ctx.part(Battles)
+    copy = await battles.get(cmd.battle_id)
+    work = ctx.work()
+    battles.record(work, copy, rules.chat(copy.tip.battle, ctx.user.id, cmd.text, ctx.now))
+    return await ctx.commit(work, Done())
+
+
+@handles(Claim)
+async def claim(ctx: Context, cmd: Claim) -> Claimed:
+    """Take one's reward."""
+    battles, players = ctx.part(Battles), ctx.part(Players)
+    player = await players.get(ctx.user.id)
+    copy = await battles.get(cmd.battle_id)
+    events = rules.claim(copy.tip.battle, ctx.user.id)
+    claimed = events[0]
+    assert isinstance(claimed, RewardClaimed)
+    richer = gain(player.tip, claimed.gold, claimed.exp, ctx.now)
+    work = ctx.work()
+    battles.record(work, copy, events)
+    saved = players.save(work, player, richer, why="reward", now=ctx.now, ref=cmd.battle_id)
+    reply = Claimed(claimed.gold, claimed.exp, saved.gold, saved.level)
+    return await ctx.commit(work, reply)

@@ -1,0 +1,33 @@
+"""Chance that can be repeated: the numbers follow from a seed and a place in the log."""
+
+from collections.abc import Sequence
+from hashlib import blake2b
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+class Rolls:
+    """The rolls of one decision.
+
+    `seed` is the battle's own and secret until it is over: whoever knows it knows what will be
+    rolled. `seq` is the battle's when the decision is taken, so the event numbered n that a
+    decision begins with can be decided again, and compared, with Rolls(seed, n - 1).
+    """
+
+    __slots__ = ("_count", "_prefix")
+
+    def __init__(self, seed: str, seq: int) -> None:
+        self._prefix = f"{seed}:{seq}:"
+        self._count = 0
+
+    def next(self) -> float:
+        """The next number, uniform in [0, 1)."""
+        digest = blake2b(f"{self._prefix}{self._count}".encode(), digest_size=8).digest()
+        self._count += 1
+        # 53 bits are what a float holds exactly: more would round up to 1.0 now and then.
+        return (int.from_bytes(digest, "big") >> 11) / (1 << 53)
+
+    def choice(self, options: Sequence[T]) -> T:
+        """One of the options, each as likely. Takes one number. Raises IndexError for none."""
+        return options[int(self.next() * len(options))]

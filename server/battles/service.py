@@ -1,0 +1,116 @@
+"""What happens in battles by itself: blows of enemies, ends, the pool, players who come and go."""
+
+from typing import Final
+
+from protocol.battles import Difficulty
+from protocol.times import rfc3339
+from server.battles import rules, schedule
+from server.battles.catalogue import TIERS
+from server.battles.state import seated
+from server.battles.store import Battles, Hosted
+from server.database import Stale
+from server.gateway import Gateway
+from server.runtime.clock import Clock
+from server.runtime.log import logger
+
+log = logger("battles")
+
+EVERY_S: Final = 0.2
+POOL_SIZE: Final = 3
+
+REQUIRED_LEVELS: Final[dict[Difficulty, int]] = {
+    Difficulty.EASY: 1,
+    Difficulty.MEDIUM: 1,
+    Difficulty.HARD: 5,
+    Difficulty.EPIC: 10,
+    Difficulty.LEGENDARY: 20,
+}
+"""The level that the pool's battles of a difficulty ask for."""
+
+
+class BattleService:
+    """The loops of battles."""
+
+    def __init__(self, battles: Battles, gateway: Gateway, clock: Clock) -> None:
+        self._battles = battles
+        self._presence = gateway.presence
+        self._clock = clock
+        self._offered = 0
+        gateway.presence.on_change(self.here, self.gone)
+
+    async def resume(self) -> None:
+        """At start: take up what is open. Nobody is connected yet, so all seats are away."""
+        await self._battles.resume()
+        now = self._clock.now_ms()
+        for battle_id in list(self._battles.due):
+            for seat in seated((await self._battles.get(battle_id)).tip.battle):
+                await self._away(battle_id, seat.player_id, now)
+
+    async def run(self) -> None:
+        """Let time pass in all battles under way, again and again."""
+        while True:
+            await self.tick()
+            await self._clock.sleep(EVERY_S)
+
+    async def tick(self) -> None:
+        """Carry out all that is due."""
+        now = self._clock.now_ms()
+        at = rfc3339(now)
+        for battle_id, due in list(self._battles.due.items()):
+            if due is not None and due <= at:
+                await self._pass_time(battle_id, now)
+
+    async def _pass_time(self, battle_id: str, now: int) -> None:
+        def decide(hosted: Hosted) -> rules.Events:
+            return schedule.tick(hosted.battle, now, hosted.rolls())
+
+        try:
+            await self._battles.carry_out(battle_id, decide, now)
+        except Stale:
+            log.warning("tick_put_off", battle_id=battle_id)  # it is still due next time
+
+    async def keep_pool(self) -> None:
+        """Keep the pool full, again and again."""
+        while True:
+            self._battles.taken.clear()
+            await self.fill_pool()
+            await self._battles.taken.wait()
+
+    async def fill_pool(self) -> None:
+        """Offer battles until three wait, one of them easy and for level 1."""
+        while True:
+            waiting = self._battles.waiting.values()
+            if not any(w.difficulty is Difficulty.EASY and w.required_level == 1 for w in waiting):
+                difficulty = Difficulty.EASY
+            elif len(waiting) < POOL_SIZE:
+                difficulty = self._next_difficulty()
+            else:
+                return
+            now = self._clock.now_ms()
+            await self._battles.offer(difficulty, REQUIRED_LEVELS[difficulty], now)
+
+    def _next_difficulty(self) -> Difficulty:
+        """All in turn, so that each is met."""
+        self._offered += 1
+        return list(TIERS)[self._offered % len(TIERS)]
+
+    async def here(self, player_id: str) -> None:
+        """A person has come: back to the seat that was kept."""
+        battle_id = await self._battles.seat_of(player_id)
+        if battle_id is not None:
+            await self._battles.carry_out(
+                battle_id,
+                lambda hosted: rules.back(hosted.battle, player_id),
+                self._clock.now_ms(),
+            )
+
+    async def gone(self, player_id: str) -> None:
+        """A person has gone: the seat is kept for a while."""
+        battle_id = await self._battles.seat_of(player_id)
+        if battle_id is not None and player_id not in self._presence:
+            await self._away(battle_id, player_id, self._clock.now_ms())
+
+    async def _away(self, battle_id: str, player_id: str, now: int) -> None:
+        await self._battles.carry_out(
+            battle_id, lambda hosted: rules.away(hosted.battle, player_id, now), now
+        )

@@ -1,0 +1,314 @@
+"""The rows of battles. The log of a battle's room is the battle; its row holds a snapshot."""
+
+import asyncio
+import secrets
+from collections.abc import Callable
+from typing import Final, NamedTuple
+
+from protocol import codec, rooms
+from protocol.battles import (
+    Battle,
+    BattleEvent,
+    BattlePage,
+    BattleSummary,
+    Closed,
+    Created,
+    Difficulty,
+    HistoryEntry,
+    HistoryPage,
+    Offered,
+    PlayerJoined,
+    PlayerLeft,
+    Pool,
+    RewardClaimed,
+    Status,
+)
+from protocol.errors import not_found
+from protocol.ids import uuid7
+from protocol.message import find
+from protocol.times import rfc3339
+from server.battles import rules, schedule
+from server.battles.rolls import Rolls
+from server.battles.state import apply, fold, is_over, summary
+from server.database import ANY_NUMBER, Copy, Database, Hot, Row, Stale, Statement, Work
+from server.database.history import Kept, after, bounds
+
+MAX_HOT: Final = 5_000
+SNAPSHOT_EVERY: Final = 100
+MAX_DECISIONS: Final = 5
+FIRST_CURSOR: Final = "~"  # sorts after every id
+
+_INSERT: Final = Statement(
+    "battles.insert",
+    "insert into battles (battle_id, status, seed, summary, state, state_seq)"
+    " values (:battle_id, :status, :seed, :summary, :state, :state_seq)",
+)
+_LOAD: Final = Statement(
+    "battles.load", "select seed, state, state_seq from battles where battle_id = :battle_id"
+)
+_SAVE: Final = Statement(
+    "battles.save",
+    "update battles set status = :status, summary = :summary, state = :state,"
+    " state_seq = :state_seq where battle_id = :battle_id",
+)
+_OPEN: Final = Statement(
+    "battles.open",
+    "select battle_id, summary from battles where status in ('waiting', 'in_progress')"
+    " order by battle_id",
+)
+_PAGE: Final = Statement(
+    "battles.page",
+    "select battle_id, summary from battles where status = :status and battle_id < :cursor"
+    " order by battle_id desc limit :places",
+)
+_SIT: Final = Statement(
+    "battles.sit",
+    "insert into battle_seats (player_id, battle_id, seated, result)"
+    " values (:player_id, :battle_id, true, null)"
+    " on conflict (player_id, battle_id) do update set seated = true",
+)
+_STAND: Final = Statement(
+    "battles.stand",
+    "update battle_seats set seated = false"
+    " where player_id = :player_id and battle_id = :battle_id",
+)
+_STAND_ALL: Final = Statement(
+    "battles.stand_all", "update battle_seats set seated = false where battle_id = :battle_id"
+)
+_RESULT: Final = Statement(
+    "battles.result",
+    "update battle_seats set result = :result"
+    " where player_id = :player_id and battle_id = :battle_id",
+)
+_SEAT_OF: Final = Statement(
+    "battles.seat_of", "select battle_id from battle_seats where player_id = :player_id and seated"
+)
+_HISTORY: Final = Statement(
+    "battles.history",
+    "select battle_id, result from battle_seats"
+    " where player_id = :player_id and result is not null and battle_id < :cursor"
+    " order by battle_id desc limit :places",
+)
+
+
+class Hosted(NamedTuple):
+    """A battle with the seed of its rolls, which nobody is told."""
+
+    battle: Battle
+    seed: str
+
+    def rolls(self) -> Rolls:
+        """The rolls of the next decision."""
+        return Rolls(self.seed, self.battle.seq)
+
+
+Decide = Callable[[Hosted], rules.Events]
+
+
+def _page(rows: list[Row], limit: int) -> tuple[list[str], str | None]:
+    """The texts of a page that was read with one row more, and the cursor of the next one."""
+    shown = rows[:limit]
+    return [row[1] for row in shown], shown[-1][0] if len(rows) > limit else None
+
+
+class Battles:
+    """All battles. Whoever changes one records events on a hot copy in a unit of work."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self.hot: Hot[Hosted] = Hot(self._load, MAX_HOT)
+        self.due: dict[str, str | None] = {}  # of the battles under way: when to look again
+        self.waiting: dict[str, BattleSummary] = {}
+        self.taken = asyncio.Event()  # the pool wants to be filled up
+
+    # ---- reading
+
+    async def _load(self, battle_id: str) -> Hosted | None:
+        async with self._database.reader.moment() as reading:
+            row = await reading.one(_LOAD, battle_id=battle_id)
+            if row is None:
+                return None
+            seed, state, state_seq = row
+            log = await after(reading, rooms.battle(battle_id), state_seq)
+        battle = fold(codec.decode(Battle, state), [self._event(kept) for kept in log])
+        return Hosted(battle, seed)
+
+    @staticmethod
+    def _event(kept: Kept) -> BattleEvent:
+        spec = find(kept.name)
+        assert spec is not None
+        event = codec.decode(spec.type, kept.data)
+        assert isinstance(event, BattleEvent)
+        return event
+
+    async def get(self, battle_id: str) -> Copy[Hosted]:
+        """The hot copy of a battle. Raises Failure `not_found`."""
+        copy = await self.hot.get(battle_id)
+        if copy is None:
+            raise not_found("battle")
+        return copy
+
+    async def seat_of(self, player_id: str) -> str | None:
+        """The battle in which a player has a seat."""
+        row = await self._database.reader.one(_SEAT_OF, player_id=player_id)
+        return None if row is None else str(row[0])
+
+    async def pool(self) -> tuple[int, Pool]:
+        """The pool, and the number of the last event of its room."""
+        async with self._database.reader.moment() as reading:
+            found = await reading.all(_OPEN)
+            there = await bounds(reading, rooms.battles())
+        return there.newest, Pool(tuple(codec.decode(BattleSummary, row[1]) for row in found))
+
+    async def page(self, status: Status, limit: int, cursor: str | None) -> BattlePage:
+        """Battles of a status, newest first."""
+        rows = await self._database.reader.all(
+            _PAGE, status=status, cursor=cursor or FIRST_CURSOR, places=limit + 1
+        )
+        texts, further = _page(rows, limit)
+        return BattlePage(tuple(codec.decode(BattleSummary, text) for text in texts), further)
+
+    async def history(self, player_id: str, limit: int, cursor: str | None) -> HistoryPage:
+        """A player's past battles, newest first."""
+        rows = await self._database.reader.all(
+            _HISTORY, player_id=player_id, cursor=cursor or FIRST_CURSOR, places=limit + 1
+        )
+        texts, further = _page(rows, limit)
+        return HistoryPage(tuple(codec.decode(HistoryEntry, text) for text in texts), further)
+
+    async def resume(self) -> None:
+        """Take up what is open, at start: what is under way is looked at at once."""
+        for battle_id, text in await self._database.reader.all(_OPEN):
+            known = codec.decode(BattleSummary, text)
+            if known.status is Status.WAITING:
+                self.waiting[battle_id] = known
+            else:
+                self.due[battle_id] = ""
+
+    # ---- changing
+
+    async def offer(self, difficulty: Difficulty, required_level: int, now: int) -> None:
+        """Put a new battle into the pool."""
+        battle_id, seed = uuid7(now), secrets.token_hex(16)
+        offered = rules.offer(battle_id, difficulty, required_level, now, Rolls(seed, 0))
+        created = Created(battle_id=battle_id, battle=offered)
+        battle = apply(offered, created)
+        work = Work(rfc3339(now))
+        work.change(
+            _INSERT,
+            battle_id=battle_id,
+            status=battle.status,
+            seed=seed,
+            summary=codec.encode(summary(battle)).decode(),
+            state=codec.encode(battle).decode(),
+            state_seq=battle.seq,
+        )
+        work.tell(created, seq=battle.seq)
+        work.tell(Offered(battle=summary(battle)))
+        await self._database.writer.submit(work, b"", None)
+        self.waiting[battle_id] = summary(battle)
+
+    def record(self, work: Work, copy: Copy[Hosted], events: rules.Events) -> Battle:
+        """Add events to a battle's log, and all that follows from them. Returns it as it will be.
+
+        `events` were decided on the copy's tip, with no wait in between.
+        """
+        before, seed = copy.tip
+        battle = before
+        for event in events:
+            battle = apply(battle, event)
+            work.tell(event, seq=battle.seq)
+            self._record_seat(work, battle, event)
+        new, old = summary(battle), summary(before)
+        if new != old:
+            self._tell_pool(work, battle, new)
+        if new != old or battle.seq // SNAPSHOT_EVERY != before.seq // SNAPSHOT_EVERY:
+            self._save(work, battle, new)
+        if is_over(battle) and not is_over(before):
+            self._record_end(work, battle)
+        self._plan(battle)
+        work.replace(copy, Hosted(battle, seed))
+        return battle
+
+    async def carry_out(self, battle_id: str, decide: Decide, now: int) -> None:
+        """Decide something that no player asked for, again while others are faster.
+
+        Raises Failure `not_found`, Stale after five times.
+        """
+        for attempt in range(MAX_DECISIONS):
+            copy = await self.get(battle_id)
+            events = decide(copy.tip)
+            if not events:
+                self._plan(copy.tip.battle)
+                return
+            work = Work(rfc3339(now))
+            self.record(work, copy, events)
+            try:
+                await self._database.writer.submit(work, b"", None)
+                return
+            except Stale:
+                if attempt == MAX_DECISIONS - 1:
+                    raise
+
+    def _plan(self, battle: Battle) -> None:
+        """When time will next change this battle."""
+        if battle.status is Status.IN_PROGRESS:
+            self.due[battle.battle_id] = schedule.due(battle)
+        else:
+            self.due.pop(battle.battle_id, None)
+        if battle.status is not Status.WAITING and self.waiting.pop(battle.battle_id, None):
+            self.taken.set()
+
+    @staticmethod
+    def _save(work: Work, battle: Battle, line: BattleSummary) -> None:
+        work.change(
+            _SAVE,
+            battle_id=battle.battle_id,
+            status=battle.status,
+            summary=codec.encode(line).decode(),
+            state=codec.encode(battle).decode(),
+            state_seq=battle.seq,
+        )
+
+    @staticmethod
+    def _tell_pool(work: Work, battle: Battle, line: BattleSummary) -> None:
+        if is_over(battle):
+            work.tell(Closed(battle_id=battle.battle_id, status=battle.status))
+        else:
+            work.tell(Offered(battle=line))
+
+    @staticmethod
+    def _record_seat(work: Work, battle: Battle, event: BattleEvent) -> None:
+        if isinstance(event, PlayerJoined):
+            player_id = event.seat.player_id
+            work.change(_SIT, player_id=player_id, battle_id=battle.battle_id)
+        elif isinstance(event, PlayerLeft):
+            work.change(_STAND, player_id=event.player_id, battle_id=battle.battle_id)
+        elif isinstance(event, RewardClaimed):
+            _record_result(work, battle, event.player_id)
+
+    @staticmethod
+    def _record_end(work: Work, battle: Battle) -> None:
+        work.change(_STAND_ALL, rows=ANY_NUMBER, battle_id=battle.battle_id)
+        for player_id in battle.seats:
+            _record_result(work, battle, player_id)
+
+
+def _record_result(work: Work, battle: Battle, player_id: str) -> None:
+    seat = battle.seats[player_id]
+    assert battle.ended_at is not None
+    entry = HistoryEntry(
+        battle_id=battle.battle_id,
+        name=battle.name,
+        difficulty=battle.difficulty,
+        status=battle.status,
+        damage=seat.damage,
+        ended_at=battle.ended_at,
+        reward=seat.reward,
+    )
+    work.change(
+        _RESULT,
+        player_id=player_id,
+        battle_id=battle.battle_id,
+        result=codec.encode(entry).decode(),
+    )

@@ -1,0 +1,102 @@
+"""The command line."""
+
+import argparse
+import asyncio
+import os
+import secrets
+import sys
+from pathlib import Path
+from typing import Final
+
+import uvloop
+
+from protocol.permissions import SCOPES, Role
+from server.app import App, opened, serve
+from server.config import ConfigError, Settings, load
+from server.runtime.log import configure, logger
+from server.runtime.services import ServiceFailed
+from server.users import Users
+
+log = logger("cli")
+
+ADMIN_FILE: Final = "admin_password"
+
+
+def main() -> None:
+    """Run what the arguments say. Errors are one line on stderr and exit code 1 or 2."""
+    arguments = _parser().parse_args()
+    try:
+        settings = load({"host": arguments.host, "port": arguments.port})
+    except ConfigError as e:
+        for problem in e.problems:
+            print(f"warroom: {problem}", file=sys.stderr)
+        sys.exit(2)
+    configure(settings.log_level)
+    try:
+        uvloop.run(arguments.run(settings, arguments))
+    except (ServiceFailed, ExceptionGroup) as e:
+        print(f"warroom: {e}", file=sys.stderr)
+        sys.exit(1)
+    except (ValueError, OSError) as e:
+        print(f"warroom: {e}", file=sys.stderr)
+        sys.exit(1)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="warroom", description="Real-time game server.")
+    parser.set_defaults(host=None, port=None)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    run = commands.add_parser("run", help="run the server")
+    run.add_argument("--host", help="address to listen on (HOST)")
+    run.add_argument("--port", help="port to listen on (PORT)")
+    run.set_defaults(run=_run)
+    key = commands.add_parser("service-key", help="keys of services that connect")
+    actions = key.add_subparsers(required=True, metavar="ACTION")
+    add = actions.add_parser("add", help="make a key; it is shown once")
+    add.add_argument("name", help="what the service is called")
+    add.add_argument(
+        "--scope", action="append", default=[], choices=sorted(SCOPES), help="what it may do"
+    )
+    add.set_defaults(run=_add_service_key)
+    return parser
+
+
+async def _run(settings: Settings, _: argparse.Namespace) -> None:
+    async with opened(settings) as app:
+        password = await _first_admin(app, settings)
+
+    def ready(address: str) -> None:
+        print(f"\n  Warroom is at {address}", flush=True)
+        print(f"  Register there, or log in as admin{_how(password, settings)}\n", flush=True)
+
+    await serve(settings, ready)
+
+
+async def _add_service_key(settings: Settings, arguments: argparse.Namespace) -> None:
+    async with opened(settings) as app:
+        print(await app.auth.add_service_key(arguments.name, arguments.scope))
+
+
+async def _first_admin(app: App, settings: Settings) -> str | None:
+    """Make `admin` at the first start. Returns its password where a terminal is there to show it;
+    elsewhere it lies in a file that only the owner can read."""
+    if await Users(app.database.reader).any_with(Role.ADMIN):
+        return None
+    password = secrets.token_urlsafe(12)
+    await app.auth.add("admin", password, Role.ADMIN)
+    if sys.stdout.isatty():
+        return password
+    path = settings.data_dir / ADMIN_FILE
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(password + "\n")
+    return None
+
+
+def _how(password: str | None, settings: Settings) -> str:
+    path: Path = settings.data_dir / ADMIN_FILE
+    if password is not None:
+        return f" with the password {password} (shown this once)"
+    if path.exists():
+        return f": its password is in {path}"
+    return ""

@@ -1,0 +1,223 @@
+"""Every setting: name, unit, default, range. From flags, then the environment, then `.env`.
+
+All problems are named at once.
+"""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Final
+
+from server.auth.secret import MIN_BYTES
+
+
+class ConfigError(Exception):
+    """Settings that can't be used. `problems` names each."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+def _integer(least: int, most: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        value = int(text)
+        if not least <= value <= most:
+            raise ValueError
+        return value
+
+    parse.__doc__ = f"a whole number, {least} to {most}"
+    return parse
+
+
+def _number(least: float, most: float) -> Callable[[str], float]:
+    def parse(text: str) -> float:
+        value = float(text)
+        if not least <= value <= most:
+            raise ValueError
+        return value
+
+    parse.__doc__ = f"a number, {least:g} to {most:g}"
+    return parse
+
+
+def _one_of(*words: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if text not in words:
+            raise ValueError
+        return text
+
+    parse.__doc__ = f"one of {', '.join(words)}"
+    return parse
+
+
+def _text(text: str) -> str:
+    """text"""
+    return text
+
+
+def _words(text: str) -> tuple[str, ...]:
+    """words, separated by commas"""
+    return tuple(word.strip() for word in text.split(",") if word.strip())
+
+
+def _path(text: str) -> Path:
+    """a path"""
+    return Path(text)
+
+
+def _setting(
+    parse: Callable[[str], Any],
+    default: Any,
+    doc: str,
+    *,
+    alias: str | None = None,
+    secret: bool = False,
+) -> Any:
+    metadata = {"parse": parse, "doc": doc, "alias": alias, "secret": secret}
+    return field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """All settings. The environment's names are the fields' in capitals."""
+
+    host: str = _setting(_text, "127.0.0.1", "address to listen on")
+    port: int = _setting(_integer(0, 65535), 8000, "port to listen on; 0 takes a free one")
+    environment: str = _setting(
+        _one_of("development", "production"),
+        "development",
+        "production refuses to start without secrets of its own",
+    )
+    log_level: str = _setting(
+        _one_of("DEBUG", "INFO", "WARNING", "ERROR"), "INFO", "least level that is logged"
+    )
+    cors_origins: tuple[str, ...] = _setting(
+        _words, (), "origins of other pages that may connect; its own always may"
+    )
+    data_dir: Path = _setting(
+        _path, Path(".data"), "folder of the embedded database and its secret"
+    )
+    secret_key: str | None = _setting(
+        _text,
+        None,
+        "signs tokens, at least 32 bytes; made and kept in DATA_DIR where it is not given",
+        alias="JWT_SECRET_KEY",
+        secret=True,
+    )
+    access_token_expire_minutes: int = _setting(
+        _integer(1, 1440), 15, "life of an access token, minutes"
+    )
+    refresh_token_expire_days: int = _setting(
+        _integer(1, 365), 7, "life of a refresh token, days"
+    )
+    registration: str = _setting(
+        _one_of("open", "closed"), "open", "whether anybody may register"
+    )
+    password_hash_cost: int = _setting(
+        _integer(4, 16), 12, "bcrypt's cost, as a power of two; at least 10 in production"
+    )
+    database_url: str | None = _setting(
+        _text, None, "sqlite:///path; without it, warroom.db in DATA_DIR", secret=True
+    )
+    db_pool_size: int = _setting(_integer(1, 100), 4, "connections held for reading")
+    stamina_regen_interval: float = _setting(
+        _number(0.05, 3600), 10.0, "how often stamina grows, seconds"
+    )
+    stamina_regen_percent: float = _setting(
+        _number(0.001, 1), 0.1, "by how much of its maximum, a ratio"
+    )
+    outbox_limit_bytes: int = _setting(
+        _integer(65_536, 268_435_456), 1_048_576, "what may wait for one client, bytes"
+    )
+    outbox_stall_s: float = _setting(
+        _number(1, 600), 10.0, "how long a client may take nothing of what waits, seconds"
+    )
+    max_message_bytes: int = _setting(
+        _integer(1024, 16_777_216), 1_048_576, "largest message of a client, bytes"
+    )
+    ping_interval_s: float = _setting(
+        _number(0.1, 300), 25.0, "how often a client is pinged, seconds"
+    )
+    ping_timeout_s: float = _setting(
+        _number(0.1, 300), 20.0, "how long a client may take to answer a ping, seconds"
+    )
+    metrics_token: str | None = _setting(
+        _text, None, "bearer token that /metrics asks for, where given", secret=True
+    )
+
+    @property
+    def database(self) -> str:
+        """The address of the database in use."""
+        return self.database_url or f"sqlite:///{self.data_dir / 'warroom.db'}"
+
+
+PREFIX_SQLITE: Final = "sqlite:///"
+
+
+def read_env_file(path: Path) -> dict[str, str]:
+    """The lines NAME=value of a `.env` file; none where there is no file. Raises ConfigError."""
+    if not path.is_file():
+        return {}
+    found: dict[str, str] = {}
+    problems: list[str] = []
+    for number, line in enumerate(path.read_text().splitlines(), 1):
+        text = line.strip().removeprefix("export ")
+        if not text or text.startswith("#"):
+            continue
+        name, equals, value = text.partition("=")
+        if not equals:
+            problems.append(f"{path}:{number}: a line is NAME=value")
+        found[name.strip()] = value.strip().strip("\"'")
+    if problems:
+        raise ConfigError(problems)
+    return found
+
+
+def load(
+    flags: Mapping[str, str | None] | None = None,
+    environment: Mapping[str, str] | None = None,
+    folder: Path | None = None,
+) -> Settings:
+    """The settings in force. Raises ConfigError that names all problems."""
+    given = {k: v for k, v in (flags or {}).items() if v is not None}
+    from_file = read_env_file((folder or Path()) / ".env")
+    from_environment = os.environ if environment is None else environment
+    values: dict[str, Any] = {}
+    problems: list[str] = []
+    for setting in fields(Settings):
+        name, about = setting.name.upper(), setting.metadata
+        text = given.get(setting.name)
+        for source in (from_environment, from_file):
+            for known in (name, about["alias"]):
+                if text is None and known is not None and source.get(known):
+                    text = source[known]
+        if text is None:
+            continue
+        try:
+            values[setting.name] = about["parse"](text)
+        except ValueError:
+            shown = "" if about["secret"] else f", not {text!r}"
+            problems.append(f"{name} must be {about['parse'].__doc__}{shown}")
+    if problems:
+        raise ConfigError(problems)
+    settings = Settings(**values)
+    if problems := _problems(settings):
+        raise ConfigError(problems)
+    return settings
+
+
+def _problems(settings: Settings) -> list[str]:
+    """What is wrong with settings that are right one by one."""
+    problems = []
+    production = settings.environment == "production"
+    if settings.secret_key is None and production:
+        problems.append("SECRET_KEY must be given in production")
+    if settings.secret_key is not None and len(settings.secret_key.encode()) < MIN_BYTES:
+        problems.append(f"SECRET_KEY must have at least {MIN_BYTES} bytes")
+    if production and settings.password_hash_cost < 10:
+        problems.append("PASSWORD_HASH_COST must be at least 10 in production")
+    if not settings.database.startswith(PREFIX_SQLITE):
+        problems.append("DATABASE_URL must be sqlite:///path")
+    return problems

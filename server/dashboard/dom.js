@@ -1,0 +1,125 @@
+/** Building and changing elements. Text is only ever set as text. */
+
+const SVG = "http://www.w3.org/2000/svg";
+
+/**
+ * An element. `props`: `on` {event: listener}, `data` {key: value}, `class`, and attributes (true, false
+ * or null switch one on or off). Children are nodes, texts, lists of them, or null.
+ */
+export function h(tag, props = {}, ...children) {
+  return fill(document.createElement(tag), props, children);
+}
+
+/** The same for SVG. */
+export function svg(tag, props = {}, ...children) {
+  return fill(document.createElementNS(SVG, tag), props, children);
+}
+
+function fill(element, { on = {}, data = {}, ...attributes }, children) {
+  for (const [name, listener] of Object.entries(on)) element.addEventListener(name, listener);
+  for (const [key, value] of Object.entries(data)) element.dataset[key] = value;
+  for (const [name, value] of Object.entries(attributes)) setAttribute(element, name, value);
+  element.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined));
+  return element;
+}
+
+// What is there already isn't written again: writing costs layout, and makes live regions speak.
+
+export function setText(element, text) {
+  const wanted = String(text);
+  if (element.textContent !== wanted) element.textContent = wanted;
+}
+
+export function setAttribute(element, name, value) {
+  if (value === null || value === undefined || value === false) element.removeAttribute(name);
+  else if (element.getAttribute(name) !== String(value === true ? "" : value)) {
+    element.setAttribute(name, value === true ? "" : value);
+  }
+}
+
+export function setData(element, key, value) {
+  if (element.dataset[key] !== String(value)) element.dataset[key] = value;
+}
+
+export function show(element, shown) {
+  if (element.hidden === shown) element.hidden = !shown;
+}
+
+/** A button that can't be used now, but keeps its focus and can say why. */
+export function setUsable(button, usable) {
+  setAttribute(button, "aria-disabled", usable ? null : "true");
+}
+
+export function usable(button) {
+  return button.getAttribute("aria-disabled") !== "true";
+}
+
+/** A bar of 0..1, with its words. `set(ratio, text)` changes it. */
+export function bar(kind, label) {
+  const trail = h("div", { class: "bar-trail" });
+  const part = h("div", { class: "bar-fill" });
+  const element = h(
+    "div",
+    { class: `bar bar-${kind}`, role: "meter", "aria-label": label, "aria-valuemin": 0, "aria-valuemax": 100 },
+    trail,
+    part,
+  );
+  let last = -1;
+  const set = (ratio, text, trailRatio = ratio) => {
+    const now = clampRatio(ratio);
+    if (now + 10 * trailRatio !== last) {
+      last = now + 10 * trailRatio;
+      part.style.setProperty("--ratio", now.toFixed(4));
+      trail.style.setProperty("--ratio", clampRatio(trailRatio).toFixed(4));
+      setAttribute(element, "aria-valuenow", Math.round(now * 100));
+    }
+    setAttribute(element, "aria-valuetext", text);
+  };
+  return { element, set };
+}
+
+/**
+ * Keeps the children of `parent` in step with a list. `make(item)` gives {element, update(item)};
+ * an item that is the same object as before costs nothing. Returns show(items) and get(key).
+ */
+export function keyed(parent, keyOf, make) {
+  let parts = new Map();
+  const render = (items) => {
+    const next = new Map();
+    let at = parent.firstElementChild;
+    for (const item of items) {
+      const key = keyOf(item);
+      const part = parts.get(key) ?? { ...make(item), item: null };
+      next.set(key, part);
+      if (part.item !== item) part.update(item);
+      part.item = item;
+      if (part.element === at) at = at.nextElementSibling;
+      else parent.insertBefore(part.element, at);
+    }
+    for (const [key, part] of parts) if (!next.has(key)) part.element.remove();
+    parts = next;
+  };
+  return { render, get: (key) => parts.get(key) };
+}
+
+/** A value that tells when it changes. `watch` calls at once, and returns what stops it. */
+export function cell(value) {
+  const watchers = new Set();
+  return {
+    get: () => value,
+    set(next) {
+      if (next === value) return;
+      value = next;
+      for (const watcher of [...watchers]) watcher(value);
+    },
+    watch(watcher) {
+      watchers.add(watcher);
+      watcher(value);
+      return () => watchers.delete(watcher);
+    },
+  };
+}
+
+function clampRatio(ratio) {
+  return Number.isFinite(ratio) ? Math.max(0, Math.min(1, ratio)) : 0;
+}

@@ -1,0 +1,250 @@
+/**
+ * One battle, live. Events change the state at once; what is seen follows once a frame,
+ * so that fifty blows a second cost no more than sixty drawings.
+ */
+
+import { serverNow } from "../clock.js";
+import { h, setAttribute, setData, setText, show, usable } from "../dom.js";
+import { spentTo, staminaAt } from "../stamina.js";
+import { reduceBattle } from "../state.js";
+import { ALL_DOWN_MS, capital, EMPTY_MS, explain, span } from "../words.js";
+import { attackPanel } from "./battle/attacks.js";
+import { feedPanel } from "./battle/feed.js";
+import { enemyField } from "./battle/enemies.js";
+import { resultPanel } from "./battle/result.js";
+import { seatList } from "./battle/seats.js";
+import { battleHead } from "./battle/head.js";
+import { tellEvent } from "./battle/telling.js";
+import { seatMemory } from "./seat.js";
+
+const TICK_MS = 250;
+const HIDDEN_MS = 500;
+const EFFECTS_KEPT = 60;
+
+export function battleView(app, battleId) {
+  const { connection, me, profile } = app;
+  let battle = null;
+  let effects = [];
+  let frame = null;
+  let returning = null;
+  let closed = false;
+
+  const head = battleHead({ join: act("battles.join"), leave: leaveBattle });
+  const field = enemyField(() => draw());
+  const attacks = attackPanel({ strike, revive: act("battles.revive") });
+  const seats = seatList(me);
+  const feed = feedPanel(say);
+  const result = resultPanel(me, claim);
+  const alarm = h("p", { class: "alarm", role: "alert", data: { testid: "alarm" } });
+  const quiet = h("p", { class: "empty" }, "Looking at the field…");
+  show(alarm, false);
+
+  const body = h(
+    "div",
+    { class: "battle-body" },
+    h("div", { class: "battle-main" }, alarm, result.element, quiet, field.element, attacks.element),
+    h("div", { class: "battle-side" }, seats.element, feed.element),
+  );
+  const element = h("article", { class: "battle", data: { testid: "battle", battleId } }, head.element, body);
+
+  const leaveRoom = connection.rooms.join(`battle:${battleId}`, {
+    snapshot(state) {
+      battle = state;
+      effects = [];
+      feed.reset(state.chat);
+      schedule();
+    },
+    event(name, data, meta) {
+      const before = battle;
+      battle = reduceBattle(battle, name, data, meta);
+      if (name === "battles.struck" && data.player_id === me) spend(data.stamina);
+      if (effects.length < EFFECTS_KEPT && !document.hidden) effects.push({ name, data });
+      tellEvent(feed, name, data, meta, before, me);
+      schedule();
+    },
+    gone: showStored,
+  });
+
+  const mySeat = () => battle?.seats[me] ?? null;
+  const seated = () => Boolean(mySeat()?.seated);
+  const over = () => battle?.status === "completed" || battle?.status === "abandoned";
+  const mine = () => {
+    const view = profile.get();
+    return view ? { ...view.player, stamina: staminaAt(view.stamina, serverNow()).amount } : null;
+  };
+
+  function schedule() {
+    if (frame !== null || closed) return;
+    // No frames come while the tab is hidden: the state goes on, the page follows slowly.
+    frame = document.hidden ? { timer: setTimeout(draw, HIDDEN_MS) } : { request: requestAnimationFrame(draw) };
+  }
+
+  function unschedule() {
+    if (frame?.timer !== undefined) clearTimeout(frame.timer);
+    if (frame?.request !== undefined) cancelAnimationFrame(frame.request);
+    frame = null;
+  }
+
+  function draw() {
+    unschedule();
+    if (!battle || closed) return;
+    const seat = mySeat();
+    const view = {
+      battle,
+      seat,
+      seated: seated(),
+      over: over(),
+      live: connection.state === "live",
+      player: mine(),
+      target: null,
+    };
+    setData(element, "status", battle.status);
+    setData(element, "difficulty", battle.difficulty);
+    setData(element, "role", view.seated ? "seated" : "spectator");
+    head.update(view);
+    show(quiet, battle.enemies.length === 0 && !view.over);
+    setText(quiet, "The field is quiet. Whoever takes the first seat starts the battle.");
+    field.update(view);
+    view.target = field.target();
+    attacks.update(view);
+    seats.update(view);
+    feed.update(view);
+    result.update(view);
+    play(effects);
+    effects = [];
+    remember(view);
+    comeBack(view);
+    document.title = `${battle.name} · Warroom`;
+  }
+
+  function play(list) {
+    for (const { name, data } of list) {
+      if (name === "battles.struck") field.blow(data, data.player_id === me);
+      if (name === "battles.enemies_struck") seats.blows(data.hits);
+      if (name === "battles.wave_started") head.wave(data.wave, battle.waves);
+    }
+  }
+
+  function tick() {
+    if (!battle || document.hidden) return;
+    const now = serverNow();
+    const view = { battle, seat: mySeat(), seated: seated(), over: over() };
+    head.tick(view, now);
+    attacks.tick(view, mine(), now);
+    const lost = battle.all_down_since ? Date.parse(battle.all_down_since) + ALL_DOWN_MS - now : null;
+    const deserted = battle.empty_since ? Date.parse(battle.empty_since) + EMPTY_MS - now : null;
+    show(alarm, !view.over && (lost !== null || deserted !== null));
+    // Words that change each second would be read aloud each second: the figure is for the eye only.
+    if (lost !== null) warn("Everyone is down. Someone has to get up, or the battle is lost", lost);
+    else if (deserted !== null) warn("Nobody has a seat. Without one the battle is given up", deserted);
+  }
+
+  function warn(text, ms) {
+    if (alarm.dataset.text !== text) {
+      alarm.dataset.text = text;
+      alarm.replaceChildren(text, h("span", { class: "alarm-time", "aria-hidden": "true" }));
+    }
+    setText(alarm.lastElementChild, ` in ${span(ms)}`);
+  }
+
+  function spend(left) {
+    const view = profile.get();
+    if (view) profile.set({ ...view, stamina: spentTo(view.stamina, left, serverNow()) });
+  }
+
+  /** What a button does: a command about this battle, with its failure said. */
+  function act(name) {
+    return async (button) => {
+      if (button && (!usable(button) || button.getAttribute("aria-busy"))) return null;
+      if (button) setAttribute(button, "aria-busy", "true");
+      try {
+        return await connection.command(name, { battle_id: battleId });
+      } catch (failure) {
+        app.notice(explain(failure), "bad");
+        return null;
+      } finally {
+        if (button) setAttribute(button, "aria-busy", null);
+      }
+    };
+  }
+
+  async function strike(kind) {
+    const enemy = field.target();
+    if (!enemy) return;
+    try {
+      const blow = await connection.command("battles.attack", { battle_id: battleId, enemy_id: enemy.enemy_id, kind });
+      const crit = blow.critical ? "Critical hit! " : "";
+      attacks.say(`${crit}${blow.damage} damage to ${capital(enemy.type)}, ${blow.enemy_hp} hp left.`);
+    } catch (failure) {
+      // Somebody else was faster: no news, the field shows it.
+      if (failure.reason !== "enemy_defeated") attacks.refuse(explain(failure));
+    }
+  }
+
+  async function say(text) {
+    await connection.command("battles.chat", { battle_id: battleId, text });
+  }
+
+  async function claim(button) {
+    const claimed = await act("battles.claim")(button);
+    if (claimed) result.claimed(claimed);
+  }
+
+  async function leaveBattle(button) {
+    if (seated() && !over()) {
+      const done = await act("battles.leave")(button);
+      if (!done) return;
+      seatMemory.clear(me, battleId);
+    }
+    app.go("#/");
+  }
+
+  function remember(view) {
+    if (view.seated && !view.over) seatMemory.set(me, battleId);
+    else seatMemory.clear(me, battleId);
+  }
+
+  /** One's own seat is marked away, and yet here we are: take it again. Asked once for each absence. */
+  function comeBack({ seat, live, over: ended }) {
+    if (!seat?.seated || !seat.away_at || !live || ended || returning === seat.away_at) return;
+    returning = seat.away_at;
+    connection.command("battles.join", { battle_id: battleId }).catch((failure) => app.notice(explain(failure), "bad"));
+  }
+
+  /** The room is closed to us: what is left of the battle can still be read. */
+  async function showStored(failure) {
+    try {
+      battle = await connection.call("battles.get", { battle_id: battleId });
+      feed.reset(battle.chat);
+      schedule();
+    } catch {
+      setText(quiet, explain(failure));
+      show(quiet, true);
+    }
+  }
+
+  function onKey(event) {
+    if (event.repeat || event.ctrlKey || event.altKey || event.metaKey) return;
+    if (event.target.closest?.("input, textarea, select")) return;
+    if (attacks.press(event.key)) event.preventDefault();
+  }
+
+  document.addEventListener("keydown", onKey);
+  connection.addEventListener("state", schedule);
+  const unwatch = profile.watch(schedule);
+  const timer = setInterval(tick, TICK_MS);
+
+  return {
+    title: "Battle",
+    element,
+    close() {
+      closed = true;
+      unschedule();
+      clearInterval(timer);
+      document.removeEventListener("keydown", onKey);
+      connection.removeEventListener("state", schedule);
+      unwatch();
+      leaveRoom();
+    },
+  };
+}

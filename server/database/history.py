@@ -1,0 +1,113 @@
+"""The history of kept events, and the replies that are kept with them.
+
+A kept event is one row, numbered within its room without a gap. Where the log of a room is the
+state itself (a battle), the number comes from the decision and its predecessor must be there:
+whoever decided on an older state finds that it touches no row. Elsewhere the row takes the next
+number. `epoch` names the numbering of the whole database: it changes only where history was lost.
+"""
+
+from typing import Final, NamedTuple
+
+from protocol.ids import uuid7
+from server.database.reader import Reader, Reading
+from server.database.statement import Statement
+
+_COLUMNS: Final = "room, seq, at, name, data, who, request_id, digest, reply"
+
+OPEN_LOG: Final = Statement(
+    "history.open_log",
+    f"insert into room_events ({_COLUMNS}) values"
+    " (:room, :seq, :at, :name, :data, :who, :request_id, :digest, :reply)",
+)
+APPEND: Final = Statement(
+    "history.append",
+    f"insert into room_events ({_COLUMNS})"
+    " select :room, cast(:seq as bigint), :at, :name, :data, :who, :request_id, :digest, :reply"
+    " where exists (select 1 from room_events"
+    "  where room = :room and seq = cast(:seq as bigint) - 1)"
+    " and not exists (select 1 from kept_replies where who = :who and request_id = :request_id)",
+)
+APPEND_NEXT: Final = Statement(
+    "history.append_next",
+    f"insert into room_events ({_COLUMNS})"
+    " select :room, coalesce((select max(seq) from room_events where room = :room), 0) + 1,"
+    " :at, :name, :data, null, null, null, null"
+    " where cast(:room as text) is not null"
+    " returning seq",
+)
+KEEP_REPLY: Final = Statement(
+    "history.keep_reply",
+    "insert into kept_replies (who, request_id, digest, reply, at)"
+    " select :who, :request_id, :digest, :reply, :at"
+    " where not exists (select 1 from room_events where who = :who and request_id = :request_id)",
+)
+_AFTER: Final = Statement(
+    "history.after",
+    "select seq, at, name, data from room_events where room = :room and seq > :seq order by seq",
+)
+_BOUNDS: Final = Statement(
+    "history.bounds",
+    "select coalesce(min(seq), 1), coalesce(max(seq), 0) from room_events where room = :room",
+)
+_FIND_REPLY: Final = Statement(
+    "history.find_reply",
+    "select digest, reply from room_events where who = :who and request_id = :request_id"
+    " union all"
+    " select digest, reply from kept_replies where who = :who and request_id = :request_id",
+)
+_READ_EPOCH: Final = Statement("history.read_epoch", "select value from facts where name = 'epoch'")
+SET_EPOCH: Final = Statement(
+    "history.set_epoch", "insert into facts (name, value) values ('epoch', :epoch)"
+)
+
+
+class Kept(NamedTuple):
+    """A row of the history: what was told, as it was encoded then."""
+
+    seq: int
+    at: str
+    name: str
+    data: str
+
+
+class KeptReply(NamedTuple):
+    """The reply of a committed command, and the digest of what was asked."""
+
+    digest: str
+    reply: bytes
+
+
+class Bounds(NamedTuple):
+    """The oldest number of a room that is still there, and its newest. (1, 0) where none is."""
+
+    oldest: int
+    newest: int
+
+
+async def after(reading: Reading, room: str, seq: int) -> list[Kept]:
+    """All kept events of a room above a number, in order."""
+    return [Kept(*row) for row in await reading.all(_AFTER, room=room, seq=seq)]
+
+
+async def bounds(reading: Reading, room: str) -> Bounds:
+    """What is there of a room's history."""
+    row = await reading.one(_BOUNDS, room=room)
+    assert row is not None
+    return Bounds(*row)
+
+
+async def find_reply(reader: Reader, who: str, request_id: str) -> KeptReply | None:
+    """The reply that a person's request got, None where it was not committed."""
+    row = await reader.one(_FIND_REPLY, who=who, request_id=request_id)
+    return None if row is None else KeptReply(row[0], row[1].encode())
+
+
+async def read_epoch(reader: Reader) -> str | None:
+    """The epoch of this database, None in a new one."""
+    row = await reader.one(_READ_EPOCH)
+    return None if row is None else str(row[0])
+
+
+def new_epoch() -> str:
+    """A name for a new numbering."""
+    return uuid7()

@@ -1,0 +1,86 @@
+"""Hot copies: states held in memory that the database guards.
+
+A copy has two faces. `committed` is what the database holds and what clients are shown. `tip` is
+what the next decision is made on: it runs ahead while units are in flight, and if one of them
+fails, everything decided on top of it falls too, the copy is dropped, and the next reader loads
+the state anew.
+"""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Generic, TypeVar
+
+S = TypeVar("S")
+
+
+class Copy(Generic[S]):
+    """One state in memory."""
+
+    __slots__ = ("broken", "committed", "in_flight", "key", "tip")
+
+    def __init__(self, key: str, state: S) -> None:
+        self.key = key
+        self.committed = state
+        self.tip = state
+        self.in_flight = 0
+        self.broken = False
+
+
+class Hot(Generic[S]):
+    """The copies of one kind of state, the least used dropped first."""
+
+    def __init__(self, load: Callable[[str], Awaitable[S | None]], limit: int) -> None:
+        self._load = load
+        self._limit = limit
+        self._copies: OrderedDict[str, Copy[S]] = OrderedDict()
+        self._loading: dict[str, asyncio.Task[Copy[S] | None]] = {}
+
+    async def get(self, key: str) -> Copy[S] | None:
+        """The copy of a key, loaded once however many ask; None where there is no such state."""
+        copy = self._copies.get(key)
+        if copy is not None and not copy.broken:
+            self._copies.move_to_end(key)
+            return copy
+        task = self._loading.get(key)
+        if task is None:
+            task = self._loading[key] = asyncio.create_task(self._fetch(key))
+        return await asyncio.shield(task)
+
+    async def _fetch(self, key: str) -> Copy[S] | None:
+        try:
+            state = await self._load(key)
+            return None if state is None else self.put(key, state)
+        finally:
+            del self._loading[key]
+
+    def put(self, key: str, state: S) -> Copy[S]:
+        """Hold a state that the database holds already."""
+        copy = self._copies[key] = Copy(key, state)
+        self._copies.move_to_end(key)
+        if len(self._copies) > self._limit:
+            self._shrink()
+        return copy
+
+    def _shrink(self) -> None:
+        for key, copy in list(self._copies.items()):
+            if len(self._copies) <= self._limit:
+                return
+            if not copy.in_flight:
+                del self._copies[key]
+
+    def peek(self, key: str) -> Copy[S] | None:
+        """The copy of a key if it is held."""
+        copy = self._copies.get(key)
+        return None if copy is None or copy.broken else copy
+
+    def drop(self, key: str) -> None:
+        """Forget a copy: its state has ended, or was changed by somebody else."""
+        if (copy := self._copies.pop(key, None)) is not None:
+            copy.broken = copy.in_flight > 0
+
+    def __iter__(self) -> Iterator[Copy[S]]:
+        return iter([copy for copy in self._copies.values() if not copy.broken])
+
+    def __len__(self) -> int:
+        return len(self._copies)

@@ -1,0 +1,163 @@
+"""The writer: the one place that changes the database.
+
+It takes all units that wait, carries them out in one transaction, commits once, and then settles
+each in order: hot copies stand, events are published, replies are given. What a unit was decided
+on may have changed; then it falls alone, and its handler decides again.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Final, Protocol
+
+from server.database.work import MAX_ROWS, Request, Told, Work
+from server.runtime.gauges import Gauges
+from server.runtime.log import logger
+
+log = logger("database")
+
+MAX_BATCH: Final = 1024
+
+Numbers = tuple[int, ...]
+"""The numbers that the kept events of a unit were given, in order."""
+
+
+Publish = Callable[[Told, int | None], None]
+"""Tells a room an event of a committed unit, with its number where it is kept."""
+
+
+class Unavailable(Exception):
+    """The database did not commit, or its answer was lost: the outcome may be unknown."""
+
+
+class Unit:
+    """A unit of work that waits to be committed."""
+
+    __slots__ = ("done", "reply", "request", "work")
+
+    def __init__(
+        self, work: Work, reply: bytes, request: Request | None, done: asyncio.Future[None]
+    ) -> None:
+        self.work = work
+        self.reply = reply
+        self.request = request
+        self.done = done
+
+    @property
+    def fallen(self) -> bool:
+        """Whether something it was decided on has fallen."""
+        return any(copy.broken for copy, _ in self.work.copies)
+
+    def fall(self) -> None:
+        """Nothing decided on top of this unit may stand."""
+        for copy, _ in self.work.copies:
+            copy.broken = True
+
+
+Outcome = Numbers | Exception
+
+
+class Engine(Protocol):
+    """What carries out a batch on one kind of database."""
+
+    async def commit(self, units: Sequence[Unit]) -> list[Outcome]:
+        """Carry out all units and commit once. One outcome a unit, in order.
+
+        Raises Unavailable where nothing was committed, or where that is not known.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Give the connection back."""
+        ...
+
+
+class Writer:
+    """The queue in front of the engine."""
+
+    def __init__(self, engine: Engine, publish: Publish, gauges: Gauges) -> None:
+        self._engine = engine
+        self._publish = publish
+        self._gauges = gauges
+        self._queue: list[Unit] = []
+        self._wake = asyncio.Event()
+        self._closing = False
+        self._task: asyncio.Task[None] | None = None
+        gauges.watch(
+            "warroom_writer_queue_units",
+            "Units that wait to be committed.",
+            lambda: len(self._queue),
+        )
+
+    def start(self) -> None:
+        """Begin to take units."""
+        self._task = asyncio.create_task(self._run(), name="writer")
+
+    async def close(self) -> None:
+        """Commit what is queued, then end."""
+        self._closing = True
+        self._wake.set()
+        if self._task is not None:
+            await self._task
+        await self._engine.close()
+
+    def submit(self, work: Work, reply: bytes, request: Request | None) -> asyncio.Future[None]:
+        """Queue a unit. Its hot copies move their tips now.
+
+        The future ends once the unit is committed, published and settled, with Stale where it
+        fell, or with Unavailable. A unit is not cancelled with whoever waits for it.
+        """
+        if self._closing:
+            raise Unavailable("the server is closing")
+        if len(work.changes) + len(work.told) > MAX_ROWS:
+            raise ValueError(f"a unit of work has at most {MAX_ROWS} rows")
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        for copy, state in work.copies:
+            copy.tip = state
+            copy.in_flight += 1
+        self._queue.append(Unit(work, reply, request, done))
+        self._wake.set()
+        return done
+
+    async def _run(self) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            while self._queue:
+                batch, self._queue = self._queue[:MAX_BATCH], self._queue[MAX_BATCH:]
+                await self._carry_out(batch)
+            if self._closing:
+                return
+
+    async def _carry_out(self, batch: list[Unit]) -> None:
+        self._gauges.batch_units.observe(len(batch))
+        outcomes: Sequence[Outcome]
+        with self._gauges.commit_seconds.time():
+            try:
+                outcomes = await self._engine.commit(batch)
+            except Unavailable as e:
+                log.warning("commit_failed", units=len(batch), error=str(e))
+                outcomes = [e] * len(batch)
+        for unit, outcome in zip(batch, outcomes, strict=True):
+            self._settle(unit, outcome)
+
+    def _settle(self, unit: Unit, outcome: Outcome) -> None:
+        stands = not isinstance(outcome, Exception)
+        if not stands:
+            unit.fall()
+        for copy, state in unit.work.copies:
+            copy.in_flight -= 1
+            if stands:
+                copy.committed = state
+        if isinstance(outcome, Exception):
+            if not unit.done.done():
+                unit.done.set_exception(outcome)
+            return
+        numbers = iter(outcome)
+        for told in unit.work.told:
+            try:
+                self._publish(told, next(numbers) if told.kept else None)
+            except Exception:
+                # The unit is committed: its reply must go out, and members fill the hole later.
+                log.exception("publish_failed", room=told.room, event_name=told.name)
+        if not unit.done.done():
+            unit.done.set_result(None)

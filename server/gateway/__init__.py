@@ -1,0 +1,18 @@
+"""The gateway: connections, the path of every message, rooms. It knows no domain."""
+
+from server.gateway.context import Context, Parts
+from server.gateway.dispatch import handles, unhandled
+from server.gateway.gateway import Gateway
+from server.gateway.identity import Identity
+from server.gateway.rooms import Door, Snapshot
+
+__all__ = [
+    "Context",
+    "Door",
+    "Gateway",
+    "Identity",
+    "Parts",
+    "Snapshot",
+    "handles",
+    "unhandled",
+]

@@ -1,0 +1,46 @@
+"""A connection: who it is, what it has yet to answer, what it has yet to get.
+
+One interface; the kinds of transport differ in how a reply and an event are written.
+"""
+
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Callable
+from typing import Final, NamedTuple
+
+import msgspec
+
+from server.gateway.frame import Frame
+from server.gateway.identity import Identity
+
+MAX_INBOX: Final = 256
+
+
+class Call(NamedTuple):
+    """A command or query that has come in. `reply` writes its answer; at most once."""
+
+    name: str
+    data: msgspec.Raw | bytes
+    reply: Callable[[bytes], None]
+    at: float
+
+
+class Connection(ABC):
+    """One client."""
+
+    def __init__(self, ident: str, identity: Identity, address: str, since_ms: int) -> None:
+        self.id = ident
+        self.identity = identity
+        self.address = address
+        self.since_ms = since_ms
+        self.inbox: deque[Call] = deque()
+        self.closed = False
+        self.expiry: Callable[[], None] | None = None
+
+    @abstractmethod
+    def send(self, frame: Frame) -> None:
+        """Queue an event."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Answer nothing more, send what is queued, then close."""

@@ -1,0 +1,201 @@
+"""The one path of every message: name, permission, limit, decode, handler, commit, reply.
+
+Whatever happens, each message gets its answer; the messages of one client are answered in order.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+import msgspec
+
+from protocol import codec
+from protocol.errors import Code, Error, Failure, busy, forbidden, unavailable
+from protocol.ids import uuid7
+from protocol.message import Kind, Spec, find, spec_of, specs
+from server.database import Database, Request, Stale, Unavailable
+from server.gateway.connection import MAX_INBOX, Call, Connection
+from server.gateway.context import Context, Parts
+from server.gateway.limits import Limits
+from server.gateway.requests import Requests, UnderWay, reused
+from server.runtime.clock import Clock
+from server.runtime.gauges import Gauges
+from server.runtime.log import logger
+
+log = logger("gateway")
+
+MAX_DECISIONS: Final = 5
+
+Handler = Callable[[Context, Any], Awaitable[msgspec.Struct]]
+
+_handlers: dict[type, Handler] = {}
+
+
+def handles(message: type[msgspec.Struct]) -> Callable[[Handler], Handler]:
+    """Make a function the handler of a command or query.
+
+    It may run again when what it decided on has changed, so it changes nothing but by
+    `ctx.commit`. It raises Failure to refuse.
+    """
+
+    def register(handler: Handler) -> Handler:
+        spec_of(message)
+        if message in _handlers:
+            raise ValueError(f"{message.__name__} has a handler already")
+        _handlers[message] = handler
+        return handler
+
+    return register
+
+
+def unhandled() -> list[str]:
+    """Names of commands and queries that nobody handles."""
+    return [s.name for s in specs(Kind.COMMAND, Kind.QUERY) if s.type not in _handlers]
+
+
+def _data_reply(data: bytes) -> bytes:
+    """The reply that carries encoded data: what `codec.reply_ok` gives for it decoded."""
+    return b'{"ok":true,"data":' + data + b"}"
+
+
+class Dispatch:
+    """Answers messages."""
+
+    def __init__(self, parts: Parts, clock: Clock, limits: Limits, gauges: Gauges) -> None:
+        self._parts = parts
+        self._clock = clock
+        self._limits = limits
+        self._gauges = gauges
+        self._requests = Requests()
+        self._answering: dict[Connection, asyncio.Task[None]] = {}
+        self.database: Database | None = None  # opened after the rooms that it publishes to
+
+    def accept(self, connection: Connection, call: Call) -> None:
+        """Take a message in. It is answered after those that the client sent before."""
+        if len(connection.inbox) >= MAX_INBOX:
+            error = busy(f"more than {MAX_INBOX} messages wait to be answered").error
+            call.reply(codec.reply_error(error))
+            return
+        connection.inbox.append(call)
+        if connection not in self._answering:
+            self._answering[connection] = asyncio.create_task(
+                self._drain(connection), name=f"answers:{connection.id}"
+            )
+
+    async def settle(self, connection: Connection | None = None) -> None:
+        """Wait until all that was taken in, from one connection or from all, is answered."""
+        if connection is not None:
+            if (task := self._answering.get(connection)) is not None:
+                await asyncio.wait([task])
+            return
+        while self._answering:
+            await asyncio.wait(list(self._answering.values()))
+
+    async def _drain(self, connection: Connection) -> None:
+        try:
+            while connection.inbox:
+                await self._answer(connection, connection.inbox.popleft())
+        finally:
+            del self._answering[connection]
+
+    async def _answer(self, connection: Connection, call: Call) -> None:
+        """Answer one message. Never raises: a fault is answered and logged under an id."""
+        spec = find(call.name)
+        later: list[Callable[[], None]] = []
+        code = "ok"
+        try:
+            reply = await self._reply(connection, spec, call, later)
+        except Failure as e:
+            code, reply = e.error.code, codec.reply_error(e.error)
+        except Unavailable as e:
+            code = Code.UNAVAILABLE
+            reply = codec.reply_error(unavailable(f"the database: {e}").error)
+        except Exception:
+            code, fault = Code.INTERNAL, uuid7()
+            log.exception("handler_failed", fault=fault, command=call.name[:100])
+            message = f"a fault of the server, logged as {fault}"
+            reply = codec.reply_error(Error(Code.INTERNAL, message))
+        name = "unknown" if spec is None else spec.name
+        self._gauges.replies.labels(name, code).inc()
+        self._gauges.reply_seconds.labels(name).observe(self._clock.monotonic() - call.at)
+        call.reply(reply)
+        for after in later:
+            after()
+
+    async def _reply(
+        self,
+        connection: Connection,
+        spec: Spec | None,
+        call: Call,
+        later: list[Callable[[], None]],
+    ) -> bytes:
+        if spec is None or spec.kind is Kind.EVENT:
+            raise Failure(Error(Code.NOT_FOUND, f"no such command: {call.name[:100]}"))
+        assert spec.permission is not None
+        assert spec.limit is not None
+        if not connection.identity.may(spec.permission):
+            raise forbidden(f"{spec.name} needs the permission {spec.permission}")
+        self._limits.check(connection.identity.id, spec.limit, self._clock.monotonic())
+        message = codec.decode_call(spec, call.data)
+        request = self._requests.of(connection.identity.id, spec, message)
+        if request is None:
+            return await self._decide(connection, message, None, later)
+        return await self._once(connection, message, request, later)
+
+    async def _once(
+        self,
+        connection: Connection,
+        message: msgspec.Struct,
+        request: Request,
+        later: list[Callable[[], None]],
+    ) -> bytes:
+        """Carry out a request that may be a retry: of one under way, or of one long done."""
+        key = (request.who, request.request_id)
+        if (first := self._requests.under_way.get(key)) is not None:
+            if first.digest != request.digest:
+                raise reused()
+            return await asyncio.shield(first.answer)
+        if (kept := self._requests.recent(request)) is not None:
+            return _data_reply(kept)
+        answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        self._requests.under_way[key] = UnderWay(request.digest, answer)
+        try:
+            reply = await self._decide(connection, message, request, later)
+        except BaseException as e:
+            answer.set_exception(e)
+            answer.exception()  # it is given to whoever waits, and nobody may
+            raise
+        else:
+            answer.set_result(reply)
+            return reply
+        finally:
+            del self._requests.under_way[key]
+
+    async def _decide(
+        self,
+        connection: Connection,
+        message: msgspec.Struct,
+        request: Request | None,
+        later: list[Callable[[], None]],
+    ) -> bytes:
+        """Run the handler, again while what it decided on has changed. Raises Failure `busy`."""
+        assert self.database is not None
+        handler = _handlers[type(message)]
+        for _ in range(MAX_DECISIONS):
+            ctx = Context(connection, self._parts, self.database, self._clock.now_ms(), request)
+            try:
+                reply = await handler(ctx, message)
+            except (Stale, Failure) as e:
+                # What is stale or refused now may be because it was done before.
+                if request and (kept := await self._requests.find(self.database, request)):
+                    return _data_reply(kept)
+                if isinstance(e, Failure):
+                    raise
+                continue
+            later.extend(ctx.after_reply)
+            if ctx.kept is None or ctx.kept[0] is not reply:
+                return codec.reply_ok(reply)
+            if request is not None:
+                self._requests.remember(request, ctx.kept[1])
+            return _data_reply(ctx.kept[1])
+        raise busy("too many want the same thing at once")

@@ -1,0 +1,30 @@
+"""An event as it goes out: encoded once, whoever and however many get it."""
+
+from typing import Final
+
+from protocol import codec
+from protocol.message import Delivery, spec_of
+from protocol.message import Event as Message
+
+
+class Frame:
+    """One event with its metadata. `key` names what a newer one replaces."""
+
+    __slots__ = ("delivery", "key", "seq", "socketio")
+
+    def __init__(
+        self, name: str, data: bytes, meta: codec.Meta, delivery: Delivery = Delivery.KEPT
+    ) -> None:
+        self.delivery = delivery
+        self.seq = meta.seq
+        self.key: Final = (name, meta.room)
+        self.socketio = f'2["{name}",{data.decode()},{codec.encode(meta).decode()}]'
+
+
+def announcement(event: Message, at: str) -> Frame:
+    """An event told to a connection, not in a room."""
+    spec = spec_of(type(event))
+    assert spec.delivery is not None
+    return Frame(spec.name, codec.encode(event), codec.Meta(room="", at=at), spec.delivery)
+
+

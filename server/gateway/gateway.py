@@ -1,0 +1,128 @@
+"""The gateway: connections of every kind, the path of their messages, rooms, presence."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+from protocol.errors import unauthenticated
+from protocol.gateway import Closing, Expired
+from protocol.message import Event
+from protocol.times import rfc3339
+from server.database import Database
+from server.gateway.connection import Connection
+from server.gateway.context import Parts
+from server.gateway.dispatch import Dispatch
+from server.gateway.frame import announcement
+from server.gateway.identity import Identity
+from server.gateway.limits import Limits
+from server.gateway.presence import Presence
+from server.gateway.rooms import Rooms
+from server.runtime.clock import Clock
+from server.runtime.gauges import Gauges
+from server.runtime.log import logger
+
+log = logger("gateway")
+
+Authenticate = Callable[[object], Awaitable[Identity]]
+
+
+class GatewaySettings(Protocol):
+    """What the gateway needs to be told."""
+
+    outbox_limit_bytes: int
+    outbox_stall_s: float
+    max_message_bytes: int
+    ping_interval_s: float
+    ping_timeout_s: float
+
+
+class Gateway:
+    """One gateway a process. It knows no domain."""
+
+    def __init__(
+        self,
+        settings: GatewaySettings,
+        parts: Parts,
+        clock: Clock,
+        gauges: Gauges,
+        authenticate: Authenticate,
+    ) -> None:
+        self.settings = settings
+        self.clock = clock
+        self.gauges = gauges
+        self.rooms = Rooms(gauges)
+        self.presence = Presence()
+        self.dispatch = Dispatch(parts, clock, Limits(), gauges)
+        self._authenticate = authenticate
+        self.draining = False
+        gauges.watch("warroom_connections", "Open connections.", lambda: len(self.presence))
+
+    def use(self, database: Database) -> None:
+        """Take the database, once it is open."""
+        self.rooms.database = database
+        self.dispatch.database = database
+
+    def timestamp(self) -> str:
+        """Now, as it stands in a message."""
+        return rfc3339(self.clock.now_ms())
+
+    async def authenticate(self, auth: object) -> Identity:
+        """Who opens a connection. Raises Failure `unauthenticated`."""
+        if self.draining:
+            raise unauthenticated("the server is closing")
+        return await self._authenticate(auth)
+
+    async def opened(self, connection: Connection) -> None:
+        """A connection has authenticated."""
+        self.watch_expiry(connection)
+        await self.presence.opened(connection)
+        log.info("connected", connection=connection.id, person=connection.identity.id)
+
+    async def closed(self, connection: Connection, reason: str) -> None:
+        """A connection is gone. What it sent before is still answered and committed."""
+        if connection.expiry is not None:
+            connection.expiry()
+        await self.dispatch.settle(connection)
+        self.rooms.leave_all(connection)
+        await self.presence.closed(connection)
+        log.info(
+            "disconnected",
+            connection=connection.id,
+            person=connection.identity.id,
+            reason=reason,
+        )
+
+    def watch_expiry(self, connection: Connection) -> None:
+        """Close the connection when its token ends, counted on the monotonic clock."""
+        if connection.expiry is not None:
+            connection.expiry()
+        expires_at = connection.identity.expires_at_ms
+        if expires_at is not None:
+            left_s = max(0.0, (expires_at - self.clock.now_ms()) / 1000)
+            loop = asyncio.get_running_loop()
+            connection.expiry = loop.call_later(left_s, self._expire, connection).cancel
+
+    def _expire(self, connection: Connection) -> None:
+        self.tell(connection, Expired())
+        connection.close()
+
+    def tell(self, connection: Connection, event: Event) -> None:
+        """Tell one connection something."""
+        connection.send(announcement(event, self.timestamp()))
+
+    def disconnect_session(self, session: str) -> None:
+        """Close what a log-in has opened: it was logged out."""
+        for connection in self.presence.connections():
+            if connection.identity.session == session:
+                self._expire(connection)
+
+    async def drain(self, retry_after_ms: int) -> None:
+        """Take nobody in, answer what was taken in, say good-bye."""
+        self.draining = True
+        for connection in self.presence.connections():
+            self.tell(connection, Closing(retry_after_ms=retry_after_ms))
+        await self.dispatch.settle()
+        for connection in self.presence.connections():
+            connection.close()
+
+

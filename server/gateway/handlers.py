@@ -1,0 +1,36 @@
+"""The gateway's own messages: rooms and renewal."""
+
+from protocol.errors import forbidden
+from protocol.gateway import Joined, JoinRoom, LeaveRoom, Renew, Renewed
+from protocol.message import Done
+from server.gateway.context import Context
+from server.gateway.dispatch import handles
+from server.gateway.gateway import Gateway
+
+
+@handles(JoinRoom)
+async def join(ctx: Context, query: JoinRoom) -> Joined:
+    """Subscribe, with a verdict; events follow it."""
+    verdict = await ctx.part(Gateway).rooms.join(ctx.connection, query)
+    ctx.later(verdict.release)
+    return verdict.reply
+
+
+@handles(LeaveRoom)
+async def leave(ctx: Context, query: LeaveRoom) -> Done:
+    """Unsubscribe."""
+    ctx.part(Gateway).rooms.leave(ctx.connection, query.room)
+    return Done()
+
+
+@handles(Renew)
+async def renew(ctx: Context, query: Renew) -> Renewed:
+    """Put a fresh token of the same person under the connection."""
+    gateway = ctx.part(Gateway)
+    identity = await gateway.authenticate({"token": query.token})
+    if identity.id != ctx.user.id:
+        raise forbidden("the token is somebody else's")
+    ctx.connection.identity = identity
+    gateway.watch_expiry(ctx.connection)
+    assert identity.expires_at_ms is not None
+    return Renewed(expires_in_s=max(0, (identity.expires_at_ms - ctx.now) // 1000))

@@ -1,0 +1,24 @@
+"""Who is at the other end of a connection."""
+
+import msgspec
+
+from protocol.permissions import Permission, Role
+
+
+class Identity(msgspec.Struct, frozen=True):
+    """A person with a role, or a service with scopes.
+
+    `expires_at_ms`: wall time at which the token ends; None for a service key.
+    `session`: names the log-in, so that logging out reaches what it opened.
+    """
+
+    id: str
+    name: str
+    permissions: frozenset[Permission]
+    role: Role | None = None
+    session: str | None = None
+    expires_at_ms: int | None = None
+
+    def may(self, permission: Permission) -> bool:
+        """Whether the permission was granted."""
+        return permission in self.permissions

@@ -1,0 +1,174 @@
+"""What a client has yet to get: one queue for replies and events, bounded in bytes and in time.
+
+It stands in the place of the queue that an Engine.IO socket takes from, and hands out a batch at
+a time, so that what lies in the socket's hands stays small and everything else is counted here.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from typing import Final
+
+from engineio.packet import MESSAGE, Packet
+
+from protocol.message import Delivery
+from server.gateway.frame import Frame
+
+BATCH_BYTES: Final = 64 * 1024
+MAX_LOSSY: Final = 64
+
+Key = tuple[str, str]
+
+
+class Item:
+    """One packet that waits."""
+
+    __slots__ = ("key", "packet", "size")
+
+    def __init__(self, packet: Packet | None, key: Key | None = None) -> None:
+        self.packet = packet
+        self.size = 0 if packet is None or packet.data is None else len(packet.data)
+        self.key = key
+
+
+class Outbox:
+    """The packets that wait for one client, in order.
+
+    `overflow` is called, once, with the reason when more than `limit_bytes` wait or nothing
+    was taken for `stall_s` seconds; from then on nothing more is taken in.
+    """
+
+    def __init__(
+        self, limit_bytes: int, stall_s: float, monotonic: Callable[[], float]
+    ) -> None:
+        self._limit = limit_bytes
+        self._stall = stall_s
+        self._monotonic = monotonic
+        self._items: deque[Item] = deque()
+        self._latest: dict[Key, Item] = {}
+        self._lossy: dict[Key, deque[Item]] = {}
+        self._batch = 0  # bytes handed out since the taker last came back for more
+        self._taken_at = monotonic()
+        self._waiting: asyncio.Future[None] | None = None
+        self.queued_bytes = 0
+        self.dropped = 0
+        self.overflowed = False
+        self.overflow: Callable[[str], None] | None = None
+
+    # ---- what the gateway puts in
+
+    def push(self, text: str) -> None:
+        """Queue a reply."""
+        self._add(Item(Packet(MESSAGE, text)))
+
+    def push_frame(self, frame: Frame) -> None:
+        """Queue an event: a newer `latest` replaces the one that waits, the oldest `lossy` go."""
+        item = Item(Packet(MESSAGE, frame.socketio), frame.key)
+        if frame.delivery is Delivery.LATEST:
+            waiting = self._latest.get(frame.key)
+            if waiting is not None:
+                self._empty(waiting)
+                self.dropped += 1
+            self._latest[frame.key] = item
+        elif frame.delivery is Delivery.LOSSY:
+            line = self._lossy.setdefault(frame.key, deque())
+            line.append(item)
+            if len(line) > MAX_LOSSY:
+                self._empty(line.popleft())
+                self.dropped += 1
+        self._add(item)
+
+    def clear(self) -> None:
+        """Drop all that waits."""
+        self._items.clear()
+        self._latest.clear()
+        self._lossy.clear()
+        self.queued_bytes = self._batch = 0
+
+    def _empty(self, item: Item) -> None:
+        """Take the packet out of an item; its place in the line stays and is skipped."""
+        self.queued_bytes -= item.size
+        item.packet, item.size, item.key = None, -1, None
+
+    def _add(self, item: Item) -> None:
+        if self.overflowed:
+            return
+        now = self._monotonic()
+        if not self._items and not self._batch:
+            self._taken_at = now
+        self._items.append(item)
+        self.queued_bytes += item.size
+        self._notify()
+        if self.queued_bytes > self._limit:
+            self._overflow("too_many_bytes")
+        elif now - self._taken_at > self._stall:
+            self._overflow("no_progress")
+
+    def _overflow(self, reason: str) -> None:
+        self.overflowed = True
+        if self.overflow is not None:
+            self.overflow(reason)
+
+    def _notify(self) -> None:
+        if self._waiting is not None and not self._waiting.done():
+            self._waiting.set_result(None)
+
+    # ---- what an Engine.IO socket calls on its queue
+
+    async def put(self, packet: Packet | None) -> None:
+        """Queue a packet of Engine.IO's own; None ends the taker."""
+        self.put_nowait(packet)
+
+    def put_nowait(self, packet: Packet | None) -> None:
+        """Queue a packet of Engine.IO's own; None ends the taker."""
+        self._items.append(Item(packet))
+        self._notify()
+
+    async def get(self) -> Packet | None:
+        """Wait for the next packet. Coming back here says that the last batch has left."""
+        self.queued_bytes -= self._batch
+        self._batch = 0
+        self._taken_at = self._monotonic()
+        while True:
+            while self._items:
+                item = self._items.popleft()
+                if item.size >= 0:
+                    return self._hand_out(item)
+            self._waiting = asyncio.get_running_loop().create_future()
+            try:
+                await self._waiting
+            finally:
+                self._waiting = None
+
+    def get_nowait(self) -> Packet | None:
+        """The next packet of this batch. Raises QueueEmpty once the batch is full."""
+        while self._items and self._batch < BATCH_BYTES:
+            item = self._items.popleft()
+            if item.size >= 0:
+                return self._hand_out(item)
+        raise asyncio.QueueEmpty
+
+    def _hand_out(self, item: Item) -> Packet | None:
+        self._batch += item.size
+        if item.key is not None:
+            if self._latest.get(item.key) is item:
+                del self._latest[item.key]
+            elif (line := self._lossy.get(item.key)) is not None and line and line[0] is item:
+                line.popleft()
+        return item.packet
+
+    def empty(self) -> bool:
+        """Whether nothing waits."""
+        return not self._items
+
+    def qsize(self) -> int:
+        """How many packets wait."""
+        return len(self._items)
+
+    def task_done(self) -> None:
+        """Part of a queue's interface; what has left is counted in `get`."""
+
+    async def join(self) -> None:
+        """Part of a queue's interface. Never waits: a client that does not read must not hold
+        up whoever closes it."""
+

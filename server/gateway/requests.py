@@ -1,0 +1,79 @@
+"""Exactly once: which requests are under way, and what those before them were answered.
+
+The happy path reads nothing. A request that was committed before is found because its row cannot
+be written twice, or, where the rules now refuse it, by looking before the refusal is given.
+"""
+
+import asyncio
+import hashlib
+from collections import OrderedDict
+from typing import Final, NamedTuple
+
+from protocol import codec
+from protocol.errors import Failure, RequestReason, conflict
+from protocol.message import Command, Spec
+from server.database import Database, Request
+from server.database.history import KeptReply, find_reply
+
+MAX_RECENT: Final = 20_000
+
+Key = tuple[str, str]
+
+
+class UnderWay(NamedTuple):
+    """A request that is being carried out, and its answer to come."""
+
+    digest: str
+    answer: asyncio.Future[bytes]
+
+
+def reused() -> Failure:
+    """The same id was used for something else."""
+    return conflict(
+        RequestReason.REQUEST_ID_REUSED,
+        "this request_id was used for another command",
+        field="request_id",
+    )
+
+
+class Requests:
+    """The requests of everybody."""
+
+    def __init__(self) -> None:
+        self.under_way: dict[Key, UnderWay] = {}
+        self._recent: OrderedDict[Key, KeptReply] = OrderedDict()
+
+    @staticmethod
+    def of(who: str, spec: Spec, message: object) -> Request | None:
+        """The request of a command that has an id. Its digest is of the canonical command."""
+        if not isinstance(message, Command) or message.request_id is None:
+            return None
+        canonical = spec.name.encode() + b" " + codec.encode(message)
+        digest = hashlib.blake2b(canonical, digest_size=16).hexdigest()
+        return Request(who, message.request_id, digest)
+
+    def remember(self, request: Request, reply: bytes) -> None:
+        """Hold the reply of a committed request in memory for a while."""
+        self._recent[request.who, request.request_id] = KeptReply(request.digest, reply)
+        if len(self._recent) > MAX_RECENT:
+            self._recent.popitem(last=False)
+
+    def recent(self, request: Request) -> bytes | None:
+        """The reply, if it is held. Raises Failure `conflict` where the id was used otherwise."""
+        return self._checked(request, self._recent.get((request.who, request.request_id)))
+
+    async def find(self, database: Database, request: Request) -> bytes | None:
+        """The reply, if it was ever kept. Raises Failure `conflict` likewise."""
+        kept = await find_reply(database.reader, request.who, request.request_id)
+        reply = self._checked(request, kept)
+        if reply is not None:
+            self.remember(request, reply)
+        return reply
+
+    @staticmethod
+    def _checked(request: Request, kept: KeptReply | None) -> bytes | None:
+        if kept is None:
+            return None
+        if kept.digest != request.digest:
+            raise reused()
+        return kept.reply

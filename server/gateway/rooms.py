@@ -1,0 +1,195 @@
+"""Rooms: who is in which, joining with a verdict, and telling events.
+
+Joining: authorise, subscribe with a buffer that holds what comes, read the snapshot or what was
+missed, put the verdict into the client's queue, then what was missed, then from the buffer what
+is newer. So nothing is missed and nothing is doubled, whatever is published meanwhile.
+"""
+
+from collections.abc import Callable
+from typing import Final, NamedTuple, Protocol
+
+import msgspec
+
+from protocol import codec, rooms
+from protocol.errors import forbidden, not_found
+from protocol.gateway import Joined, JoinRoom, ResetReason, Since, Verdict
+from server.database import Database
+from server.database.history import Kept, after, bounds
+from server.database.work import Told
+from server.gateway.connection import Connection
+from server.gateway.frame import Frame
+from server.gateway.identity import Identity
+from server.runtime.gauges import Gauges
+
+MAX_GAP_BYTES: Final = 512 * 1024
+
+
+class Snapshot(NamedTuple):
+    """What a room holds, and the number of the last event that is in it."""
+
+    seq: int
+    data: msgspec.Struct
+
+
+class Door(Protocol):
+    """What a domain gives for a kind of room."""
+
+    async def authorise(self, identity: Identity, ident: str) -> None:
+        """Raises Failure where the identity may not be in the room `kind:ident`."""
+        ...
+
+    async def snapshot(self, ident: str) -> Snapshot:
+        """The room as it is, of one moment. Raises Failure `not_found`."""
+        ...
+
+
+class Membership:
+    """A connection in a room. `held` buffers events until the verdict is queued."""
+
+    __slots__ = ("connection", "held", "seq")
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self.held: list[Frame] | None = []
+        self.seq = 0
+
+    def take(self, frame: Frame) -> None:
+        """Pass an event on, unless it is one that the client has."""
+        if self.held is not None:
+            self.held.append(frame)
+        elif frame.seq is None:
+            self.connection.send(frame)
+        elif frame.seq > self.seq:
+            self.seq = frame.seq
+            self.connection.send(frame)
+
+    def release(self, seq: int, missed: list[Frame]) -> None:
+        """The verdict is queued and takes in all up to `seq`: go live."""
+        held, self.held = self.held or [], None
+        self.seq = seq - len(missed)
+        for frame in (*missed, *held):
+            self.take(frame)
+
+
+class Verdicted(NamedTuple):
+    """The reply to a join, and what must be called once it is in the client's queue."""
+
+    reply: Joined
+    release: Callable[[], None]
+
+
+class Rooms:
+    """All rooms of this process."""
+
+    def __init__(self, gauges: Gauges) -> None:
+        self._doors: dict[str, Door] = {}
+        self._members: dict[str, dict[Connection, Membership]] = {}
+        self._joined: dict[Connection, set[str]] = {}
+        self._gauges = gauges
+        self.database: Database | None = None  # opened after the rooms that it publishes to
+        gauges.watch("warroom_rooms", "Rooms with members.", lambda: len(self._members))
+
+    def add(self, word: str, door: Door) -> None:
+        """Open a kind of room."""
+        if word not in rooms.KINDS or word in self._doors:
+            raise ValueError(f"{word} is no kind of room, or has its door already")
+        self._doors[word] = door
+
+    def publish(self, told: Told, seq: int | None) -> None:
+        """Tell everybody in a room."""
+        self._gauges.events.labels(told.name).inc()
+        members = self._members.get(told.room)
+        if members:
+            frame = self._frame(told.room, told.name, told.data, told.at, seq, told)
+            for membership in list(members.values()):
+                membership.take(frame)
+
+    def _frame(
+        self, room: str, name: str, data: bytes, at: str, seq: int | None, told: Told | None = None
+    ) -> Frame:
+        assert self.database is not None
+        epoch = None if seq is None else self.database.epoch
+        meta = codec.Meta(room=room, at=at, seq=seq, epoch=epoch)
+        return Frame(name, data, meta) if told is None else Frame(name, data, meta, told.delivery)
+
+    def watched(self, room: str) -> bool:
+        """Whether anybody is in a room."""
+        return room in self._members
+
+    async def join(self, connection: Connection, query: JoinRoom) -> Verdicted:
+        """Subscribe. Raises Failure `not_found` or `forbidden`, alike for rooms that are not."""
+        parsed = rooms.parse(query.room)
+        if parsed is None or parsed[0].word not in self._doors:
+            raise not_found("room")
+        kind, ident = parsed
+        if not connection.identity.may(kind.permission):
+            raise forbidden(f"{kind.word} needs the permission {kind.permission}")
+        door = self._doors[kind.word]
+        await door.authorise(connection.identity, ident)
+        membership = Membership(connection)
+        self._members.setdefault(query.room, {})[connection] = membership
+        self._joined.setdefault(connection, set()).add(query.room)
+        try:
+            return await self._verdict(membership, door, ident, query)
+        except BaseException:
+            self.leave(connection, query.room)
+            raise
+
+    async def _verdict(
+        self, membership: Membership, door: Door, ident: str, query: JoinRoom
+    ) -> Verdicted:
+        assert self.database is not None
+        epoch = self.database.epoch
+        reason = None
+        if query.since is not None:
+            found = await self._missed(query.room, query.since)
+            if not isinstance(found, ResetReason):
+                verdict = Verdict.GAP_FILLED if found else Verdict.RESUMED
+                seq = query.since.seq + len(found)
+                reply = Joined(query.room, verdict, epoch, seq, missed=len(found))
+                missed = [self._replayed(query.room, kept) for kept in found]
+                return Verdicted(reply, lambda: membership.release(seq, missed))
+            reason = found
+        snapshot = await door.snapshot(ident)
+        reply = Joined(
+            query.room,
+            Verdict.JOINED if reason is None else Verdict.RESET,
+            epoch,
+            snapshot.seq,
+            msgspec.Raw(codec.encode(snapshot.data)),
+            reason,
+        )
+        return Verdicted(reply, lambda: membership.release(snapshot.seq, []))
+
+    async def _missed(self, room: str, since: Since) -> list[Kept] | ResetReason:
+        assert self.database is not None
+        if since.epoch != self.database.epoch:
+            return ResetReason.EPOCH_CHANGED
+        async with self.database.reader.moment() as reading:
+            there = await bounds(reading, room)
+            if since.seq > there.newest:
+                return ResetReason.AHEAD
+            if since.seq < there.oldest - 1:
+                return ResetReason.HISTORY_PRUNED
+            missed = await after(reading, room, since.seq)
+        if sum(len(kept.data) for kept in missed) > MAX_GAP_BYTES:
+            return ResetReason.GAP_TOO_LARGE
+        return missed
+
+    def _replayed(self, room: str, kept: Kept) -> Frame:
+        return self._frame(room, kept.name, kept.data.encode(), kept.at, kept.seq)
+
+    def leave(self, connection: Connection, room: str) -> None:
+        """Unsubscribe. Leaving a room that was not joined is fine."""
+        self._joined.get(connection, set()).discard(room)
+        members = self._members.get(room)
+        if members is not None:
+            members.pop(connection, None)
+            if not members:
+                del self._members[room]
+
+    def leave_all(self, connection: Connection) -> None:
+        """Unsubscribe from everything: the connection is gone."""
+        for room in list(self._joined.get(connection, ())):
+            self.leave(connection, room)
+        self._joined.pop(connection, None)

@@ -1,0 +1,205 @@
+"""Socket.IO, by python-socketio: handshake, polling, WebSocket and upgrade are its own.
+
+Messages take our path as text, before its handlers: they are decoded once, straight into their
+types, and answered always. What a client has yet to get lies in our outbox, which stands in the
+place of the queue of an Engine.IO socket. `tests/unit/test_socketio_contract.py` holds every
+name of python-socketio and python-engineio that is relied on here.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, Final
+
+import engineio
+import msgspec
+import orjson
+import socketio
+from engineio.async_socket import AsyncSocket
+
+from protocol import codec
+from protocol.errors import Code, Error, Failure
+from protocol.gateway import Evicted
+from protocol.ids import uuid7
+from server.gateway.connection import Call, Connection
+from server.gateway.frame import Frame, announcement
+from server.gateway.gateway import Gateway
+from server.gateway.identity import Identity
+from server.gateway.outbox import Outbox
+from server.runtime.log import logger
+
+log = logger("gateway")
+
+MAX_ACK_DIGITS: Final = 15
+_arguments: Final = msgspec.json.Decoder(list[msgspec.Raw])
+_name: Final = msgspec.json.Decoder(str)
+
+
+class _Json:
+    """orjson in the shape that python-socketio asks of its `json`."""
+
+    loads = staticmethod(orjson.loads)
+    JSONDecodeError = orjson.JSONDecodeError
+
+    @staticmethod
+    def dumps(value: object, **_: object) -> str:
+        """Encode without spaces."""
+        return orjson.dumps(value).decode()
+
+
+class SocketIOConnection(Connection):
+    """A client that speaks Socket.IO."""
+
+    def __init__(
+        self, server: "Server", eio_sid: str, outbox: Outbox, identity: Identity, address: str
+    ) -> None:
+        super().__init__(uuid7(), identity, address, server.gateway.clock.now_ms())
+        self._server = server
+        self._eio_sid = eio_sid
+        self._outbox = outbox
+        outbox.overflow = self._evict
+
+    def send(self, frame: Frame) -> None:
+        """Queue an event."""
+        self._outbox.push_frame(frame)
+
+    def replier(self, ack_id: str) -> Callable[[bytes], None]:
+        """What writes the answer to the message with this ack id; none was asked for with ""."""
+
+        def reply(answer: bytes) -> None:
+            if ack_id:
+                self._outbox.push(f"3{ack_id}[{answer.decode()}]")
+
+        return reply
+
+    def close(self) -> None:
+        """Answer nothing more, send what is queued, then close."""
+        if not self.closed:
+            self.closed = True
+            self.inbox.clear()
+            self._server.spawn(self._server.eio.disconnect(self._eio_sid))
+
+    def _evict(self, reason: str) -> None:
+        if self.closed:
+            return
+        log.info("evicted", connection=self.id, person=self.identity.id, reason=reason)
+        gateway = self._server.gateway
+        gateway.gauges.evicted.labels(reason).inc()
+        self._outbox.clear()
+        self._outbox.overflowed = False
+        self._outbox.overflow = None
+        self.send(announcement(Evicted(reason=reason), gateway.timestamp()))
+        self.close()
+
+
+class _EngineServer(engineio.AsyncServer):  # type: ignore[misc]
+    """Engine.IO whose sockets take from our outboxes."""
+
+    gateway: Gateway
+
+    def create_queue(self, *_: object, **__: object) -> Outbox:
+        """The queue of a new socket."""
+        settings = self.gateway.settings
+        return Outbox(
+            settings.outbox_limit_bytes, settings.outbox_stall_s, self.gateway.clock.monotonic
+        )
+
+
+class Server(socketio.AsyncServer):  # type: ignore[misc]
+    """The Socket.IO server of a gateway."""
+
+    def __init__(self, gateway: Gateway, allows_origin: Callable[[str, dict[str, Any]], bool]):
+        self.gateway = gateway
+        self._connections: dict[str, SocketIOConnection] = {}
+        self._tasks: set[asyncio.Task[Any]] = set()
+        super().__init__(
+            async_mode="asgi",
+            json=_Json,
+            logger=False,
+            cors_allowed_origins=allows_origin,
+            max_http_buffer_size=gateway.settings.max_message_bytes,
+            ping_interval=gateway.settings.ping_interval_s,
+            ping_timeout=gateway.settings.ping_timeout_s,
+        )
+        self.eio.gateway = gateway
+        self.on("connect", self._connected)
+        self.on("disconnect", self._disconnected)
+
+    def _engineio_server_class(self) -> type[_EngineServer]:
+        return _EngineServer
+
+    def spawn(self, work: Any) -> None:
+        """Run something to its end in the background."""
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _connected(
+        self, sid: str, environ: dict[str, Any], auth: object = None
+    ) -> None:
+        eio_sid = self.manager.eio_sid_from_sid(sid, "/")
+        try:
+            identity = await self.gateway.authenticate(auth)
+        except Failure as e:
+            error = msgspec.to_builtins(e.error)
+            raise socketio.exceptions.ConnectionRefusedError(e.error.message, error) from None
+        socket: AsyncSocket | None = self.eio.sockets.get(eio_sid)
+        if socket is None:
+            raise socketio.exceptions.ConnectionRefusedError("the connection is gone")
+        client = environ["asgi.scope"].get("client")
+        address = client[0] if client else ""
+        connection = SocketIOConnection(self, eio_sid, socket.queue, identity, address)
+        self._connections[eio_sid] = connection
+        await self.gateway.opened(connection)
+
+    async def _disconnected(self, sid: str, reason: str) -> None:
+        eio_sid = self.manager.eio_sid_from_sid(sid, "/")
+        connection = self._connections.pop(eio_sid, None)
+        if connection is not None:
+            connection.closed = True
+            self.spawn(self.gateway.closed(connection, reason))
+
+    async def _handle_eio_message(self, eio_sid: str, data: str | bytes) -> None:
+        if isinstance(data, str) and data.startswith("2"):
+            connection = self._connections.get(eio_sid)
+            if connection is not None:
+                self._message(connection, data)
+        else:
+            await super()._handle_eio_message(eio_sid, data)
+
+    async def _handle_event(
+        self, eio_sid: str, namespace: str | None, id: int | None, data: Any
+    ) -> None:
+        """A message with binary attachments: the only kind that python-socketio decodes here."""
+        connection = self._connections.get(eio_sid)
+        if connection is not None:
+            error = Error(Code.INVALID, "binary attachments are not taken")
+            connection.replier("" if id is None else str(id))(codec.reply_error(error))
+
+    def _message(self, connection: SocketIOConnection, packet: str) -> None:
+        """`2<ack id>["name",{…}]`: hand it to the dispatcher, or answer what is wrong with it."""
+        start = packet.find("[", 1)
+        ack_id = packet[1:start] if start > 0 else packet[1:]
+        if ack_id.startswith("/"):
+            return  # another namespace: there is none, so nobody is connected to it
+        if not (ack_id == "" or (ack_id.isdecimal() and len(ack_id) <= MAX_ACK_DIGITS)):
+            ack_id = ""
+        reply = connection.replier(ack_id)
+        try:
+            name, data = self._parse(packet[start:] if start > 0 else "")
+        except Failure as e:
+            reply(codec.reply_error(e.error))
+            return
+        clock = self.gateway.clock
+        self.gateway.dispatch.accept(connection, Call(name, data, reply, clock.monotonic()))
+
+    @staticmethod
+    def _parse(arguments: str) -> tuple[str, msgspec.Raw | bytes]:
+        """The name and the data of a message; no data is an empty object. Raises Failure."""
+        try:
+            parts = _arguments.decode(arguments)
+            name = _name.decode(parts[0])
+        except (msgspec.DecodeError, IndexError, RecursionError, UnicodeError):
+            raise Failure(Error(Code.INVALID, 'a message is ["name", {data}]')) from None
+        if len(parts) > 2:
+            raise Failure(Error(Code.INVALID, "a message has one argument, its data"))
+        return name, parts[1] if len(parts) == 2 else b"{}"

@@ -1,0 +1,124 @@
+"""GET /health and below, /api/health, /metrics."""
+
+import asyncio
+import hmac
+from enum import StrEnum
+from typing import Final
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from protocol.errors import unauthenticated
+from server.database import Database
+from server.gateway import Gateway
+from server.health.store import answers
+from server.rest import answer
+from server.runtime.clock import Clock
+from server.runtime.gauges import Gauges
+from server.runtime.log import logger
+
+log = logger("health")
+
+DATABASE_TIMEOUT_S: Final = 1.5
+
+
+class State(StrEnum):
+    """How a part is."""
+
+    HEALTHY = "healthy"
+    DEGRADED = "degraded"
+    UNHEALTHY = "unhealthy"
+
+
+class Component(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How one part is, and how long it took to say so."""
+
+    status: State
+    latency_ms: float | None = None
+    connected_clients: int | None = None
+
+
+class Report(msgspec.Struct, frozen=True):
+    """`data` of /api/health."""
+
+    status: State
+    components: dict[str, Component]
+
+
+class Health:
+    """Asks the parts how they are."""
+
+    def __init__(self, database: Database, gateway: Gateway, clock: Clock) -> None:
+        self._database = database
+        self._gateway = gateway
+        self._clock = clock
+        self.started = False
+
+    async def report(self) -> Report:
+        """All parts. Never raises."""
+        components = {
+            "database": await self._ask_database(),
+            "websocket": Component(
+                State.UNHEALTHY if self._gateway.draining else State.HEALTHY,
+                connected_clients=len(self._gateway.presence),
+            ),
+        }
+        worst = max(list(State).index(part.status) for part in components.values())
+        return Report(list(State)[worst], components)
+
+    async def _ask_database(self) -> Component:
+        asked = self._clock.monotonic()
+        try:
+            async with asyncio.timeout(DATABASE_TIMEOUT_S):
+                await answers(self._database.reader)
+        except Exception:
+            log.warning("database_unhealthy", exc_info=True)
+            return Component(State.UNHEALTHY)
+        return Component(State.HEALTHY, round((self._clock.monotonic() - asked) * 1000, 2))
+
+
+def routes(health: Health, gauges: Gauges, metrics_token: str | None) -> list[Route]:
+    """All routes of this domain."""
+
+    def status(state: State) -> int:
+        return 503 if state is State.UNHEALTHY else 200
+
+    async def live(_: Request) -> Response:
+        return JSONResponse({"status": State.HEALTHY})
+
+    async def brief(_: Request) -> Response:
+        report = await health.report()
+        return JSONResponse({"status": report.status}, status(report.status))
+
+    async def ready(_: Request) -> Response:
+        report = await health.report()
+        parts = {name: part.status for name, part in report.components.items()}
+        return JSONResponse({"status": report.status, "parts": parts}, status(report.status))
+
+    async def startup(_: Request) -> Response:
+        state = State.HEALTHY if health.started else State.UNHEALTHY
+        return JSONResponse({"status": state}, status(state))
+
+    async def full(_: Request) -> Response:
+        report = await health.report()
+        return answer(report, status(report.status))
+
+    async def metrics(request: Request) -> Response:
+        if metrics_token is not None:
+            expected = f"Bearer {metrics_token}".encode()
+            given = request.headers.get("authorization", "").encode()
+            if not hmac.compare_digest(given, expected):
+                raise unauthenticated("give the metrics token as a bearer token")
+        text, content_type = gauges.expose()
+        return Response(text, headers={"content-type": content_type})
+
+    return [
+        Route("/health", brief),
+        Route("/health/live", live),
+        Route("/health/ready", ready),
+        Route("/health/startup", startup),
+        Route("/api/health", full),
+        Route("/metrics", metrics),
+    ]

@@ -1,0 +1,26 @@
+"""What a player may ask and do about itself."""
+
+from protocol.players import Allocate, GetPlayer, PlayerView
+from server.gateway import Context, handles
+from server.players import rules
+from server.players.store import Players
+
+
+@handles(GetPlayer)
+async def get(ctx: Context, _: GetPlayer) -> PlayerView:
+    """One's own player."""
+    players = ctx.part(Players)
+    player = await players.get(ctx.user.id)
+    return players.view(player.committed, ctx.now)
+
+
+@handles(Allocate)
+async def allocate(ctx: Context, cmd: Allocate) -> PlayerView:
+    """Spend stat points."""
+    players = ctx.part(Players)
+    player = await players.get(ctx.user.id)
+    fresh = rules.refreshed(player.tip, ctx.now, players.regen)
+    raised = rules.allocate(fresh, cmd.attack, cmd.defense, cmd.max_stamina, ctx.now)
+    work = ctx.work()
+    saved = players.save(work, player, raised, why="allocate", now=ctx.now)
+    return await ctx.commit(work, players.view(saved, ctx.now))

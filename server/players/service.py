@@ -1,0 +1,53 @@
+"""Telling players who watch that their stamina has changed.
+
+Stamina is a function of time and no row changes while it grows, so nobody else would tell them.
+"""
+
+from typing import Final
+
+from protocol import rooms
+from protocol.players import StaminaChanged
+from protocol.times import rfc3339
+from server.database.work import Told
+from server.gateway import Gateway
+from server.players import rules
+from server.players.store import Players
+from server.runtime.clock import Clock
+
+EVERY_S: Final = 0.5
+
+
+class StaminaPush:
+    """Looks at everybody who is here twice a second."""
+
+    def __init__(self, players: Players, gateway: Gateway, clock: Clock) -> None:
+        self._players = players
+        self._gateway = gateway
+        self._clock = clock
+        self._told: dict[str, int] = {}
+
+    async def run(self) -> None:
+        """Tell, again and again."""
+        while True:
+            await self.tell()
+            await self._clock.sleep(EVERY_S)
+
+    async def tell(self) -> None:
+        """Tell everybody whose stamina is not what they were told last."""
+        now = self._clock.now_ms()
+        watching = [
+            person
+            for person in self._gateway.presence.people()
+            if self._gateway.rooms.watched(rooms.player(person))
+        ]
+        before, self._told = self._told, {}
+        for person in watching:
+            copy = await self._players.hot.get(person)
+            if copy is None:
+                continue
+            record = rules.refreshed(copy.committed, now, self._players.regen)
+            self._told[person] = record.stamina
+            if before.get(person, record.stamina) != record.stamina:
+                stamina = rules.stamina_view(record, self._players.regen)
+                event = StaminaChanged(player_id=person, stamina=stamina)
+                self._gateway.rooms.publish(Told(event, rfc3339(now)), None)

@@ -1,0 +1,123 @@
+"""The rows of players and of the ledger."""
+
+from typing import Final
+
+import msgspec
+
+from protocol.errors import refused
+from protocol.ids import uuid7
+from protocol.players import PlayerChanged, PlayerReason, PlayerView
+from server.database import Copy, Hot, Reader, Reading, Statement, Work
+from server.players import rules
+from server.players.rules import Record, Regen
+from server.users import User
+
+MAX_HOT: Final = 10_000
+
+_COLUMNS: Final = ", ".join(Record.__struct_fields__)
+
+_INSERT: Final = Statement(
+    "players.insert",
+    f"insert into players ({_COLUMNS})"
+    f" values ({', '.join(f':{column}' for column in Record.__struct_fields__)})",
+)
+_BY_ID: Final = Statement(
+    "players.by_id", f"select {_COLUMNS} from players where player_id = :player_id"
+)
+_SAVE: Final = Statement(
+    "players.save",
+    "update players set level = :level, exp = :exp, gold = :gold, gems = :gems,"
+    " stat_points = :stat_points, attack = :attack, defense = :defense, max_hp = :max_hp,"
+    " max_stamina = :max_stamina, stamina = :stamina, stamina_at = :stamina_at, rev = :rev + 1"
+    " where player_id = :player_id and rev = :rev",
+)
+_SAVE_STAMINA: Final = Statement(
+    "players.save_stamina",
+    "update players set stamina = :stamina, stamina_at = :stamina_at, rev = :rev + 1"
+    " where player_id = :player_id and rev = :rev",
+)
+_LEDGER: Final = Statement(
+    "players.ledger",
+    "insert into ledger (id, player_id, at, currency, amount, balance_after, why, ref)"
+    " values (:id, :player_id, :at, :currency, :amount, :balance_after, :why, :ref)",
+)
+
+
+class Players:
+    """All players. Whoever changes one goes through a hot copy and a unit of work."""
+
+    def __init__(self, reader: Reader, regen: Regen) -> None:
+        self._reader = reader
+        self.regen = regen
+        self.hot: Hot[Record] = Hot(self._load, MAX_HOT)
+
+    async def _load(self, player_id: str) -> Record | None:
+        return await self.read(self._reader, player_id)
+
+    @staticmethod
+    async def read(reading: Reading, player_id: str) -> Record | None:
+        """A player as the database has it."""
+        row = await reading.one(_BY_ID, player_id=player_id)
+        return None if row is None else Record(*row)
+
+    async def get(self, player_id: str) -> Copy[Record]:
+        """The hot copy of a player. Raises Failure `refused` no_player."""
+        copy = await self.hot.get(player_id)
+        if copy is None:
+            raise refused(PlayerReason.NO_PLAYER, "no player belongs to this caller")
+        return copy
+
+    def view(self, record: Record, now: int) -> PlayerView:
+        """A player as its owner sees it at a moment."""
+        fresh = rules.refreshed(record, now, self.regen)
+        return PlayerView(rules.view(fresh), rules.stamina_view(fresh, self.regen))
+
+    @staticmethod
+    def start(work: Work, user: User, now: int) -> None:
+        """Add the player of a person who registers."""
+        record = rules.start(user.id, user.username, now)
+        work.change(_INSERT, **msgspec.structs.asdict(record))
+
+    @staticmethod
+    def save_stamina(work: Work, copy: Copy[Record], record: Record) -> None:
+        """Save what a blow cost. Nothing but stamina has changed, nothing is told."""
+        work.change(
+            _SAVE_STAMINA,
+            player_id=record.player_id,
+            stamina=record.stamina,
+            stamina_at=record.stamina_at,
+            rev=record.rev,
+        )
+        work.replace(copy, msgspec.structs.replace(record, rev=record.rev + 1))
+
+    @staticmethod
+    def save(
+        work: Work, copy: Copy[Record], record: Record, *, why: str, now: int, ref: str | None = None
+    ) -> Record:
+        """Save a changed player, with a ledger row for gold and for gems, and tell the player.
+
+        `ref` names what the money was for. Returns the record as it will stand.
+        """
+        before = copy.tip
+        values = msgspec.structs.asdict(record)
+        del values["name"]
+        work.change(_SAVE, **values)
+        for currency in ("gold", "gems"):
+            balance = getattr(record, currency)
+            amount = balance - getattr(before, currency)
+            if amount:
+                work.change(
+                    _LEDGER,
+                    id=uuid7(now),
+                    player_id=record.player_id,
+                    at=now,
+                    currency=currency,
+                    amount=amount,
+                    balance_after=balance,
+                    why=why,
+                    ref=ref,
+                )
+        saved = msgspec.structs.replace(record, rev=record.rev + 1)
+        work.replace(copy, saved)
+        work.tell(PlayerChanged(why=why, player=rules.view(saved)))
+        return saved

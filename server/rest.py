@@ -1,0 +1,136 @@
+"""REST: the envelope of bodies and answers, errors by code, headers on every route."""
+
+from typing import Any, Final, TypeVar
+
+import msgspec
+from starlette.datastructures import MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from protocol import codec
+from protocol.errors import Code, Error, Failure
+from protocol.ids import uuid7
+from server.runtime.log import logger
+
+log = logger("rest")
+
+T = TypeVar("T")
+
+MAX_BODY_BYTES: Final = 16 * 1024
+
+STATUS: Final[dict[Code, int]] = {
+    Code.INVALID: 400,
+    Code.UNAUTHENTICATED: 401,
+    Code.FORBIDDEN: 403,
+    Code.NOT_FOUND: 404,
+    Code.CONFLICT: 409,
+    Code.REFUSED: 403,
+    Code.RATE_LIMITED: 429,
+    Code.TOO_LARGE: 413,
+    Code.BUSY: 503,
+    Code.UNAVAILABLE: 503,
+    Code.TIMED_OUT: 504,
+    Code.INTERNAL: 500,
+}
+
+SECURITY_HEADERS: Final[dict[str, str]] = {
+    "content-security-policy": (
+        "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data:;"
+        " connect-src 'self' ws: wss:; base-uri 'none'; form-action 'self';"
+        " frame-ancestors 'none'; object-src 'none'"
+    ),
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "referrer-policy": "no-referrer",
+    "cross-origin-opener-policy": "same-origin",
+}
+
+
+class Success(msgspec.Struct, frozen=True):
+    """The envelope of an answer."""
+
+    data: Any
+    success: bool = True
+
+
+class NoSuccess(msgspec.Struct, frozen=True):
+    """The envelope of an error."""
+
+    error: Error
+    success: bool = False
+
+
+async def body(request: Request, kind: type[T]) -> T:
+    """The body of a request. Raises Failure `too_large`, `invalid` with the field."""
+    raw = b""
+    async for chunk in request.stream():
+        raw += chunk
+        if len(raw) > MAX_BODY_BYTES:
+            raise Failure(Error(Code.TOO_LARGE, f"a body has at most {MAX_BODY_BYTES} bytes"))
+    return codec.decode(kind, raw)
+
+
+def answer(data: object, status: int = 200) -> Response:
+    """An answer in its envelope."""
+    return _json(Success(data), status)
+
+
+def _json(value: object, status: int) -> Response:
+    headers = {"cache-control": "no-store"}
+    return Response(codec.encode(value), status, headers, "application/json")
+
+
+def _error(error: Error) -> Response:
+    response = _json(NoSuccess(error), STATUS[error.code])
+    if error.retry_after_ms is not None:
+        response.headers["retry-after"] = str(-(-error.retry_after_ms // 1000))
+    return response
+
+
+async def _failed(_: Request, exception: Exception) -> Response:
+    assert isinstance(exception, Failure)
+    return _error(exception.error)
+
+
+async def _http(_: Request, exception: Exception) -> Response:
+    assert isinstance(exception, HTTPException)
+    code = Code.NOT_FOUND if exception.status_code == 404 else Code.INVALID
+    error = NoSuccess(Error(code, exception.detail))
+    return _json(error, exception.status_code)
+
+
+async def _broken(request: Request, exception: Exception) -> Response:
+    fault = uuid7()
+    log.error("route_failed", fault=fault, path=request.url.path, exc_info=exception)
+    return _error(Error(Code.INTERNAL, f"a fault of the server, logged as {fault}"))
+
+
+EXCEPTION_HANDLERS: Final[Any] = {
+    Failure: _failed,
+    HTTPException: _http,
+    Exception: _broken,
+}
+
+
+class SecurityHeaders:
+    """Puts the security headers on every answer."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in SECURITY_HEADERS.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        await self._app(scope, receive, with_headers)

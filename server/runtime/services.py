@@ -1,0 +1,58 @@
+"""Services: the loops that run beside the gateway, and who looks after them.
+
+They run outside the web server's lifespan: a crash in there would leave HTTP answering as if
+nothing had happened. A service that crashes is started again after a pause that grows; one that
+keeps crashing ends the process, so that whoever supervises it can see.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from server.runtime.clock import Clock
+from server.runtime.log import logger
+
+log = logger("services")
+
+MAX_CRASHES: Final = 5
+FORGET_AFTER_S: Final = 60.0
+FIRST_PAUSE_S: Final = 0.5
+
+Service = Callable[[], Awaitable[None]]
+
+
+class ServiceFailed(Exception):
+    """A service kept crashing."""
+
+
+async def supervise(name: str, service: Service, clock: Clock) -> None:
+    """Run a service until it returns. Raises ServiceFailed after five crashes in a row.
+
+    A run of a minute counts as healthy: crashes before it are forgotten.
+    """
+    crashes = 0
+    while True:
+        started = clock.monotonic()
+        try:
+            await service()
+            return
+        except Exception as e:
+            if clock.monotonic() - started >= FORGET_AFTER_S:
+                crashes = 0
+            crashes += 1
+            log.exception("service_crashed", service=name, crashes=crashes)
+            if crashes == MAX_CRASHES:
+                raise ServiceFailed(name) from e
+            await clock.sleep(FIRST_PAUSE_S * 2 ** (crashes - 1))
+
+
+async def run_all(services: dict[str, Service], clock: Clock, stop: asyncio.Event) -> None:
+    """Run all services until `stop` is set, then cancel them. Raises ServiceFailed."""
+    async with asyncio.TaskGroup() as group:
+        tasks = [
+            group.create_task(supervise(name, service, clock), name=f"service:{name}")
+            for name, service in services.items()
+        ]
+        await stop.wait()
+        for task in tasks:
+            task.cancel()
