@@ -15,7 +15,10 @@ EnemyId = Annotated[int, msgspec.Meta(ge=1, le=1000, description="Unique within 
 ChatText = Annotated[
     str,
     msgspec.Meta(
-        min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$", description="One line of text."
+        min_length=1,
+        max_length=200,
+        pattern=r"^[^\x00-\x1f\x7f]+$",
+        description="One line of text.",
     ),
 ]
 PageSize = Annotated[int, msgspec.Meta(ge=1, le=200)]
@@ -243,7 +246,7 @@ class Seated(msgspec.Struct, frozen=True):
 
 
 @query("battles.list", permission=Permission.PLAY)
-class ListBattles(Query[BattlePage]):
+class ListBattles(Query[BattlePage], frozen=True):
     """Battles of a status, newest first."""
 
     status: Status = Status.WAITING
@@ -252,14 +255,14 @@ class ListBattles(Query[BattlePage]):
 
 
 @query("battles.get", permission=Permission.PLAY)
-class GetBattle(Query[Battle]):
+class GetBattle(Query[Battle], frozen=True):
     """One battle in whole, also when it is over."""
 
     battle_id: Id
 
 
 @query("battles.history", permission=Permission.PLAY)
-class ListHistory(Query[HistoryPage]):
+class ListHistory(Query[HistoryPage], frozen=True):
     """One's own past battles, newest first."""
 
     limit: PageSize = 50
@@ -267,7 +270,7 @@ class ListHistory(Query[HistoryPage]):
 
 
 @command("battles.join", permission=Permission.PLAY, limit=Limit.ACTION)
-class Join(Command[Seated]):
+class Join(Command[Seated], frozen=True):
     """Take a seat; the first one starts the battle. Joining again returns to one's seat.
 
     Refused: seated_elsewhere, full, over, level_too_low.
@@ -277,14 +280,14 @@ class Join(Command[Seated]):
 
 
 @command("battles.leave", permission=Permission.PLAY, limit=Limit.ACTION)
-class Leave(Command[Done]):
+class Leave(Command[Done], frozen=True):
     """Give up one's seat. Damage dealt keeps its share of the reward. Refused: not_seated, over."""
 
     battle_id: Id
 
 
 @command("battles.attack", permission=Permission.PLAY, limit=Limit.ACTION)
-class Attack(Command[Strike]):
+class Attack(Command[Strike], frozen=True):
     """Strike an enemy once. Costs the stamina of its kind.
 
     Refused: not_seated, down, over, exhausted, enemy_defeated.
@@ -296,7 +299,7 @@ class Attack(Command[Strike]):
 
 
 @command("battles.revive", permission=Permission.PLAY, limit=Limit.ACTION)
-class Revive(Command[Done]):
+class Revive(Command[Done], frozen=True):
     """Get up again for 50 gems. Without gems it happens after 15 minutes.
 
     Refused: not_seated, not_down, over, not_enough_gems.
@@ -306,7 +309,7 @@ class Revive(Command[Done]):
 
 
 @command("battles.chat", permission=Permission.PLAY, limit=Limit.CHAT)
-class Say(Command[Done]):
+class Say(Command[Done], frozen=True):
     """Say a line to the battle. Refused: not_seated."""
 
     battle_id: Id
@@ -314,7 +317,7 @@ class Say(Command[Done]):
 
 
 @command("battles.claim", permission=Permission.PLAY, limit=Limit.ACTION)
-class Claim(Command[Claimed]):
+class Claim(Command[Claimed], frozen=True):
     """Take one's reward, once. Refused: not_over, no_reward, already_claimed."""
 
     battle_id: Id
@@ -331,14 +334,14 @@ class BattleEvent(Event, frozen=True, kw_only=True):
 
 
 @event("battles.created", delivery=KEPT)
-class Created(BattleEvent):
+class Created(BattleEvent, frozen=True, kw_only=True):
     """The battle is there and waits. The first event of its log."""
 
     battle: Battle
 
 
 @event("battles.started", delivery=KEPT)
-class Started(BattleEvent):
+class Started(BattleEvent, frozen=True, kw_only=True):
     """The first player took a seat."""
 
     at: str
@@ -346,7 +349,7 @@ class Started(BattleEvent):
 
 
 @event("battles.wave_started", delivery=KEPT)
-class WaveStarted(BattleEvent):
+class WaveStarted(BattleEvent, frozen=True, kw_only=True):
     """New enemies stand there; those before are gone."""
 
     wave: int
@@ -354,7 +357,7 @@ class WaveStarted(BattleEvent):
 
 
 @event("battles.player_joined", delivery=KEPT)
-class PlayerJoined(BattleEvent):
+class PlayerJoined(BattleEvent, frozen=True, kw_only=True):
     """A seat was taken, or taken again after it was given up."""
 
     seat: Seat
@@ -362,7 +365,7 @@ class PlayerJoined(BattleEvent):
 
 
 @event("battles.player_away", delivery=KEPT)
-class PlayerAway(BattleEvent):
+class PlayerAway(BattleEvent, frozen=True, kw_only=True):
     """A player's connection is gone; the seat is kept for a grace time."""
 
     player_id: str
@@ -370,14 +373,14 @@ class PlayerAway(BattleEvent):
 
 
 @event("battles.player_returned", delivery=KEPT)
-class PlayerReturned(BattleEvent):
+class PlayerReturned(BattleEvent, frozen=True, kw_only=True):
     """A player whose connection was gone is back."""
 
     player_id: str
 
 
 @event("battles.player_left", delivery=KEPT)
-class PlayerLeft(BattleEvent):
+class PlayerLeft(BattleEvent, frozen=True, kw_only=True):
     """A seat was given up."""
 
     player_id: str
@@ -386,7 +389,7 @@ class PlayerLeft(BattleEvent):
 
 
 @event("battles.struck", delivery=KEPT)
-class Struck(BattleEvent):
+class Struck(BattleEvent, frozen=True, kw_only=True):
     """A player struck an enemy."""
 
     player_id: str
@@ -399,7 +402,7 @@ class Struck(BattleEvent):
 
 
 @event("battles.enemy_defeated", delivery=KEPT)
-class EnemyDefeated(BattleEvent):
+class EnemyDefeated(BattleEvent, frozen=True, kw_only=True):
     """An enemy fell."""
 
     enemy_id: int
@@ -416,7 +419,7 @@ class Hit(msgspec.Struct, frozen=True):
 
 
 @event("battles.enemies_struck", delivery=KEPT)
-class EnemiesStruck(BattleEvent):
+class EnemiesStruck(BattleEvent, frozen=True, kw_only=True):
     """Every living enemy hit one of the three players who dealt most. `hp` is what is left."""
 
     hits: tuple[Hit, ...]
@@ -424,7 +427,7 @@ class EnemiesStruck(BattleEvent):
 
 
 @event("battles.player_down", delivery=KEPT)
-class PlayerDown(BattleEvent):
+class PlayerDown(BattleEvent, frozen=True, kw_only=True):
     """A player's hp fell to 0: no attacks until revived."""
 
     player_id: str
@@ -432,7 +435,7 @@ class PlayerDown(BattleEvent):
 
 
 @event("battles.player_revived", delivery=KEPT)
-class PlayerRevived(BattleEvent):
+class PlayerRevived(BattleEvent, frozen=True, kw_only=True):
     """A player is up again, with full hp."""
 
     player_id: str
@@ -440,14 +443,14 @@ class PlayerRevived(BattleEvent):
 
 
 @event("battles.chat_said", delivery=KEPT)
-class ChatSaid(BattleEvent):
+class ChatSaid(BattleEvent, frozen=True, kw_only=True):
     """A line of chat. It is text: show it as text."""
 
     line: ChatLine
 
 
 @event("battles.completed", delivery=KEPT)
-class Completed(BattleEvent):
+class Completed(BattleEvent, frozen=True, kw_only=True):
     """The last wave fell. Rewards by player, to be claimed."""
 
     rewards: dict[str, Reward]
@@ -455,7 +458,7 @@ class Completed(BattleEvent):
 
 
 @event("battles.abandoned", delivery=KEPT)
-class Abandoned(BattleEvent):
+class Abandoned(BattleEvent, frozen=True, kw_only=True):
     """The battle ended without a victory."""
 
     reason: AbandonReason
@@ -463,7 +466,7 @@ class Abandoned(BattleEvent):
 
 
 @event("battles.reward_claimed", delivery=KEPT)
-class RewardClaimed(BattleEvent):
+class RewardClaimed(BattleEvent, frozen=True, kw_only=True):
     """A participant took the reward."""
 
     player_id: str
@@ -472,7 +475,7 @@ class RewardClaimed(BattleEvent):
 
 
 @event("battles.offered", delivery=KEPT)
-class Offered(Event):
+class Offered(Event, frozen=True, kw_only=True):
     """A battle in the pool is new or has changed: it stands in the place of what was there."""
 
     battle: BattleSummary
@@ -483,7 +486,7 @@ class Offered(Event):
 
 
 @event("battles.closed", delivery=KEPT)
-class Closed(Event):
+class Closed(Event, frozen=True, kw_only=True):
     """A battle is over and leaves the pool."""
 
     battle_id: Id

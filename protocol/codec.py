@@ -1,7 +1,6 @@
 """Strict decoding and encoding. What is wrong with a message is said with the field's name."""
 
 import re
-from functools import cache
 from typing import Any, Final, NamedTuple, TypeVar
 
 import msgspec
@@ -16,6 +15,7 @@ _AT_PATH: Final = re.compile(r" - at `(\$[^`]*)`$")
 _NAMED_FIELD: Final = re.compile(r"(?:field|property) `([^`]+)`")
 
 _encoder: Final = msgspec.json.Encoder()
+_decoders: Final[dict[type, msgspec.json.Decoder[Any]]] = {}
 
 
 class Ok(msgspec.Struct, frozen=True):
@@ -48,9 +48,11 @@ class Event(NamedTuple):
     data: msgspec.Raw
 
 
-@cache
-def _decoder(cls: type) -> msgspec.json.Decoder[Any]:
-    return msgspec.json.Decoder(cls, strict=True)
+def _decoder(cls: type[T]) -> msgspec.json.Decoder[T]:
+    decoder = _decoders.get(cls)
+    if decoder is None:
+        decoder = _decoders[cls] = msgspec.json.Decoder(cls, strict=True)
+    return decoder
 
 
 def encode(value: object) -> bytes:
@@ -61,14 +63,13 @@ def encode(value: object) -> bytes:
 def decode(cls: type[T], raw: bytes | str | msgspec.Raw) -> T:
     """A value of the type. Raises Failure `invalid` with the field that is wrong."""
     try:
-        value: T = _decoder(cls).decode(raw)
+        return _decoder(cls).decode(raw)
     except msgspec.DecodeError as e:
         raise Failure(_invalid(e)) from None
     except RecursionError:
         raise Failure(Error(Code.INVALID, MAX_DEPTH_MESSAGE)) from None
     except UnicodeDecodeError:
         raise Failure(Error(Code.INVALID, "the message is not UTF-8")) from None
-    return value
 
 
 def decode_call(spec: Spec, raw: bytes | str | msgspec.Raw) -> msgspec.Struct:

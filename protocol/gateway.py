@@ -52,7 +52,7 @@ class Joined(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 @query("rooms.join", permission=Permission.CONNECT, limit=Limit.ROOM)
-class JoinRoom(Query[Joined]):
+class JoinRoom(Query[Joined], frozen=True):
     """Subscribe to a room: a snapshot, then its events. With `since`, only what was missed."""
 
     room: RoomName
@@ -60,7 +60,7 @@ class JoinRoom(Query[Joined]):
 
 
 @query("rooms.leave", permission=Permission.CONNECT, limit=Limit.ROOM)
-class LeaveRoom(Query[Done]):
+class LeaveRoom(Query[Done], frozen=True):
     """Unsubscribe from a room. Leaving a room that was not joined is fine."""
 
     room: RoomName
@@ -73,14 +73,14 @@ class Renewed(msgspec.Struct, frozen=True):
 
 
 @query("auth.renew", permission=Permission.CONNECT, limit=Limit.RARE)
-class Renew(Query[Renewed]):
+class Renew(Query[Renewed], frozen=True):
     """Put a fresh access token of the same person under this open connection."""
 
     token: Annotated[str, msgspec.Meta(min_length=1, max_length=4096)]
 
 
 @event("auth.expired", delivery=LATEST)
-class Expired(Event):
+class Expired(Event, frozen=True, kw_only=True):
     """The connection's token has expired; it is closed after this. Log in or refresh, reconnect."""
 
     def room(self) -> Room:
@@ -89,7 +89,7 @@ class Expired(Event):
 
 
 @event("server.closing", delivery=LATEST)
-class Closing(Event):
+class Closing(Event, frozen=True, kw_only=True):
     """The server is going away. Reconnect, not before `retry_after_ms`."""
 
     retry_after_ms: int
@@ -100,7 +100,7 @@ class Closing(Event):
 
 
 @event("server.evicted", delivery=LATEST)
-class Evicted(Event):
+class Evicted(Event, frozen=True, kw_only=True):
     """This connection did not read fast enough and is let go. Reconnect and resume."""
 
     reason: str
@@ -108,5 +108,3 @@ class Evicted(Event):
     def room(self) -> Room:
         """Told to one connection, not in a room."""
         return Room("")
-
-

@@ -8,7 +8,9 @@ import msgspec
 
 _ID_PATTERN = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
 
-Id = Annotated[str, msgspec.Meta(pattern=_ID_PATTERN, description="An id made by the server (UUIDv7).")]
+Id = Annotated[
+    str, msgspec.Meta(pattern=_ID_PATTERN, description="An id made by the server (UUIDv7).")
+]
 RequestId = Annotated[
     str,
     msgspec.Meta(

@@ -4,6 +4,7 @@ A message type is registered by its decorator. Validation, permissions, limits, 
 metric labels and tests are all read from here.
 """
 
+import builtins
 from collections.abc import Callable, Iterator
 from enum import StrEnum
 from typing import Any, Final, Generic, TypeVar, get_args, get_origin
@@ -29,9 +30,7 @@ class Command(
     request_id: RequestId | None = None
 
 
-class Query(
-    msgspec.Struct, Generic[Reply], frozen=True, kw_only=True, forbid_unknown_fields=True
-):
+class Query(msgspec.Struct, Generic[Reply], frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Asks and changes nothing."""
 
 
@@ -95,7 +94,7 @@ class Spec(msgspec.Struct, frozen=True):
     kind: Kind
     type: type[msgspec.Struct]
     doc: str
-    reply: type[msgspec.Struct] | None = None
+    reply: builtins.type[msgspec.Struct] | None = None
     permission: Permission | None = None
     limit: Limit | None = None
     delivery: Delivery | None = None
@@ -147,9 +146,7 @@ def command(name: str, *, permission: Permission, limit: Limit) -> Callable[[M],
     return _register_call(name, Kind.COMMAND, Command, permission, limit)
 
 
-def query(
-    name: str, *, permission: Permission, limit: Limit = Limit.READ
-) -> Callable[[M], M]:
+def query(name: str, *, permission: Permission, limit: Limit = Limit.READ) -> Callable[[M], M]:
     """Register a `Query[Reply]` under its wire name."""
     return _register_call(name, Kind.QUERY, Query, permission, limit)
 

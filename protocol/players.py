@@ -59,13 +59,16 @@ class PlayerReason(StrEnum):
 
 
 @query("players.get", permission=Permission.PLAY)
-class GetPlayer(Query[PlayerView]):
+class GetPlayer(Query[PlayerView], frozen=True):
     """One's own player."""
 
 
 @command("players.allocate", permission=Permission.PLAY, limit=Limit.ACTION)
-class Allocate(Command[PlayerView]):
-    """Spend stat points, one for one. Raising max stamina refills it. Refused: not_enough_points."""
+class Allocate(Command[PlayerView], frozen=True):
+    """Spend stat points, one for one. Raising max stamina refills it.
+
+    Refused: not_enough_points.
+    """
 
     attack: Points = 0
     defense: Points = 0
@@ -73,7 +76,7 @@ class Allocate(Command[PlayerView]):
 
 
 @event("players.changed", delivery=KEPT)
-class PlayerChanged(Event):
+class PlayerChanged(Event, frozen=True, kw_only=True):
     """The player as it is now. `why` is allocate, reward, revive or level_up."""
 
     why: str
@@ -85,7 +88,7 @@ class PlayerChanged(Event):
 
 
 @event("players.stamina", delivery=LATEST)
-class StaminaChanged(Event):
+class StaminaChanged(Event, frozen=True, kw_only=True):
     """Stamina has grown, or was spent."""
 
     player_id: Id

@@ -4,7 +4,8 @@ import asyncio
 import contextlib
 import gc
 import signal
-from collections.abc import AsyncIterator, Iterator
+import socket
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -148,30 +149,41 @@ async def opened(settings: Settings, clock: Clock | None = None) -> AsyncIterato
 
 
 class _WebServer(uvicorn.Server):
-    """uvicorn that leaves the signals to us: clients hear of it before sockets close."""
+    """uvicorn that leaves the signals to us, and says when it listens."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.listening = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen."""
+        await super().startup(sockets)
+        self.listening.set()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Capture none."""
+        """Capture none: clients hear of the end before their sockets close."""
         yield
 
 
-async def serve(settings: Settings, ready: Any = None) -> None:
-    """Run a server until SIGTERM or SIGINT. Raises ServiceFailed where a service keeps crashing.
+async def serve(settings: Settings, ready: Callable[[str], None] | None = None) -> None:
+    """Run a server until SIGTERM or SIGINT.
 
-    `ready` is called with the address once it listens.
+    `ready` is called with the address once it listens. Raises OSError where the address can't be
+    had, ServiceFailed (in a group) where a service keeps crashing.
     """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     async with opened(settings) as app:
+        listener = socket.create_server(
+            (settings.host, settings.port), family=_family(settings.host), backlog=2048
+        )
         await app.start()
         web = _WebServer(
             uvicorn.Config(
                 app.asgi,
-                host=settings.host,
-                port=settings.port,
                 ws="websockets-sansio",
                 ws_max_size=settings.max_message_bytes,
                 ws_per_message_deflate=False,
@@ -182,16 +194,18 @@ async def serve(settings: Settings, ready: Any = None) -> None:
                 timeout_graceful_shutdown=2,
             )
         )
-        serving = asyncio.create_task(web.serve(), name="web")
+        serving = asyncio.create_task(web.serve([listener]), name="web")
         serving.add_done_callback(lambda _: stop.set())
         services = asyncio.create_task(run_all(app.services, app.clock, stop))
         services.add_done_callback(lambda _: stop.set())
         # What lives as long as the process is not looked at by the garbage collector again.
         gc.collect()
         gc.freeze()
-        await _until_listening(web, serving)
+        listening = asyncio.create_task(web.listening.wait())
+        await asyncio.wait({listening, serving}, return_when=asyncio.FIRST_COMPLETED)
+        listening.cancel()
         if ready is not None and web.started:
-            ready(_address(web))
+            ready(_address(listener))
         await stop.wait()
         log.info("closing")
         with contextlib.suppress(TimeoutError):
@@ -202,12 +216,10 @@ async def serve(settings: Settings, ready: Any = None) -> None:
         await services
 
 
-async def _until_listening(web: uvicorn.Server, serving: asyncio.Task[None]) -> None:
-    while not web.started and not serving.done():
-        await asyncio.sleep(0.01)
+def _family(host: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in host else socket.AF_INET
 
 
-def _address(web: uvicorn.Server) -> str:
-    host, port = web.servers[0].sockets[0].getsockname()[:2]
+def _address(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
     return f"http://{f'[{host}]' if ':' in host else host}:{port}"
-

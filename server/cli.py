@@ -1,7 +1,6 @@
 """The command line."""
 
 import argparse
-import asyncio
 import os
 import secrets
 import sys

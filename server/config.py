@@ -109,12 +109,8 @@ class Settings:
     access_token_expire_minutes: int = _setting(
         _integer(1, 1440), 15, "life of an access token, minutes"
     )
-    refresh_token_expire_days: int = _setting(
-        _integer(1, 365), 7, "life of a refresh token, days"
-    )
-    registration: str = _setting(
-        _one_of("open", "closed"), "open", "whether anybody may register"
-    )
+    refresh_token_expire_days: int = _setting(_integer(1, 365), 7, "life of a refresh token, days")
+    registration: str = _setting(_one_of("open", "closed"), "open", "whether anybody may register")
     password_hash_cost: int = _setting(
         _integer(4, 16), 12, "bcrypt's cost, as a power of two; at least 10 in production"
     )

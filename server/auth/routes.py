@@ -11,6 +11,7 @@ from server.auth.service import Auth
 from server.gateway import Gateway
 from server.rest import answer, body
 
+
 class LoggedOut(msgspec.Struct, frozen=True):
     """`data` of logout."""
 

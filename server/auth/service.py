@@ -212,5 +212,3 @@ class Auth:
         work, _ = self._work()
         self._logins.revoke(work, session)
         await self._database.writer.submit(work, b"", None)
-
-

@@ -39,6 +39,7 @@ _FIND_KEY: Final = Statement(
     "select id, name, scopes from service_keys where key_hash = :key_hash and revoked = false",
 )
 
+
 class RefreshToken(NamedTuple):
     """A refresh token as it is stored."""
 
@@ -71,7 +72,7 @@ class Logins:
     async def find(self, token: str) -> RefreshToken | None:
         """The refresh token."""
         row = await self._reader.one(_FIND, token_hash=digest(token))
-        return None if row is None else RefreshToken(*row[:4], revoked=bool(row[4]))
+        return None if row is None else RefreshToken(row[0], row[1], row[2], row[3], bool(row[4]))
 
     async def alive(self, session: str, user_id: str, role: str) -> bool:
         """Whether a log-in still holds, with the role that its token names."""

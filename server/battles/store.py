@@ -256,7 +256,8 @@ class Battles:
             self.due[battle.battle_id] = schedule.due(battle)
         else:
             self.due.pop(battle.battle_id, None)
-        if battle.status is not Status.WAITING and self.waiting.pop(battle.battle_id, None):
+        if battle.status is not Status.WAITING and battle.battle_id in self.waiting:
+            del self.waiting[battle.battle_id]
             self.taken.set()
 
     @staticmethod

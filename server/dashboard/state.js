@@ -25,7 +25,7 @@ export function reducePlayer(view, name, data) {
 }
 
 const BATTLE = {
-  "battles.created": (_, { battle }) => battle,
+  "battles.created": ({ seq }, { battle }) => ({ ...battle, seq }),
 
   "battles.started": (battle, { at, next_hit_at }) => ({
     ...battle,
@@ -36,8 +36,8 @@ const BATTLE = {
 
   "battles.wave_started": (battle, { wave, enemies }) => ({ ...battle, wave, enemies }),
 
-  "battles.player_joined": (battle, { seat }) =>
-    occupancy({ ...battle, seats: { ...battle.seats, [seat.player_id]: seat } }, null),
+  "battles.player_joined": (battle, { seat, at }) =>
+    occupancy({ ...battle, seats: { ...battle.seats, [seat.player_id]: seat } }, at),
 
   "battles.player_away": (battle, { player_id, at }) => withSeat(battle, player_id, () => ({ away_at: at })),
 
@@ -52,7 +52,8 @@ const BATTLE = {
   "battles.struck": (battle, { player_id, enemy_id, damage, enemy_hp }) =>
     withSeat(withEnemy(battle, enemy_id, enemy_hp), player_id, (seat) => ({ damage: seat.damage + damage })),
 
-  "battles.enemy_defeated": (battle, { enemy_id }) => withEnemy(battle, enemy_id, 0),
+  // The blow before it took the last hp.
+  "battles.enemy_defeated": (battle) => battle,
 
   "battles.enemies_struck": (battle, { hits, next_hit_at }) =>
     hits.reduce((struck, { player_id, hp }) => withSeat(struck, player_id, () => ({ hp })), {
@@ -66,11 +67,10 @@ const BATTLE = {
       at,
     ),
 
-  "battles.player_revived": (battle, { player_id, hp }) =>
-    occupancy(
-      withSeat(battle, player_id, () => ({ hp, down_at: null })),
-      null,
-    ),
+  "battles.player_revived": (battle, { player_id, hp }) => ({
+    ...withSeat(battle, player_id, () => ({ hp, down_at: null })),
+    all_down_since: null,
+  }),
 
   "battles.chat_said": (battle, { line }) => ({
     ...battle,
@@ -78,20 +78,15 @@ const BATTLE = {
   }),
 
   "battles.completed": (battle, { rewards, at }) =>
-    Object.entries(rewards).reduce(
-      (rewarded, [player_id, reward]) => withSeat(rewarded, player_id, () => ({ reward })),
-      { ...battle, status: "completed", ended_at: at, next_hit_at: null },
+    Object.keys(battle.seats).reduce(
+      (rewarded, player_id) => withSeat(rewarded, player_id, () => ({ reward: rewards[player_id] ?? null })),
+      { ...battle, ...ended("completed", at) },
     ),
 
-  "battles.abandoned": (battle, { at }) => ({
-    ...battle,
-    status: "abandoned",
-    ended_at: at,
-    next_hit_at: null,
-  }),
+  "battles.abandoned": (battle, { at }) => ({ ...battle, ...ended("abandoned", at) }),
 
-  "battles.reward_claimed": (battle, { player_id, gold, exp }) =>
-    withSeat(battle, player_id, () => ({ reward: { gold, exp, claimed: true } })),
+  "battles.reward_claimed": (battle, { player_id }) =>
+    withSeat(battle, player_id, ({ reward }) => ({ reward: reward && { ...reward, claimed: true } })),
 };
 
 const POOL = {
@@ -122,6 +117,10 @@ function withEnemy(battle, enemyId, hp) {
   const at = battle.enemies.findIndex((enemy) => enemy.enemy_id === enemyId);
   if (at < 0 || battle.enemies[at].hp === hp) return battle;
   return { ...battle, enemies: battle.enemies.with(at, { ...battle.enemies[at], hp }) };
+}
+
+function ended(status, at) {
+  return { status, ended_at: at, next_hit_at: null, empty_since: null, all_down_since: null };
 }
 
 /** Since when nobody is seated, or all who are are down: from `at`, where it has just become so. */

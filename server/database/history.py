@@ -12,16 +12,14 @@ from protocol.ids import uuid7
 from server.database.reader import Reader, Reading
 from server.database.statement import Statement
 
-_COLUMNS: Final = "room, seq, at, name, data, who, request_id, digest, reply"
-
 OPEN_LOG: Final = Statement(
     "history.open_log",
-    f"insert into room_events ({_COLUMNS}) values"
+    "insert into room_events (room, seq, at, name, data, who, request_id, digest, reply) values"
     " (:room, :seq, :at, :name, :data, :who, :request_id, :digest, :reply)",
 )
 APPEND: Final = Statement(
     "history.append",
-    f"insert into room_events ({_COLUMNS})"
+    "insert into room_events (room, seq, at, name, data, who, request_id, digest, reply)"
     " select :room, cast(:seq as bigint), :at, :name, :data, :who, :request_id, :digest, :reply"
     " where exists (select 1 from room_events"
     "  where room = :room and seq = cast(:seq as bigint) - 1)"
@@ -29,7 +27,7 @@ APPEND: Final = Statement(
 )
 APPEND_NEXT: Final = Statement(
     "history.append_next",
-    f"insert into room_events ({_COLUMNS})"
+    "insert into room_events (room, seq, at, name, data, who, request_id, digest, reply)"
     " select :room, coalesce((select max(seq) from room_events where room = :room), 0) + 1,"
     " :at, :name, :data, null, null, null, null"
     " where cast(:room as text) is not null"

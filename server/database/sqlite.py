@@ -84,9 +84,7 @@ class SqliteEngine:
                 request = None
                 numbers.append(told.seq)
         if request is not None:
-            self._expect(
-                history.KEEP_REPLY, (*request, unit.reply.decode(), work.at), 1
-            )
+            self._expect(history.KEEP_REPLY, (*request, unit.reply.decode(), work.at), 1)
         return tuple(numbers)
 
     def _append(self, told: Told, unit: Unit, *, with_request: bool) -> None:
@@ -106,5 +104,5 @@ class SqliteEngine:
 
     def _expect(self, statement: Statement, values: tuple[object, ...], rows: int) -> None:
         touched = self._connection.execute(statement.sqlite, values).rowcount
-        if touched != rows and rows != ANY_NUMBER:
+        if rows not in (touched, ANY_NUMBER):
             raise Stale(f"{statement.name} touched {touched} rows, not {rows}")

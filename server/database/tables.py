@@ -157,12 +157,8 @@ battles = Table(
 battle_seats = Table(
     "battle_seats",
     metadata,
-    Column(
-        "player_id", Text, ForeignKey("players.player_id", ondelete="CASCADE"), nullable=False
-    ),
-    Column(
-        "battle_id", Text, ForeignKey("battles.battle_id", ondelete="CASCADE"), nullable=False
-    ),
+    Column("player_id", Text, ForeignKey("players.player_id", ondelete="CASCADE"), nullable=False),
+    Column("battle_id", Text, ForeignKey("battles.battle_id", ondelete="CASCADE"), nullable=False),
     Column("seated", Boolean, nullable=False),
     Column("result", Text),
     PrimaryKeyConstraint("player_id", "battle_id"),

@@ -81,5 +81,3 @@ class Context:
     def later(self, call: Callable[[], None]) -> None:
         """Call something once the reply is in the client's queue."""
         self.after_reply.append(call)
-
-

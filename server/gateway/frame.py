@@ -26,5 +26,3 @@ def announcement(event: Message, at: str) -> Frame:
     spec = spec_of(type(event))
     assert spec.delivery is not None
     return Frame(spec.name, codec.encode(event), codec.Meta(room="", at=at), spec.delivery)
-
-

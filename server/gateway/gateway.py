@@ -29,11 +29,30 @@ Authenticate = Callable[[object], Awaitable[Identity]]
 class GatewaySettings(Protocol):
     """What the gateway needs to be told."""
 
-    outbox_limit_bytes: int
-    outbox_stall_s: float
-    max_message_bytes: int
-    ping_interval_s: float
-    ping_timeout_s: float
+    @property
+    def outbox_limit_bytes(self) -> int:
+        """What may wait for one client."""
+        ...
+
+    @property
+    def outbox_stall_s(self) -> float:
+        """How long a client may take nothing of what waits."""
+        ...
+
+    @property
+    def max_message_bytes(self) -> int:
+        """The largest message of a client."""
+        ...
+
+    @property
+    def ping_interval_s(self) -> float:
+        """How often a client is pinged."""
+        ...
+
+    @property
+    def ping_timeout_s(self) -> float:
+        """How long a client may take to answer a ping."""
+        ...
 
 
 class Gateway:
@@ -124,5 +143,3 @@ class Gateway:
         await self.dispatch.settle()
         for connection in self.presence.connections():
             connection.close()
-
-

@@ -38,9 +38,7 @@ class Outbox:
     was taken for `stall_s` seconds; from then on nothing more is taken in.
     """
 
-    def __init__(
-        self, limit_bytes: int, stall_s: float, monotonic: Callable[[], float]
-    ) -> None:
+    def __init__(self, limit_bytes: int, stall_s: float, monotonic: Callable[[], float]) -> None:
         self._limit = limit_bytes
         self._stall = stall_s
         self._monotonic = monotonic
@@ -171,4 +169,3 @@ class Outbox:
     async def join(self) -> None:
         """Part of a queue's interface. Never waits: a client that does not read must not hold
         up whoever closes it."""
-

@@ -133,9 +133,7 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _connected(
-        self, sid: str, environ: dict[str, Any], auth: object = None
-    ) -> None:
+    async def _connected(self, sid: str, environ: dict[str, Any], auth: object = None) -> None:
         eio_sid = self.manager.eio_sid_from_sid(sid, "/")
         try:
             identity = await self.gateway.authenticate(auth)

@@ -14,15 +14,17 @@ from server.users import User
 
 MAX_HOT: Final = 10_000
 
-_COLUMNS: Final = ", ".join(Record.__struct_fields__)
-
 _INSERT: Final = Statement(
     "players.insert",
-    f"insert into players ({_COLUMNS})"
-    f" values ({', '.join(f':{column}' for column in Record.__struct_fields__)})",
+    "insert into players (player_id, name, level, exp, gold, gems, stat_points, attack, defense,"
+    " max_hp, max_stamina, stamina, stamina_at, rev)"
+    " values (:player_id, :name, :level, :exp, :gold, :gems, :stat_points, :attack, :defense,"
+    " :max_hp, :max_stamina, :stamina, :stamina_at, :rev)",
 )
 _BY_ID: Final = Statement(
-    "players.by_id", f"select {_COLUMNS} from players where player_id = :player_id"
+    "players.by_id",
+    "select player_id, name, level, exp, gold, gems, stat_points, attack, defense,"
+    " max_hp, max_stamina, stamina, stamina_at, rev from players where player_id = :player_id",
 )
 _SAVE: Final = Statement(
     "players.save",
@@ -58,7 +60,7 @@ class Players:
     async def read(reading: Reading, player_id: str) -> Record | None:
         """A player as the database has it."""
         row = await reading.one(_BY_ID, player_id=player_id)
-        return None if row is None else Record(*row)
+        return None if row is None else Record(*row)  # in the order of its fields
 
     async def get(self, player_id: str) -> Copy[Record]:
         """The hot copy of a player. Raises Failure `refused` no_player."""
@@ -92,7 +94,13 @@ class Players:
 
     @staticmethod
     def save(
-        work: Work, copy: Copy[Record], record: Record, *, why: str, now: int, ref: str | None = None
+        work: Work,
+        copy: Copy[Record],
+        record: Record,
+        *,
+        why: str,
+        now: int,
+        ref: str | None = None,
     ) -> Record:
         """Save a changed player, with a ledger row for gold and for gems, and tell the player.
 

@@ -51,4 +51,5 @@ class Gauges:
 
     def expose(self) -> tuple[bytes, str]:
         """All metrics as OpenMetrics text, and its content type."""
-        return generate_latest(self._registry), CONTENT_TYPE_LATEST
+        text: bytes = generate_latest(self._registry)  # type: ignore[no-untyped-call]
+        return text, CONTENT_TYPE_LATEST

@@ -5,8 +5,6 @@ from typing import Final, NamedTuple
 from protocol.permissions import Role
 from server.database import Reader, Row, Statement, Work
 
-_COLUMNS: Final = "id, username, email, password_hash, role, disabled"
-
 _INSERT: Final = Statement(
     "users.insert",
     "insert into users"
@@ -14,12 +12,18 @@ _INSERT: Final = Statement(
     " values (:id, :username, :username_key, :email, :email_key, :password_hash, :role, false,"
     " :created_at)",
 )
-_BY_ID: Final = Statement("users.by_id", f"select {_COLUMNS} from users where id = :id")
+_BY_ID: Final = Statement(
+    "users.by_id",
+    "select id, username, email, password_hash, role, disabled from users where id = :id",
+)
 _BY_NAME: Final = Statement(
-    "users.by_name", f"select {_COLUMNS} from users where username_key = :key"
+    "users.by_name",
+    "select id, username, email, password_hash, role, disabled from users"
+    " where username_key = :key",
 )
 _BY_EMAIL: Final = Statement(
-    "users.by_email", f"select {_COLUMNS} from users where email_key = :key"
+    "users.by_email",
+    "select id, username, email, password_hash, role, disabled from users where email_key = :key",
 )
 _ANY: Final = Statement("users.any", "select 1 from users where role = :role limit 1")
 

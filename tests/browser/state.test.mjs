@@ -84,7 +84,7 @@ test("a battle from its creation to the reward", () => {
   const created = battle({ status: "waiting", seq: 1, wave: 0, enemies: [], seats: {}, started_at: null, next_hit_at: null });
   const end = after(
     created,
-    ["player_joined", { seat: seat("a") }],
+    ["player_joined", { seat: seat("a"), at: AT }],
     ["started", { at: AT, next_hit_at: LATER }],
     ["wave_started", { wave: 1, enemies: [enemy(1, { hp: 30 })] }],
     ["struck", { player_id: "a", enemy_id: 1, kind: "normal", damage: 20, critical: false, enemy_hp: 10, stamina: 90 }],
@@ -132,7 +132,7 @@ test("all down: since when, and over once one is up or joins", () => {
   assert.equal(all.all_down_since, LATER);
   assert.equal(all.seats.b.hp, 0);
   assert.equal(after(all, ["player_revived", { player_id: "a", hp: 100 }]).all_down_since, null);
-  assert.equal(after(all, ["player_joined", { seat: seat("c") }]).all_down_since, null);
+  assert.equal(after(all, ["player_joined", { seat: seat("c"), at: LATER }]).all_down_since, null);
 });
 
 test("leaving: the last who stands leaves the rest down; nobody seated leaves the battle empty", () => {
@@ -142,9 +142,19 @@ test("leaving: the last who stands leaves the rest down; nobody seated leaves th
   const none = after(one, ["player_left", { player_id: "a", reason: "dropped", at: "2026-01-01T00:00:30Z" }]);
   assert.equal(none.empty_since, "2026-01-01T00:00:30Z");
   assert.equal(none.all_down_since, null);
-  const back = after(none, ["player_joined", { seat: seat("a", { damage: 7 }) }]);
+  const back = after(none, ["player_joined", { seat: seat("a", { damage: 7 }), at: LATER }]);
   assert.equal(back.empty_since, null);
   assert.equal(back.seats.a.damage, 7);
+  const stillDown = after(none, ["player_joined", { seat: seat("a", { hp: 0, down_at: AT }), at: LATER }]);
+  assert.equal(stillDown.all_down_since, LATER);
+});
+
+test("the end clears what counted towards it; who earned nothing has no reward", () => {
+  const down = battle({ all_down_since: AT });
+  const lost = after(down, ["abandoned", { reason: "all_down", at: LATER }]);
+  assert.deepEqual([lost.status, lost.all_down_since, lost.next_hit_at, lost.ended_at], ["abandoned", null, null, LATER]);
+  const won = after(battle(), ["completed", { rewards: { a: { gold: 1, exp: 2, claimed: false } }, at: LATER }]);
+  assert.equal(won.seats.b.reward, null);
 });
 
 test("away and back", () => {

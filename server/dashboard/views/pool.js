@@ -15,12 +15,15 @@ export function poolView(app) {
   const quiet = h("p", { class: "empty", data: { testid: "pool-empty" } }, "Looking for battles…");
   const count = h("span", { class: "count" });
   const back = h("a", { class: "return", data: { testid: "return" } }, "You have a seat in a battle. Go back to it");
-  const seatedIn = seatMemory.get(me);
-  show(back, Boolean(seatedIn));
-  if (seatedIn) back.href = `#/battle/${seatedIn}`;
+  offerReturn(seatMemory.get(me));
 
   const cards = keyed(grid, (battle) => battle.battle_id, (battle) => battleCard(battle.battle_id, join, level));
   const panel = app.mayPlay ? playerPanel(app) : null;
+
+  function offerReturn(battleId) {
+    show(back, Boolean(battleId));
+    if (battleId) back.href = `#/battle/${battleId}`;
+  }
 
   function level() {
     return profile.get()?.player.level ?? null;
@@ -35,6 +38,7 @@ export function poolView(app) {
       app.go(`#/battle/${battleId}`);
     } catch (failure) {
       app.notice(explain(failure), "bad");
+      if (failure.reason === "seated_elsewhere") offerReturn(failure.message.match(/[0-9a-f-]{36}/)?.[0]);
     } finally {
       setAttribute(button, "aria-busy", null);
     }
