@@ -24,7 +24,7 @@ class StaminaPush:
         self._players = players
         self._gateway = gateway
         self._clock = clock
-        self._told: dict[str, int] = {}
+        self._told: dict[str, tuple[int, int]] = {}
 
     async def run(self) -> None:
         """Tell, again and again."""
@@ -46,8 +46,9 @@ class StaminaPush:
             if copy is None:
                 continue
             record = rules.refreshed(copy.committed, now, self._players.regen)
-            self._told[person] = record.stamina
-            if before.get(person, record.stamina) != record.stamina:
+            # With the revision, stamina that was spent and is full again is told too.
+            seen = self._told[person] = (record.stamina, record.rev)
+            if before.get(person, seen) != seen:
                 stamina = rules.stamina_view(record, self._players.regen)
                 event = StaminaChanged(player_id=person, stamina=stamina)
                 self._gateway.rooms.publish(Told(event, rfc3339(now)), None)

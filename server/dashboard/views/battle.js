@@ -38,6 +38,7 @@ export function battleView(app, battleId) {
   const alarm = h("p", { class: "alarm", role: "alert", data: { testid: "alarm" } });
   const quiet = h("p", { class: "empty" }, "Looking at the field…");
   show(alarm, false);
+  show(field.element, false);
 
   const body = h(
     "div",

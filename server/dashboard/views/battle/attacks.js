@@ -23,7 +23,7 @@ export function attackPanel({ strike, revive }) {
   reviveButton.addEventListener("click", () => revive(reviveButton));
 
   const row = h("div", { class: "attack-row", role: "group", "aria-label": "Attacks, keys 1 to 5" },
-    [...buttons.values()].map((button) => button));
+    [...buttons.values()]);
   const element = h(
     "section",
     { class: "attacks card", "aria-label": "Your moves" },
@@ -32,6 +32,9 @@ export function attackPanel({ strike, revive }) {
       h("div", { class: "vital" }, h("span", { class: "figure-line" }, h("span", { class: "figure-label" }, "Stamina"), staminaText), stamina.element)),
     row, down, hint, spoken,
   );
+
+  show(element, false);
+  show(down, false);
 
   async function hit(kind) {
     if (!usable(buttons.get(kind)) || under >= AT_ONCE) return;

@@ -12,7 +12,7 @@ export function battleHead({ join, leave }) {
   const wavePips = h("span", { class: "wave-pips", "aria-hidden": "true" });
   const countdown = h("b", { data: { testid: "next-hit" } });
   const ring = h("i", { class: "ring", "aria-hidden": "true" });
-  const next = h("p", { class: "next-hit" }, ring, h("span", {}, "Enemies strike in "), countdown);
+  const next = h("p", { class: "next-hit" }, ring, h("span", {}, "They strike in "), countdown);
   const watching = h("p", { class: "watching", data: { testid: "watching" } }, "You are watching.");
   const joinButton = h("button", { type: "button", class: "primary", data: { testid: "join" } }, "Join");
   const leaveButton = h("button", { type: "button", data: { testid: "leave" } }, "Leave");
@@ -30,10 +30,13 @@ export function battleHead({ join, leave }) {
     banner,
   );
 
+  for (const later of [status, next, wave, watching, joinButton]) show(later, false);
+
   function update({ battle, seated, over, player, live }) {
     setText(name, battle.name);
     setDifficulty(difficulty, battle.difficulty);
     setText(status, STATUS[battle.status]);
+    show(status, true);
     show(wave, battle.wave > 0);
     setText(waveText, `Wave ${battle.wave} of ${battle.waves}`);
     drawPips(battle);

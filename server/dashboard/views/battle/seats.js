@@ -17,7 +17,8 @@ export function seatList(me) {
   function update({ battle }) {
     if (battle.seats === last) return;
     last = battle.seats;
-    const seats = Object.values(battle.seats);
+    const all = Object.values(battle.seats);
+    const seats = [...all.filter((seat) => seat.player_id === me), ...all.filter((seat) => seat.player_id !== me)];
     const most = Math.max(1, ...seats.map((seat) => seat.damage));
     // A row is drawn anew where its seat or its share of the longest bar has changed.
     const next = new Map(seats.map((seat) => {
@@ -54,8 +55,7 @@ function seatRow({ player_id, name }, me) {
     "li",
     { class: "seat", data: { testid: "seat", playerId: player_id, mine: player_id === me } },
     h("div", { class: "seat-top" }, h("b", { class: "seat-name" }, name), player_id === me ? h("span", { class: "you" }, "you") : null, level, state),
-    h("div", { class: "seat-bar" }, hp.element, hpText),
-    h("div", { class: "seat-bar" }, damage.element, damageText),
+    h("div", { class: "seat-figures" }, h("div", { class: "seat-bars" }, hp.element, damage.element), hpText, damageText),
     floats,
   );
 

@@ -27,7 +27,7 @@ const TELLING = {
   "battles.enemy_defeated": ({ enemy_id, player_id }, who, before) => {
     const enemy = before.enemies.find((each) => each.enemy_id === enemy_id);
     const name = who(player_id);
-    return [`${name} ${verb(name, "fells", "fell")} ${enemy ? `the ${capital(enemy.type)}` : "an enemy"}.`, "good"];
+    return [`${name} ${verb(name, "brings", "bring")} ${enemy ? `down the ${capital(enemy.type)}` : "down an enemy"}.`, "good"];
   },
   "battles.player_down": ({ player_id }, who) => {
     const name = who(player_id);

@@ -1,0 +1,458 @@
+"""The generated parts of PROTOCOL.md, from the registry: `python -m protocol.spec --check`.
+
+What stands between `<!-- generated: commands -->` and `<!-- end -->` is written here; everything
+else in the file is left as it is.
+"""
+
+import argparse
+import ast
+import importlib
+import pkgutil
+import re
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from enum import StrEnum
+from pathlib import Path
+from types import ModuleType
+from typing import Annotated, Any, Final, TypeVar, cast, get_origin
+
+import msgspec
+from msgspec import inspect
+
+import protocol
+from protocol import codec, errors
+from protocol.message import RATES, Command, Delivery, Event, Kind, Query, Spec, specs
+from protocol.permissions import GRANTS, SCOPES, Permission
+from protocol.rooms import KINDS
+
+DOCUMENT: Final = Path(__file__).parent.parent / "PROTOCOL.md"
+
+_APART: Final = frozenset({"client", "spec"})
+_FIRST: Final = ("rooms", "auth", "server")
+"""The gateway's own words come before the domains."""
+
+_PART: Final = re.compile(r"(<!-- generated: ([a-z ]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+_ENVELOPE: Final = (codec.Meta, errors.Error, errors.FieldError)
+
+_WORDS: Final[dict[type[inspect.Type], str]] = {
+    inspect.BoolType: "boolean",
+    inspect.NoneType: "null",
+    inspect.RawType: "any JSON",
+}
+
+T = TypeVar("T")
+
+
+def modules() -> list[ModuleType]:
+    """Every module of the contract, imported. `protocol.client` is none of it."""
+    names = sorted(m.name for m in pkgutil.iter_modules(protocol.__path__))
+    return [importlib.import_module(f"protocol.{n}") for n in names if n not in _APART]
+
+
+def render(document: str) -> str:
+    """The document with all its generated parts as they should be.
+
+    Raises ValueError where one of them is unknown, or has no place in the document.
+    """
+    found = modules()
+    parts = {name: part(found) for name, part in _PARTS.items()}
+    placed = [match[2] for match in _PART.finditer(document)]
+    if sorted(placed) != sorted(parts):
+        wrong = sorted(set(placed) ^ set(parts)) or sorted(placed)
+        raise ValueError(f"each generated part has one place; look at: {', '.join(wrong)}")
+    return _PART.sub(lambda match: f"{match[1]}\n{parts[match[2]]}\n\n{match[3]}", document)
+
+
+# ---- types
+
+
+class _Types:
+    """The types that have a heading of their own, so that fields can point there."""
+
+    def __init__(self, found: list[ModuleType]) -> None:
+        domains = {spec.type.__module__ for spec in specs()}
+        named = [c for m in found if m.__name__ in domains for c in _defined(m, msgspec.Struct)]
+        calls = (Command, Query, Event)
+        shared = [c for c in named if not issubclass(c, calls)]
+        replies = [s.reply for s in specs() if s.reply is not None and s.reply not in shared]
+        self.structs = list(dict.fromkeys([*replies, *shared]))
+        auth = [m for m in found if m.__name__ == "protocol.auth"]
+        self.rest = [c for m in auth for c in _defined(m, msgspec.Struct)]
+        carried = [*self.structs, *self.rest, *(spec.type for spec in specs())]
+        used = {enum for struct in carried for enum in _enums(inspect.type_info(struct))}
+        enums = [c for m in found for c in _defined(m, StrEnum)]
+        everywhere = (errors.Code, Permission)
+        self.enums = [c for c in enums if c in used and c not in everywhere]
+        self.reasons = [c for c in enums if c.__name__.endswith("Reason") and c not in used]
+        self.words = [(name, info) for m in found for name, info in _aliases(m)]
+        linked: list[type] = [*self.structs, *self.enums, *self.rest, *_ENVELOPE]
+        self.linked = {cls.__name__ for cls in linked}
+
+    def name(self, cls: type) -> str:
+        """A type's name, pointing to its heading where it has one."""
+        plain = f"`{cls.__name__}`"
+        return f"[{plain}](#{cls.__name__.lower()})" if cls.__name__ in self.linked else plain
+
+    def text(self, info: inspect.Type) -> str:
+        """A type in words: its heading where it has one, else what it is and its limits."""
+        for name, alias in self.words:
+            if info == alias:
+                return f"[`{name}`](#{name.lower()})"
+        return self.plain(info)
+
+    def plain(self, info: inspect.Type) -> str:
+        """A type in words, with its limits."""
+        match info:
+            case inspect.Metadata():
+                words = self.plain(info.type)
+            case inspect.StrType():
+                words = "string" + _limits(_lengths(info), _quoted("matches", info.pattern))
+            case inspect.IntType() | inspect.FloatType():
+                words = "integer" if isinstance(info, inspect.IntType) else "number"
+                words += _limits(_bound("≥", info.ge), _bound("≤", info.le))
+            case inspect.EnumType():
+                words = self.enum(info.cls)
+            case inspect.StructType():
+                words = self.name(info.cls)
+            case inspect.VarTupleType() | inspect.ListType():
+                words = f"array of {self.text(info.item_type)}"
+            case inspect.DictType():
+                words = f"object of {self.text(info.value_type)} by {self.text(info.key_type)}"
+            case inspect.UnionType():
+                words = " or ".join(self.text(one) for one in _null_last(info.types))
+            case _:
+                words = _WORDS[type(info)]
+        return words
+
+    def enum(self, cls: type[Any]) -> str:
+        """An enum: its heading, or its values where it has none."""
+        if cls.__name__ in self.linked:
+            return self.name(cls)
+        return f"one of {_codes(sorted(member.value for member in cls))}"
+
+    def fields(self, cls: type[msgspec.Struct], skip: Iterable[str] = ()) -> str:
+        """The table of a type's fields; "" where it has none."""
+        rows = [field for field in _fields(cls) if field.encode_name not in skip]
+        if not rows:
+            return ""
+        optional = [field for field in rows if not field.required]
+        taken_in = cls.__struct_config__.forbid_unknown_fields
+        left_out = cls.__struct_config__.omit_defaults
+        head = ["field", "type"]
+        if optional and taken_in:
+            head.append("default")
+        elif optional and left_out:
+            head.append("left out where")
+        cells = (
+            [f"`{f.encode_name}`", self.text(f.type), _default(f) if f in optional else ""]
+            for f in rows
+        )
+        return _table(head, (row[: len(head)] for row in cells))
+
+
+def _defined(module: ModuleType, kind: type[T]) -> list[type[T]]:
+    """The classes of a kind that a module defines, in the order in which they stand there."""
+    return [
+        value
+        for value in vars(module).values()
+        if isinstance(value, type)
+        and issubclass(value, kind)
+        and value.__module__ == module.__name__
+    ]
+
+
+def _aliases(module: ModuleType) -> Iterator[tuple[str, inspect.Type]]:
+    """The types of single values that a module describes: those with a description."""
+    for name, value in vars(module).items():
+        if get_origin(value) is Annotated and name in _assigned(module):
+            info = inspect.type_info(value)
+            if isinstance(info, inspect.Metadata) and _about(info):
+                yield name, info
+
+
+def _assigned(module: ModuleType) -> set[str]:
+    """The names that a module gives, and not only imports."""
+    tree = ast.parse(Path(module.__file__ or "").read_text(encoding="utf-8"))
+    assigned = (node.targets for node in tree.body if isinstance(node, ast.Assign))
+    return {t.id for targets in assigned for t in targets if isinstance(t, ast.Name)}
+
+
+def _about(info: inspect.Metadata) -> str:
+    return str((info.extra_json_schema or {}).get("description", ""))
+
+
+def _fields(cls: type[msgspec.Struct]) -> tuple[inspect.Field, ...]:
+    info = inspect.type_info(cls)
+    assert isinstance(info, inspect.StructType)
+    return info.fields
+
+
+def _enums(info: inspect.Type) -> Iterator[type]:
+    """The enums among the direct fields of a struct, through arrays, objects and unions."""
+    match info:
+        case inspect.EnumType():
+            yield info.cls
+        case inspect.StructType():
+            for field in info.fields:
+                if not isinstance(field.type, inspect.StructType):
+                    yield from _enums(field.type)
+        case inspect.VarTupleType() | inspect.ListType():
+            if not isinstance(info.item_type, inspect.StructType):
+                yield from _enums(info.item_type)
+        case inspect.UnionType():
+            for one in info.types:
+                if not isinstance(one, inspect.StructType):
+                    yield from _enums(one)
+
+
+def _lengths(info: inspect.StrType) -> str | None:
+    if info.min_length is not None and info.max_length is not None:
+        return f"{info.min_length} to {info.max_length} characters"
+    if info.max_length is not None:
+        return f"at most {info.max_length} characters"
+    return None if info.min_length is None else f"at least {info.min_length} characters"
+
+
+def _bound(word: str, limit: object) -> str | None:
+    return None if limit is None else f"{word} {limit}"
+
+
+def _quoted(word: str, pattern: str | None) -> str | None:
+    return None if pattern is None else f"{word} `{pattern}`"
+
+
+def _limits(*given: str | None) -> str:
+    there = [limit for limit in given if limit is not None]
+    return f" ({', '.join(there)})" if there else ""
+
+
+def _null_last(types: Iterable[inspect.Type]) -> list[inspect.Type]:
+    return sorted(types, key=lambda one: isinstance(one, inspect.NoneType))
+
+
+def _default(field: inspect.Field) -> str:
+    factory: Any = field.default_factory
+    value = field.default if factory is msgspec.NODEFAULT else factory()
+    return f"`{codec.encode(value).decode()}`"
+
+
+# ---- text
+
+
+def _table(head: list[str], rows: Iterable[list[str]]) -> str:
+    lines = ([cell.replace("|", "\\|") for cell in row] for row in rows)
+    rule = ["---"] * len(head)
+    return "\n".join(f"| {' | '.join(line)} |" for line in (head, rule, *lines))
+
+
+def _codes(words: Iterable[str]) -> str:
+    return ", ".join(f"`{word}`" for word in words)
+
+
+def _doc(cls: type) -> str:
+    """A docstring as paragraphs."""
+    lines = [line.strip() for line in (cls.__doc__ or "").strip().splitlines()]
+    return "\n".join(lines)
+
+
+def _blocks(blocks: Iterable[str]) -> str:
+    return "\n\n".join(block for block in blocks if block)
+
+
+def _by_domain(found: Iterable[Spec]) -> Iterator[tuple[str, list[Spec]]]:
+    domains: dict[str, list[Spec]] = {}
+    for spec in found:
+        domains.setdefault(spec.domain, []).append(spec)
+    yield from ((word, domains.pop(word)) for word in _FIRST if word in domains)
+    yield from domains.items()
+
+
+# ---- parts
+
+
+def _signature(spec: Spec, types: _Types) -> str:
+    names = [f.encode_name + ("" if f.required else "?") for f in _fields(spec.type)]
+    assert spec.reply is not None
+    reply = ", ".join(f.encode_name for f in _fields(spec.reply))
+    return f"`{{{', '.join(names)}}}` → {types.name(spec.reply)} `{{{reply}}}`"
+
+
+def _commands(found: list[ModuleType]) -> str:
+    types = _Types(found)
+    blocks = [
+        f"Every command takes one field more:\n\n{types.fields(Command)}",
+        "A field without a default must be given.",
+    ]
+    for domain, calls in _by_domain(specs(Kind.COMMAND, Kind.QUERY)):
+        blocks.append(f"### Domain `{domain}`")
+        for spec in calls:
+            facts = f"{spec.kind} · permission `{spec.permission}` · rate class `{spec.limit}`"
+            blocks += [
+                f"#### `{spec.name}`",
+                _signature(spec, types),
+                _doc(spec.type),
+                facts[0].upper() + facts[1:],
+                types.fields(spec.type, skip=("request_id",)),
+            ]
+    return _blocks(blocks)
+
+
+class _Named:
+    """Stands for an event whose fields are written as their names: `battle:<battle_id>`."""
+
+    def __init__(self, path: str = "") -> None:
+        self._path = path
+
+    def __getattr__(self, name: str) -> "_Named":
+        return _Named(f"{self._path}.{name}" if self._path else name)
+
+    def __str__(self) -> str:
+        return f"<{self._path}>"
+
+
+def _room(spec: Spec) -> str:
+    assert issubclass(spec.type, Event)
+    name = spec.type.room(cast(Event, _Named()))
+    return f"room `{name}`" if name else "told to one connection, in no room"
+
+
+def _events(found: list[ModuleType]) -> str:
+    types = _Types(found)
+    blocks = []
+    for domain, events in _by_domain(specs(Kind.EVENT)):
+        blocks.append(f"### Events of `{domain}`")
+        for spec in events:
+            names = ", ".join(f.encode_name for f in _fields(spec.type))
+            facts = f"{_room(spec)} · delivery `{spec.delivery}`"
+            blocks += [
+                f"#### `{spec.name}`",
+                f"`{{{names}}}`",
+                _doc(spec.type),
+                facts[0].upper() + facts[1:],
+                types.fields(spec.type),
+            ]
+    return _blocks(blocks)
+
+
+def _struct(cls: type[msgspec.Struct], types: _Types) -> Iterator[str]:
+    yield f"#### `{cls.__name__}`"
+    yield _doc(cls)
+    yield types.fields(cls) or "No fields: `{}`."
+
+
+def _types(found: list[ModuleType]) -> str:
+    types = _Types(found)
+    blocks = [block for cls in types.structs for block in _struct(cls, types)]
+    for cls in types.enums:
+        blocks += [f"#### `{cls.__name__}`", _doc(cls), f"One of {_codes(e.value for e in cls)}."]
+    return _blocks(blocks)
+
+
+def _values(found: list[ModuleType]) -> str:
+    types = _Types(found)
+    blocks: list[str] = []
+    for name, info in types.words:
+        assert isinstance(info, inspect.Metadata)
+        words = types.plain(info)
+        blocks += [f"#### `{name}`", _about(info), f"{words[0].upper()}{words[1:]}."]
+    return _blocks(blocks)
+
+
+def _envelope(found: list[ModuleType]) -> str:
+    types = _Types(found)
+    return _blocks(block for cls in _ENVELOPE for block in _struct(cls, types))
+
+
+def _rest(found: list[ModuleType]) -> str:
+    types = _Types(found)
+    return _blocks(block for cls in types.rest for block in _struct(cls, types))
+
+
+def _error_codes(_: list[ModuleType]) -> str:
+    rows = (
+        [f"`{code}`", meaning, "yes" if retry else "no"]
+        for code, (meaning, retry) in errors.MEANING.items()
+    )
+    return _table(["code", "meaning", "retry"], rows)
+
+
+def _reasons(found: list[ModuleType]) -> str:
+    rows = (
+        [cls.__module__.removeprefix("protocol."), _doc(cls), _codes(one.value for one in cls)]
+        for cls in _Types(found).reasons
+    )
+    return _table(["module", "of", "reasons"], rows)
+
+
+def _rooms(_: list[ModuleType]) -> str:
+    rows = ([f"`{k.pattern}`", f"`{k.permission}`", k.doc] for k in KINDS.values())
+    return _table(["room", "permission", "what is told there"], rows)
+
+
+def _permissions(_: list[ModuleType]) -> str:
+    rows = [
+        [f"`{role}`", *("yes" if permission in granted else "" for permission in Permission)]
+        for role, granted in GRANTS.items()
+    ]
+    scopes = {Permission.CONNECT} | SCOPES
+    service = [
+        "service key",
+        *(("by scope" if p in SCOPES else "yes") if p in scopes else "" for p in Permission),
+    ]
+    return _table(["role", *(f"`{p}`" for p in Permission)], [*rows, service])
+
+
+def _rates(_: list[ModuleType]) -> str:
+    calls = list(specs(Kind.COMMAND, Kind.QUERY))
+    rows = (
+        [f"`{limit}`", f"{rate:g}", f"{burst}", _codes(s.name for s in calls if s.limit is limit)]
+        for limit, (rate, burst) in RATES.items()
+    )
+    return _table(["class", "sustained, a second", "at once", "messages"], rows)
+
+
+def _deliveries(_: list[ModuleType]) -> str:
+    events = list(specs(Kind.EVENT))
+    rows = (
+        [f"`{kind}`", _codes(s.name for s in events if s.delivery is kind) or "none yet"]
+        for kind in Delivery
+    )
+    return _table(["delivery", "events"], rows)
+
+
+_PARTS: Final[dict[str, Callable[[list[ModuleType]], str]]] = {
+    "commands": _commands,
+    "events": _events,
+    "values": _values,
+    "types": _types,
+    "envelope": _envelope,
+    "rest bodies": _rest,
+    "codes": _error_codes,
+    "reasons": _reasons,
+    "rooms": _rooms,
+    "permissions": _permissions,
+    "rates": _rates,
+    "deliveries": _deliveries,
+}
+
+
+def main(arguments: list[str] | None = None, document: Path = DOCUMENT) -> None:
+    """Write the generated parts, or check them. Exit code 1 where they are stale."""
+    parser = argparse.ArgumentParser(prog="python -m protocol.spec", description=__doc__)
+    action = parser.add_mutually_exclusive_group(required=True)
+    action.add_argument("--write", action="store_true", help="write the generated parts")
+    action.add_argument("--check", action="store_true", help="exit 1 where they are stale")
+    given = parser.parse_args(arguments)
+    try:
+        there = document.read_text(encoding="utf-8")
+        wanted = render(there)
+    except (OSError, ValueError) as e:
+        sys.exit(f"{document.name}: {e}")
+    if given.write:
+        document.write_text(wanted, encoding="utf-8")
+    elif there != wanted:
+        sys.exit(f"{document.name} is stale: run python -m protocol.spec --write")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,66 @@
+"""Every message gets its answer, whatever is wrong with it."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.people import Person, connected
+from tests.support.server import Server
+
+
+async def test_an_unknown_command_is_answered(alice: Person) -> None:
+    assert await alice.refused("battles.cheat") == ("not_found", None)
+
+
+@pytest.mark.parametrize("name", ["connect", "disconnect", "__proto__", "", "x" * 5000])
+async def test_names_that_libraries_reserve_are_nothing_special(alice: Person, name: str) -> None:
+    assert await alice.refused(name) == ("not_found", None)
+    assert (await alice.ok("players.get"))["player"]["player_id"] == alice.id
+
+
+async def test_an_event_is_no_command(alice: Person) -> None:
+    assert await alice.refused("battles.struck") == ("not_found", None)
+
+
+@pytest.mark.parametrize("data", [[], "text", 7, True, [{}]])
+async def test_data_that_is_no_object_is_invalid(alice: Person, data: Any) -> None:
+    answer = await alice.sio.call("battles.get", data, timeout=5)
+    assert answer["error"]["code"] == "invalid"
+
+
+async def test_more_than_one_argument_is_invalid(alice: Person) -> None:
+    answer = await alice.sio.call("players.get", ({}, {}), timeout=5)
+    assert answer["error"]["code"] == "invalid"
+
+
+async def test_binary_is_invalid(alice: Person) -> None:
+    answer = await alice.sio.call("battles.get", {"battle_id": b"bytes"}, timeout=5)
+    assert answer["error"]["code"] == "invalid"
+
+
+async def test_a_message_that_asks_for_no_answer_is_carried_out(alice: Person) -> None:
+    await alice.sio.emit("rooms.join", {"room": "battles"})
+    await alice.ok("players.get")  # answered in order, so the join is done
+    await alice.ok("rooms.leave", room="battles")
+
+
+async def test_too_many_at_once_are_told_when_to_go_on(alice: Person) -> None:
+    answers = [await alice.call("auth.renew", token="none") for _ in range(12)]
+    codes = [answer["error"]["code"] for answer in answers]
+    assert codes == ["unauthenticated"] * 10 + ["rate_limited"] * 2
+    assert 0 < answers[-1]["error"]["retry_after_ms"] <= 1001
+
+
+async def test_a_bug_in_a_handler_is_answered_and_logged(tmp_path: Path) -> None:
+    async with Server(tmp_path / "data", "tests.support.broken_server") as server:
+        person = await connected(server.url)
+        answer = await person.call("tests.broken")
+        assert answer["error"]["code"] == "internal"
+        fault = answer["error"]["message"].split()[-1]
+        assert "ZeroDivisionError" not in str(answer)
+        assert (await person.ok("players.get"))["player"]["player_id"] == person.id
+        await person.close()
+    log = server.log.read_text()
+    assert fault in log
+    assert "ZeroDivisionError" in log

@@ -1,0 +1,91 @@
+"""A real server in a process of its own."""
+
+import asyncio
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Self
+
+ROOT = Path(__file__).parents[2]
+STARTS_WITHIN_S = 30
+ENDS_WITHIN_S = 15
+
+QUICK = {
+    "PASSWORD_HASH_COST": "4",
+    "STAMINA_REGEN_INTERVAL": "0.05",
+    "STAMINA_REGEN_PERCENT": "1",
+}
+"""Cheap passwords, and stamina that never holds a test up. The rules are untouched."""
+
+
+class Server:
+    """A server on a free port, with a data folder that outlives it."""
+
+    def __init__(self, data_dir: Path, module: str = "server", **settings: str) -> None:
+        self.data_dir = data_dir
+        self.module = module
+        self.log = data_dir / "server.log"
+        self.port = 0
+        self.url = ""
+        self.process: asyncio.subprocess.Process | None = None
+        known = {k: v for k, v in os.environ.items() if k in ("PATH", "HOME", "TMPDIR", "LANG")}
+        self._environment = {**known, **QUICK, "DATA_DIR": str(data_dir), **settings}
+
+    async def start(self) -> Self:
+        """Start, on the same port as before, and wait until it listens."""
+        self.data_dir.mkdir(parents=True, exist_ok=True)
+        with self.log.open("ab") as log:
+            self.process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", self.module, "run", "--port", str(self.port)),
+                cwd=ROOT,
+                env=self._environment,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=log,
+            )
+        assert self.process.stdout is not None
+        async with asyncio.timeout(STARTS_WITHIN_S):
+            while line := (await self.process.stdout.readline()).decode():
+                if "Warroom is at" in line:
+                    self.url = line.split()[-1]
+                    self.port = int(self.url.rpartition(":")[2])
+                    return self
+        raise RuntimeError(f"the server did not start:\n{self.log.read_text()}")
+
+    async def command(self, *arguments: str) -> str:
+        """Run another command of the same server. Returns what it prints."""
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", self.module, *arguments),
+            cwd=ROOT,
+            env=self._environment,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        output, errors = await process.communicate()
+        assert process.returncode == 0, errors.decode()
+        return output.decode()
+
+    async def kill(self) -> None:
+        """kill -9."""
+        await self._end(signal.SIGKILL)
+
+    async def stop(self) -> int:
+        """SIGTERM. Returns the exit code."""
+        return await self._end(signal.SIGTERM)
+
+    async def _end(self, number: signal.Signals) -> int:
+        process, self.process = self.process, None
+        if process is None:
+            return 0
+        if process.returncode is None:
+            process.send_signal(number)
+        async with asyncio.timeout(ENDS_WITHIN_S):
+            await process.communicate()
+        assert process.returncode is not None
+        return process.returncode
+
+    async def __aenter__(self) -> Self:
+        return await self.start()
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop()
