@@ -68,7 +68,7 @@ def decode(cls: type[T], raw: bytes | str | msgspec.Raw) -> T:
         raise Failure(_invalid(e)) from None
     except RecursionError:
         raise Failure(Error(Code.INVALID, MAX_DEPTH_MESSAGE)) from None
-    except UnicodeDecodeError:
+    except UnicodeError:
         raise Failure(Error(Code.INVALID, "the message is not UTF-8")) from None
 
 
@@ -99,14 +99,14 @@ def reply_error(error: Error) -> bytes:
     return _encoder.encode(NotOk(error))
 
 
+class _Reply(msgspec.Struct):
+    ok: bool
+    data: msgspec.Raw = msgspec.Raw(b"null")
+    error: Error | None = None
+
+
 def data_of(reply: bytes) -> msgspec.Raw:
     """The undecoded `data` of an ok reply. Raises Failure where it is an error or no reply."""
-
-    class _Reply(msgspec.Struct):
-        ok: bool
-        data: msgspec.Raw = msgspec.Raw(b"null")
-        error: Error | None = None
-
     found = decode(_Reply, reply)
     if found.error is not None:
         raise Failure(found.error)

@@ -14,7 +14,6 @@ import socketio
 import uvicorn
 from starlette.applications import Starlette
 from starlette.routing import Mount
-from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
 from server import auth, database, health, players
@@ -27,6 +26,7 @@ from server.config import Settings
 from server.gateway import Gateway, Identity, Parts, unhandled
 from server.gateway import handlers as gateway_handlers
 from server.gateway.socketio import Server as SocketIOServer
+from server.page import Page
 from server.players import handlers as player_handlers
 from server.players.rooms import PlayerRoom
 from server.players.service import StaminaPush
@@ -89,7 +89,7 @@ class App:
         routes = [
             *auth_routes.routes(self.auth, self.gateway),
             *health.routes(self.health, gauges, self.settings.metrics_token),
-            Mount("/", StaticFiles(directory=DASHBOARD, html=True)),
+            Mount("/", Page(directory=DASHBOARD, html=True)),
         ]
         rest = Starlette(routes=routes, exception_handlers=EXCEPTION_HANDLERS)
         rest.add_middleware(SecurityHeaders)

@@ -76,7 +76,7 @@ def _setting(
     secret: bool = False,
 ) -> Any:
     metadata = {"parse": parse, "doc": doc, "alias": alias, "secret": secret}
-    return field(default=default, metadata=metadata)
+    return field(default=default, metadata=metadata, repr=not secret)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -196,10 +196,8 @@ def load(
         except ValueError:
             shown = "" if about["secret"] else f", not {text!r}"
             problems.append(f"{name} must be {about['parse'].__doc__}{shown}")
-    if problems:
-        raise ConfigError(problems)
     settings = Settings(**values)
-    if problems := _problems(settings):
+    if problems := problems + _problems(settings):
         raise ConfigError(problems)
     return settings
 

@@ -98,7 +98,9 @@ async def _http(_: Request, exception: Exception) -> Response:
     assert isinstance(exception, HTTPException)
     code = Code.NOT_FOUND if exception.status_code == 404 else Code.INVALID
     error = NoSuccess(Error(code, exception.detail))
-    return _json(error, exception.status_code)
+    response = _json(error, exception.status_code)
+    response.headers.update(exception.headers or {})  # such as Allow
+    return response
 
 
 async def _broken(request: Request, exception: Exception) -> Response:

@@ -41,9 +41,15 @@ async def bob(server: Server) -> AsyncIterator[Person]:
     await person.close()
 
 
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def reading_key(server: Server) -> str:
+    """The key of a service that may read and nothing else."""
+    return await service_key(server, "read")
+
+
 @pytest.fixture
-async def service(server: Server) -> AsyncIterator[Person]:
+async def service(server: Server, reading_key: str) -> AsyncIterator[Person]:
     """A service that may read and nothing else."""
-    person = await Person(server.url).connect(service_key=await service_key(server, "read"))
+    person = await Person(server.url).connect(service_key=reading_key)
     yield person
     await person.close()

@@ -9,6 +9,7 @@ from protocol import codec
 from protocol.auth import LoggedIn, Login, RefreshBody, Register
 from protocol.errors import Error, Failure
 
+
 class _Answer(msgspec.Struct):
     success: bool
     data: msgspec.Raw = msgspec.Raw(b"null")

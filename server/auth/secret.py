@@ -12,6 +12,7 @@ FILE: Final = "secret_key"
 def load_secret(given: str | None, data_dir: Path) -> bytes:
     """The secret as bytes; without a given one, that of the file, made if it is not there.
 
+    Raises ValueError where the file is too short: it was not written to its end.
     Source: RFC 7518, 3.2: a key for HS256 has at least 256 bits.
     """
     if given:
@@ -21,7 +22,10 @@ def load_secret(given: str | None, data_dir: Path) -> bytes:
         # Only whoever makes the file writes it, and nobody else can read it.
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
-        return path.read_bytes()
+        secret = path.read_bytes()
+        if len(secret) < MIN_BYTES:
+            raise ValueError(f"{path} must hold at least {MIN_BYTES} bytes; delete it") from None
+        return secret
     with os.fdopen(descriptor, "wb") as file:
         secret = secrets.token_hex(MIN_BYTES).encode()
         file.write(secret)

@@ -14,8 +14,9 @@ from server.database.statement import Statement
 
 OPEN_LOG: Final = Statement(
     "history.open_log",
-    "insert into room_events (room, seq, at, name, data, who, request_id, digest, reply) values"
-    " (:room, :seq, :at, :name, :data, :who, :request_id, :digest, :reply)",
+    "insert into room_events (room, seq, at, name, data, who, request_id, digest, reply)"
+    " select :room, cast(:seq as bigint), :at, :name, :data, :who, :request_id, :digest, :reply"
+    " where not exists (select 1 from kept_replies where who = :who and request_id = :request_id)",
 )
 APPEND: Final = Statement(
     "history.append",

@@ -3,7 +3,7 @@
 A copy has two faces. `committed` is what the database holds and what clients are shown. `tip` is
 what the next decision is made on: it runs ahead while units are in flight, and if one of them
 fails, everything decided on top of it falls too, the copy is dropped, and the next reader loads
-the state anew.
+the state anew, once all that was decided on the old copy has been committed or has fallen.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ S = TypeVar("S")
 class Copy(Generic[S]):
     """One state in memory."""
 
-    __slots__ = ("broken", "committed", "in_flight", "key", "tip")
+    __slots__ = ("_settled", "broken", "committed", "in_flight", "key", "tip")
 
     def __init__(self, key: str, state: S) -> None:
         self.key = key
@@ -25,6 +25,21 @@ class Copy(Generic[S]):
         self.tip = state
         self.in_flight = 0
         self.broken = False
+        self._settled: asyncio.Future[None] | None = None
+
+    def landed(self) -> None:
+        """A unit that was in flight has ended."""
+        self.in_flight -= 1
+        if not self.in_flight and self._settled is not None:
+            self._settled.set_result(None)
+            self._settled = None
+
+    async def settled(self) -> None:
+        """Wait until no unit is in flight."""
+        while self.in_flight:
+            if self._settled is None:
+                self._settled = asyncio.get_running_loop().create_future()
+            await asyncio.shield(self._settled)
 
 
 class Hot(Generic[S]):
@@ -49,6 +64,8 @@ class Hot(Generic[S]):
 
     async def _fetch(self, key: str) -> Copy[S] | None:
         try:
+            if (old := self._copies.get(key)) is not None:
+                await old.settled()  # else what it is about to commit would not be seen
             state = await self._load(key)
             return None if state is None else self.put(key, state)
         finally:
@@ -76,8 +93,11 @@ class Hot(Generic[S]):
 
     def drop(self, key: str) -> None:
         """Forget a copy: its state has ended, or was changed by somebody else."""
-        if (copy := self._copies.pop(key, None)) is not None:
-            copy.broken = copy.in_flight > 0
+        copy = self._copies.get(key)
+        if copy is not None and copy.in_flight:
+            copy.broken = True
+        elif copy is not None:
+            del self._copies[key]
 
     def __iter__(self) -> Iterator[Copy[S]]:
         return iter([copy for copy in self._copies.values() if not copy.broken])

@@ -51,8 +51,8 @@ class HeldConnection:
         await self._raw.execute("begin")
 
     async def end(self) -> None:
-        """Close the read transaction."""
-        await self._raw.execute("rollback")
+        """Close the read transaction, if there is one."""
+        await self._raw.rollback()
 
 
 class Reader:
@@ -100,8 +100,8 @@ class Reader:
     async def moment(self) -> AsyncIterator[Reading]:
         """Read several things as they were at one moment."""
         async with self._connection() as held:
-            await held.begin()
             try:
+                await held.begin()
                 yield held
             finally:
                 # A caller that is cancelled leaves no open transaction behind.

@@ -10,11 +10,24 @@ import sqlite3
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Final
 
 from server.database import history
 from server.database.statement import Statement
 from server.database.work import ANY_NUMBER, Stale, Told
 from server.database.writer import Numbers, Outcome, Unavailable, Unit
+
+BUSY_TIMEOUT_MS: Final = 5000
+_OF_THE_UNIT: Final = (
+    Stale,
+    sqlite3.IntegrityError,
+    sqlite3.ProgrammingError,
+    sqlite3.DataError,
+    OverflowError,  # these three: a value that SQLite can't take
+    TypeError,
+    ValueError,
+)
+"""What is wrong with one unit and harms no other."""
 
 
 class SqliteEngine:
@@ -28,8 +41,8 @@ class SqliteEngine:
             "journal_mode = wal",
             "synchronous = full",
             "foreign_keys = on",
-            "busy_timeout = 5000",
             "cache_size = -65536",
+            "busy_timeout = 0",
         ):
             self._connection.execute(f"pragma {pragma}")
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="commit")
@@ -42,13 +55,29 @@ class SqliteEngine:
     async def commit(self, units: Sequence[Unit]) -> list[Outcome]:
         """Carry out all units in one transaction. Raises Unavailable: nothing is committed."""
         try:
-            self._connection.execute("begin immediate")
+            await self._begin()
             outcomes = [self._carry_out(unit) for unit in units]
             await asyncio.get_running_loop().run_in_executor(self._thread, self._connection.commit)
-        except sqlite3.Error as e:
+        except Exception as e:
             self._roll_back()
             raise Unavailable(str(e)) from e
         return outcomes
+
+    async def _begin(self) -> None:
+        """Take the write lock. Where another process has it, wait in the thread, not on the loop."""
+        try:
+            self._connection.execute("begin immediate")
+        except sqlite3.OperationalError as e:
+            if e.sqlite_errorcode != sqlite3.SQLITE_BUSY:
+                raise
+            await asyncio.get_running_loop().run_in_executor(self._thread, self._wait_and_begin)
+
+    def _wait_and_begin(self) -> None:
+        self._connection.execute(f"pragma busy_timeout = {BUSY_TIMEOUT_MS}")
+        try:
+            self._connection.execute("begin immediate")
+        finally:
+            self._connection.execute("pragma busy_timeout = 0")
 
     def _roll_back(self) -> None:
         if self._connection.in_transaction:
@@ -61,7 +90,7 @@ class SqliteEngine:
         execute("savepoint unit")
         try:
             numbers = self._statements(unit)
-        except (Stale, sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.DataError) as e:
+        except _OF_THE_UNIT as e:
             execute("rollback to unit")
             execute("release unit")
             unit.fall()

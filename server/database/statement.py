@@ -3,7 +3,7 @@
 import re
 from typing import Any, Final
 
-_PARAMETER: Final = re.compile(r"(?<!:):([a-z_]+)")
+_PARAMETER: Final = re.compile(r"(?<!:):([a-z_][a-z0-9_]*)")
 
 
 class Statement:

@@ -137,6 +137,10 @@ class Writer:
             except Unavailable as e:
                 log.warning("commit_failed", units=len(batch), error=str(e))
                 outcomes = [e] * len(batch)
+            except Exception as e:
+                # Whatever it is, nobody waits for ever, and the next batch is tried.
+                log.exception("commit_failed", units=len(batch))
+                outcomes = [Unavailable(str(e))] * len(batch)
         for unit, outcome in zip(batch, outcomes, strict=True):
             self._settle(unit, outcome)
 
@@ -145,7 +149,7 @@ class Writer:
         if not stands:
             unit.fall()
         for copy, state in unit.work.copies:
-            copy.in_flight -= 1
+            copy.landed()
             if stands:
                 copy.committed = state
         if isinstance(outcome, Exception):

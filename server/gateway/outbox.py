@@ -119,7 +119,9 @@ class Outbox:
 
     def put_nowait(self, packet: Packet | None) -> None:
         """Queue a packet of Engine.IO's own; None ends the taker."""
-        self._items.append(Item(packet))
+        item = Item(packet)
+        self._items.append(item)
+        self.queued_bytes += item.size
         self._notify()
 
     async def get(self) -> Packet | None:

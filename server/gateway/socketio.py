@@ -15,6 +15,7 @@ import msgspec
 import orjson
 import socketio
 from engineio.async_socket import AsyncSocket
+from engineio.packet import NOOP, Packet
 
 from protocol import codec
 from protocol.errors import Code, Error, Failure
@@ -155,6 +156,12 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]
         if connection is not None:
             connection.closed = True
             self.spawn(self.gateway.closed(connection, reason))
+
+    async def _handle_eio_disconnect(self, eio_sid: str, reason: str) -> None:
+        await super()._handle_eio_disconnect(eio_sid, reason)
+        socket = self.eio.sockets.get(eio_sid)
+        if socket is not None and not socket.upgraded:
+            socket.queue.put_nowait(Packet(NOOP))  # lets a poll go that would wait for nothing
 
     async def _handle_eio_message(self, eio_sid: str, data: str | bytes) -> None:
         if isinstance(data, str) and data.startswith("2"):

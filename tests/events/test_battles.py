@@ -1,11 +1,13 @@
 """battles.* by real clients."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.support.battles import easy_battle, fight, strike, won_battle
-from tests.support.people import Person
+from tests.support.people import Person, connected
+from tests.support.server import Server
 
 UNKNOWN = "01a20622-9de7-7967-8b71-288684b33bd5"
 ON_A_BATTLE = ("join", "leave", "attack", "revive", "chat", "claim", "get")
@@ -74,14 +76,17 @@ async def test_a_blow_is_told_before_it_is_answered(alice: Person, bob: Person) 
     assert await bob.until_event("battles.struck") == told
 
 
-async def test_stamina_runs_out(alice: Person) -> None:
-    battle_id = await easy_battle(alice)
-    await alice.ok("battles.join", battle_id=battle_id)
-    answers = [
-        await alice.call("battles.attack", battle_id=battle_id, enemy_id=1, kind="ultimate")
-        for _ in range(8)
-    ]
-    assert "exhausted" in [a["error"].get("reason") for a in answers if not a["ok"]]
+async def test_stamina_runs_out(tmp_path: Path) -> None:
+    async with Server(tmp_path / "data", STAMINA_REGEN_INTERVAL="3600") as server:
+        alice = await connected(server.url)
+        battle_id = await easy_battle(alice)
+        await alice.ok("battles.join", battle_id=battle_id)
+        blow = {"battle_id": battle_id, "kind": "ultimate"}
+        for enemy_id in (1, 2):
+            await alice.ok("battles.attack", enemy_id=enemy_id, **blow)
+        refusal = await alice.refused("battles.attack", enemy_id=3, **blow)
+        assert refusal == ("refused", "exhausted")
+        await alice.close()
 
 
 async def test_a_number_that_a_client_makes_up_is_refused(alice: Person) -> None:

@@ -116,6 +116,7 @@ export function battleView(app, battleId) {
     remember(view);
     comeBack(view);
     document.title = `${battle.name} · Warroom`;
+    tick();
   }
 
   function play(list) {

@@ -74,7 +74,7 @@ export function attackPanel({ strike, revive }) {
     afford(player, element.dataset.ready === "true");
     if (!seat.down_at) return;
     const wait = Date.parse(seat.down_at) + DOWN_MS - now;
-    setText(downText.lastElementChild, `You have ${number(player?.gems ?? 0)} gems; without any you are up again in ${span(wait)}.`);
+    setText(downText.lastElementChild, `You have ${number(player?.gems ?? 0)} gems. You get up by yourself in ${span(wait)}.`);
   }
 
   function refuse(text) {

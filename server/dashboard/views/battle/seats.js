@@ -31,8 +31,11 @@ export function seatList(me) {
     show(empty, seats.length === 0);
   }
 
+  /** Shows the blows of one beat: a player's together, as they fall at once. */
   function blows(hits) {
-    for (const { player_id, damage } of hits) {
+    const sums = new Map();
+    for (const { player_id, damage } of hits) sums.set(player_id, (sums.get(player_id) ?? 0) + damage);
+    for (const [player_id, damage] of sums) {
       const row = rows.get(player_id);
       if (!row) continue;
       flash(row.element, "hurt");

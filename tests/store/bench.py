@@ -1,0 +1,168 @@
+"""A real database in a file, and what was published from it."""
+
+import asyncio
+import sqlite3
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from protocol.battles import Closed, RewardClaimed, Status
+from protocol.ids import uuid7
+from server.database import Database, Request, Statement, Unavailable, Work, connect, migrate
+from server.database.work import Told
+from server.database.writer import Outcome, Unit
+from server.runtime.gauges import Gauges
+
+AT = "2026-11-23T01:39:02.123Z"
+POOL = "battles"
+
+PUT = Statement("test.put", "insert into facts (name, value) values (:name, :value)")
+SET = Statement("test.set", "update facts set value = :value where name = :name and value = :was")
+GET = Statement("test.get", "select value from facts where name = :name")
+ALL = Statement("test.all", "select name, value from facts where name <> 'epoch' order by name")
+SEQS = Statement("test.seqs", "select seq, data from room_events where room = :room order by seq")
+
+
+class Bench:
+    """A database with the events that it published."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.url = f"sqlite:///{path}"
+        self.published: list[tuple[Told, int | None]] = []
+        self.on_publish: Callable[[], None] = lambda: None
+        self.gauges = Gauges()
+        self.db: Database
+
+    async def open(self, readers: int = 2) -> "Bench":
+        """Migrate and open."""
+        await asyncio.to_thread(migrate, self.url)
+        self.db = await connect(
+            self.url, readers=readers, publish=self._publish, gauges=self.gauges
+        )
+        return self
+
+    def _publish(self, told: Told, seq: int | None) -> None:
+        self.on_publish()
+        self.published.append((told, seq))
+
+    def submit(
+        self, work: Work, request: Request | None = None, reply: bytes = b"{}"
+    ) -> "asyncio.Future[None]":
+        """Queue a unit."""
+        return self.db.writer.submit(work, reply, request)
+
+    def impatient(self) -> None:
+        """Give up at once where another process holds the write lock."""
+        engine: Any = self.db.writer._engine
+        engine._connection.execute("pragma busy_timeout = 0")
+
+    def outsider(self) -> sqlite3.Connection:
+        """A connection of another process."""
+        return sqlite3.connect(self.path, isolation_level=None, timeout=0)
+
+    async def facts(self) -> dict[str, str]:
+        """What the units wrote."""
+        return {str(name): str(value) for name, value in await self.db.reader.all(ALL)}
+
+    async def seqs(self, room: str) -> list[int]:
+        """The numbers in a room's history."""
+        return [row[0] for row in await self.db.reader.all(SEQS, room=room)]
+
+
+class HeldEngine:
+    """The real engine, whose batches wait until they are let go."""
+
+    def __init__(self, bench: Bench) -> None:
+        writer: Any = bench.db.writer
+        self._engine, writer._engine = writer._engine, self
+        self.batches: list[int] = []
+        self.entered = asyncio.Event()
+        self.go = asyncio.Event()
+
+    async def commit(self, units: Sequence[Unit]) -> list[Outcome]:
+        """Wait, then commit for real."""
+        self.batches.append(len(units))
+        self.entered.set()
+        await self.go.wait()
+        outcomes: list[Outcome] = await self._engine.commit(units)
+        return outcomes
+
+    async def close(self) -> None:
+        """Close the real one."""
+        await self._engine.close()
+
+
+class HeldCommit:
+    """Holds the real COMMIT of a batch whose statements were carried out."""
+
+    def __init__(self, bench: Bench) -> None:
+        engine: Any = bench.db.writer._engine
+        self._loop = asyncio.get_running_loop()
+        self.reached = asyncio.Event()
+        self._connection = engine._connection
+        self._go = asyncio.Event()
+        engine._connection = self
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._connection, name)
+
+    def commit(self) -> None:
+        """Called in the commit thread: wait until let go."""
+        self._loop.call_soon_threadsafe(self.reached.set)
+        asyncio.run_coroutine_threadsafe(self._go.wait(), self._loop).result()
+        self._connection.commit()
+
+    def let_go(self) -> None:
+        """Commit now and ever after."""
+        self._go.set()
+
+
+def put(name: str, value: str = "1") -> Work:
+    """A unit that adds a fact."""
+    work = Work(AT)
+    work.change(PUT, name=name, value=value)
+    return work
+
+
+def move(name: str, was: str, value: str) -> Work:
+    """A unit that changes a fact, if it is as it was."""
+    work = Work(AT)
+    work.change(SET, name=name, was=was, value=value)
+    return work
+
+
+def closed() -> Closed:
+    """A kept event of the pool, which the writer numbers."""
+    return Closed(battle_id=uuid7(), status=Status.COMPLETED)
+
+
+def claimed(battle: str, gold: int = 1) -> RewardClaimed:
+    """A kept event of a battle, whose number its decision gives."""
+    return RewardClaimed(battle_id=battle, player_id="p", gold=gold, exp=1)
+
+
+async def outcome(future: "asyncio.Future[None]") -> type[BaseException] | None:
+    """The kind of error a unit ended with, None where it stands."""
+    (result,) = await asyncio.gather(future, return_exceptions=True)
+    return None if result is None else type(result)
+
+
+__all__ = [
+    "ALL",
+    "AT",
+    "GET",
+    "POOL",
+    "PUT",
+    "SET",
+    "Bench",
+    "HeldCommit",
+    "HeldEngine",
+    "Request",
+    "Unavailable",
+    "claimed",
+    "closed",
+    "move",
+    "outcome",
+    "put",
+]

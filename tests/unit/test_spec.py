@@ -1,0 +1,157 @@
+"""PROTOCOL.md and README.md say what the code says."""
+
+import ast
+import dataclasses
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from protocol import spec
+from protocol.message import Kind, find, specs
+from server.config import Settings
+from server.gateway.connection import MAX_INBOX
+from server.gateway.outbox import MAX_LOSSY
+from server.gateway.rooms import MAX_GAP_BYTES
+from server.rest import MAX_BODY_BYTES, STATUS
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def document(tmp_path: Path) -> Path:
+    """A copy of PROTOCOL.md, as it should be."""
+    copy = tmp_path / "PROTOCOL.md"
+    copy.write_text(spec.DOCUMENT.read_text())
+    spec.main(["--write"], copy)
+    return copy
+
+
+def check(document: Path) -> str | None:
+    """What the check says, None where it is content."""
+    try:
+        spec.main(["--check"], document)
+    except SystemExit as e:
+        return str(e.code)
+    return None
+
+
+def test_the_document_is_current() -> None:
+    assert check(spec.DOCUMENT) is None
+
+
+def test_an_edited_table_is_stale_until_it_is_written(document: Path) -> None:
+    wanted = document.read_text()
+    document.write_text(wanted.replace("Strike an enemy once.", "Strike an enemy twice."))
+    assert check(document) == "PROTOCOL.md is stale: run python -m protocol.spec --write"
+    spec.main(["--write"], document)
+    assert check(document) is None
+    assert document.read_text() == wanted
+
+
+def test_a_changed_docstring_makes_it_stale(
+    document: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    attack = find("battles.attack")
+    assert attack is not None
+    monkeypatch.setattr(attack.type, "__doc__", "Strike an enemy, gently.")
+    assert check(document) is not None
+
+
+def test_what_stands_outside_of_the_marks_is_left_alone(document: Path) -> None:
+    document.write_text(f"Before.\n{document.read_text()}After.\n")
+    assert check(document) is None
+
+
+def test_a_mark_that_is_gone_is_named(document: Path) -> None:
+    document.write_text(document.read_text().replace("generated: codes", "generated: cods"))
+    assert check(document) == "PROTOCOL.md: each generated part has one place; look at: codes, cods"
+
+
+def test_stale_is_exit_code_1() -> None:
+    program = "import sys; from pathlib import Path; from protocol import spec; spec.main"
+    done = subprocess.run(
+        [sys.executable, "-c", f"{program}(['--check'], Path({os.devnull!r}))"],
+        cwd=ROOT,
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_every_message_is_in_the_document(document: Path) -> None:
+    lines = document.read_text().splitlines()
+    spec.modules()
+    for entry in specs():
+        if not entry.name.startswith("tests."):
+            assert lines.count(f"#### `{entry.name}`") == 1
+            assert entry.doc.splitlines()[0] in lines
+
+
+def test_every_command_stands_with_its_fields_and_its_permission(document: Path) -> None:
+    text = document.read_text()
+    for entry in specs(Kind.COMMAND, Kind.QUERY):
+        part = text.partition(f"#### `{entry.name}`\n")[2].partition("\n#### ")[0]
+        assert f"permission `{entry.permission}`" in part
+        for field in entry.type.__struct_fields__:
+            assert f"`{field}`" in part or field == "request_id"
+
+
+def test_every_module_of_the_contract_is_read() -> None:
+    there = {path.stem for path in (ROOT / "protocol").glob("*.py")} - {"__init__", "spec"}
+    assert {module.__name__.removeprefix("protocol.") for module in spec.modules()} == there
+
+
+def test_it_needs_msgspec_and_the_standard_library_only() -> None:
+    tree = ast.parse((ROOT / "protocol" / "spec.py").read_text())
+    modules = {
+        name.split(".")[0]
+        for node in ast.walk(tree)
+        for name in (
+            [alias.name for alias in node.names]
+            if isinstance(node, ast.Import)
+            else [node.module or ""]
+            if isinstance(node, ast.ImportFrom)
+            else []
+        )
+    }
+    assert modules - set(sys.stdlib_module_names) == {"msgspec", "protocol"}
+
+
+def test_limits_are_the_server_s() -> None:
+    text = spec.DOCUMENT.read_text()
+    limits = text.partition("\n## Limits\n")[2].partition("\n## ")[0]
+    for figure in (Settings.outbox_limit_bytes, Settings.max_message_bytes, MAX_BODY_BYTES):
+        assert f"| {figure:,} bytes" in limits
+    for name in ("outbox_limit_bytes", "outbox_stall_s", "max_message_bytes"):
+        assert f"`{name.upper()}`" in limits
+    assert f"reply, a connection | {MAX_INBOX} |" in limits
+    assert f"| {Settings.outbox_stall_s:g} s (`OUTBOX_STALL_S`) |" in limits
+    ping = f"every {Settings.ping_interval_s:g} s, to be answered within"
+    assert f"{ping} {Settings.ping_timeout_s:g} s" in limits
+    assert f"more than {MAX_GAP_BYTES // 1024} KiB" in text
+    assert f"more than {MAX_LOSSY} of the same" in text
+
+
+def test_every_code_has_its_status_in_the_document() -> None:
+    lines = spec.DOCUMENT.read_text().splitlines()
+    for code, status in STATUS.items():
+        assert any(line.startswith(f"| {status} |") and f"`{code}`" in line for line in lines)
+
+
+def setting_row(setting: dataclasses.Field[object]) -> str:
+    """How a setting stands in the README."""
+    about = setting.metadata
+    names = " or ".join(f"`{name}`" for name in (setting.name.upper(), about["alias"]) if name)
+    default = setting.default
+    shown = "" if default in (None, ()) else f"`{default}`"
+    return f"| {names} | {shown} | {about['parse'].__doc__} | {about['doc']} |"
+
+
+@pytest.mark.parametrize("setting", dataclasses.fields(Settings), ids=lambda s: str(s.name))
+def test_every_setting_is_in_the_readme(setting: dataclasses.Field[object]) -> None:
+    assert setting_row(setting) in (ROOT / "README.md").read_text().splitlines()
