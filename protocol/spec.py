@@ -5,7 +5,6 @@ else in the file is left as it is.
 """
 
 import argparse
-import ast
 import importlib
 import pkgutil
 import re
@@ -79,14 +78,17 @@ class _Types:
         auth = [m for m in found if m.__name__ == "protocol.auth"]
         self.rest = [c for m in auth for c in _defined(m, msgspec.Struct)]
         carried = [*self.structs, *self.rest, *(spec.type for spec in specs())]
-        used = {enum for struct in carried for enum in _enums(inspect.type_info(struct))}
+        used = {enum for cls in carried for field in _fields(cls) for enum in _enums(field.type)}
         enums = [c for m in found for c in _defined(m, StrEnum)]
         everywhere = (errors.Code, Permission)
         self.enums = [c for c in enums if c in used and c not in everywhere]
         self.reasons = [c for c in enums if c.__name__.endswith("Reason") and c not in used]
-        self.words = [(name, info) for m in found for name, info in _aliases(m)]
+        self.values = _aliases(found)
         linked: list[type] = [*self.structs, *self.enums, *self.rest, *_ENVELOPE]
-        self.linked = {cls.__name__ for cls in linked}
+        names = [*(cls.__name__ for cls in linked), *self.values]
+        self.linked = set(names)
+        if twice := sorted(name for name in self.linked if names.count(name) > 1):
+            raise ValueError(f"two types are named {', '.join(twice)}")
 
     def name(self, cls: type) -> str:
         """A type's name, pointing to its heading where it has one."""
@@ -95,7 +97,7 @@ class _Types:
 
     def text(self, info: inspect.Type) -> str:
         """A type in words: its heading where it has one, else what it is and its limits."""
-        for name, alias in self.words:
+        for name, alias in self.values.items():
             if info == alias:
                 return f"[`{name}`](#{name.lower()})"
         return self.plain(info)
@@ -161,20 +163,15 @@ def _defined(module: ModuleType, kind: type[T]) -> list[type[T]]:
     ]
 
 
-def _aliases(module: ModuleType) -> Iterator[tuple[str, inspect.Type]]:
-    """The types of single values that a module describes: those with a description."""
-    for name, value in vars(module).items():
-        if get_origin(value) is Annotated and name in _assigned(module):
+def _aliases(found: list[ModuleType]) -> dict[str, inspect.Metadata]:
+    """The types of single values that are described, by name."""
+    there: dict[str, inspect.Metadata] = {}
+    for name, value in (pair for module in found for pair in vars(module).items()):
+        if get_origin(value) is Annotated:
             info = inspect.type_info(value)
             if isinstance(info, inspect.Metadata) and _about(info):
-                yield name, info
-
-
-def _assigned(module: ModuleType) -> set[str]:
-    """The names that a module gives, and not only imports."""
-    tree = ast.parse(Path(module.__file__ or "").read_text(encoding="utf-8"))
-    assigned = (node.targets for node in tree.body if isinstance(node, ast.Assign))
-    return {t.id for targets in assigned for t in targets if isinstance(t, ast.Name)}
+                there[name] = info
+    return dict(sorted(there.items()))
 
 
 def _about(info: inspect.Metadata) -> str:
@@ -188,21 +185,17 @@ def _fields(cls: type[msgspec.Struct]) -> tuple[inspect.Field, ...]:
 
 
 def _enums(info: inspect.Type) -> Iterator[type]:
-    """The enums among the direct fields of a struct, through arrays, objects and unions."""
+    """The enums in a field's type, but for those within another struct."""
     match info:
         case inspect.EnumType():
             yield info.cls
-        case inspect.StructType():
-            for field in info.fields:
-                if not isinstance(field.type, inspect.StructType):
-                    yield from _enums(field.type)
         case inspect.VarTupleType() | inspect.ListType():
-            if not isinstance(info.item_type, inspect.StructType):
-                yield from _enums(info.item_type)
+            yield from _enums(info.item_type)
+        case inspect.DictType():
+            yield from _enums(info.value_type)
         case inspect.UnionType():
             for one in info.types:
-                if not isinstance(one, inspect.StructType):
-                    yield from _enums(one)
+                yield from _enums(one)
 
 
 def _lengths(info: inspect.StrType) -> str | None:
@@ -351,8 +344,7 @@ def _types(found: list[ModuleType]) -> str:
 def _values(found: list[ModuleType]) -> str:
     types = _Types(found)
     blocks: list[str] = []
-    for name, info in types.words:
-        assert isinstance(info, inspect.Metadata)
+    for name, info in types.values.items():
         words = types.plain(info)
         blocks += [f"#### `{name}`", _about(info), f"{words[0].upper()}{words[1:]}."]
     return _blocks(blocks)

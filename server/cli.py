@@ -1,13 +1,13 @@
 """The command line."""
 
 import argparse
+import asyncio
 import os
 import secrets
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
-
-import uvloop
 
 from protocol.permissions import SCOPES, Role
 from server.app import App, opened, serve
@@ -31,14 +31,25 @@ def main() -> None:
             print(f"warroom: {problem}", file=sys.stderr)
         sys.exit(2)
     configure(settings.log_level)
+    os.umask(0o077)  # the database holds password hashes: its files are nobody else's
     try:
-        uvloop.run(arguments.run(settings, arguments))
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            runner.run(arguments.run(settings, arguments))
     except (ServiceFailed, ExceptionGroup) as e:
         print(f"warroom: {e}", file=sys.stderr)
         sys.exit(1)
     except (ValueError, OSError) as e:
         print(f"warroom: {e}", file=sys.stderr)
         sys.exit(1)
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """uvloop's loops, where it is: Windows has none, and is slower for it."""
+    try:
+        import uvloop  # noqa: PLC0415
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -54,7 +65,11 @@ def _parser() -> argparse.ArgumentParser:
     add = actions.add_parser("add", help="make a key; it is shown once")
     add.add_argument("name", help="what the service is called")
     add.add_argument(
-        "--scope", action="append", default=[], choices=sorted(SCOPES), help="what it may do"
+        "--scope",
+        action="append",
+        default=[],
+        choices=sorted(map(str, SCOPES)),
+        help="what it may do",
     )
     add.set_defaults(run=_add_service_key)
     return parser

@@ -7,7 +7,7 @@ from starlette.staticfiles import StaticFiles
 
 
 class Page(StaticFiles):
-    """Static files that are asked about at every load: an update never mixes old and new modules."""
+    """Static files, asked about at every load: an update never mixes old and new modules."""
 
     def file_response(self, *given: Any, **named: Any) -> Response:
         """A file, or 304 where the browser's is still right."""

@@ -10,8 +10,9 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from protocol import codec
-from protocol.errors import Code, Error, Failure
+from protocol.errors import Code, Error, Failure, unavailable
 from protocol.ids import uuid7
+from server.database import Unavailable
 from server.runtime.log import logger
 
 log = logger("rest")
@@ -94,6 +95,10 @@ async def _failed(_: Request, exception: Exception) -> Response:
     return _error(exception.error)
 
 
+async def _unavailable(_: Request, exception: Exception) -> Response:
+    return _error(unavailable(f"the database: {exception}").error)
+
+
 async def _http(_: Request, exception: Exception) -> Response:
     assert isinstance(exception, HTTPException)
     code = Code.NOT_FOUND if exception.status_code == 404 else Code.INVALID
@@ -111,6 +116,7 @@ async def _broken(request: Request, exception: Exception) -> Response:
 
 EXCEPTION_HANDLERS: Final[Any] = {
     Failure: _failed,
+    Unavailable: _unavailable,
     HTTPException: _http,
     Exception: _broken,
 }

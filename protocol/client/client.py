@@ -25,7 +25,7 @@ Token = Callable[[], Awaitable[str]]
 
 
 class Received(NamedTuple):
-    """An event. `event` is None where this client does not know the name; `data` is always there."""
+    """An event. `event` is None where this client does not know its name."""
 
     name: str
     event: Message | None
@@ -199,8 +199,9 @@ class Client:
             if about.room in self._rooms:
                 self._rooms[about.room] = Since(about.epoch, about.seq)
         spec = find(name)
-        event = None
+        event: Message | None = None
         if spec is not None and spec.kind is Kind.EVENT:
-            event = msgspec.convert(data, spec.type)
-            assert isinstance(event, Message)
+            converted = msgspec.convert(data, spec.type)
+            assert isinstance(converted, Message)
+            event = converted
         self._on_event(Received(name, event, data, about))

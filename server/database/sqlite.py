@@ -64,7 +64,7 @@ class SqliteEngine:
         return outcomes
 
     async def _begin(self) -> None:
-        """Take the write lock. Where another process has it, wait in the thread, not on the loop."""
+        """Take the write lock. Where another process has it, wait for it in the thread."""
         try:
             self._connection.execute("begin immediate")
         except sqlite3.OperationalError as e:

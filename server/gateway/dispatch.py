@@ -183,21 +183,22 @@ class Dispatch:
         handler = _handlers[type(message)]
         for _ in range(MAX_DECISIONS):
             ctx = Context(connection, self._parts, self.database, self._clock.now_ms(), request)
-            outcome: msgspec.Struct | Stale | Failure
             try:
-                outcome = await handler(ctx, message)
+                reply = await handler(ctx, message)
+                if request is not None and ctx.kept is None:
+                    # Nothing needed to change. The reply is a promise all the same.
+                    await ctx.commit(ctx.work(), reply)
             except (Stale, Failure) as e:
-                outcome = e
+                # What is stale or refused now may be because it was done before.
+                if request and (kept := await self._requests.find(self.database, request)):
+                    return _data_reply(kept)
+                if isinstance(e, Failure):
+                    raise
+                continue
             later.extend(ctx.after_reply)
-            if ctx.kept is not None and ctx.kept[0] is outcome:
-                if request is not None:
-                    self._requests.remember(request, ctx.kept[1])
-                return _data_reply(ctx.kept[1])
-            # What is stale, refused or needs nothing done now may be because it was done before.
-            if request and (kept := await self._requests.find(self.database, request)):
-                return _data_reply(kept)
-            if isinstance(outcome, Failure):
-                raise outcome
-            if not isinstance(outcome, Stale):
-                return codec.reply_ok(outcome)
+            if ctx.kept is None or ctx.kept[0] is not reply:
+                return codec.reply_ok(reply)
+            if request is not None:
+                self._requests.remember(request, ctx.kept[1])
+            return _data_reply(ctx.kept[1])
         raise busy("too many want the same thing at once")

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
-from protocol.errors import unauthenticated
+from protocol.errors import unavailable
 from protocol.gateway import Closing, Expired
 from protocol.message import Event
 from protocol.times import rfc3339
@@ -86,9 +86,9 @@ class Gateway:
         return rfc3339(self.clock.now_ms())
 
     async def authenticate(self, auth: object) -> Identity:
-        """Who opens a connection. Raises Failure `unauthenticated`."""
+        """Who opens a connection. Raises Failure `unauthenticated`, `unavailable`."""
         if self.draining:
-            raise unauthenticated("the server is closing")
+            raise unavailable("the server is closing")
         return await self._authenticate(auth)
 
     async def opened(self, connection: Connection) -> None:

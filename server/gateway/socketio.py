@@ -77,7 +77,7 @@ class SocketIOConnection(Connection):
         if not self.closed:
             self.closed = True
             self.inbox.clear()
-            self._server.spawn(self._server.eio.disconnect(self._eio_sid))
+            self._server.spawn(self._server.hang_up(self._eio_sid))
 
     def _evict(self, reason: str) -> None:
         if self.closed:
@@ -127,6 +127,17 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]
 
     def _engineio_server_class(self) -> type[_EngineServer]:
         return _EngineServer
+
+    async def hang_up(self, eio_sid: str) -> None:
+        """Send what is queued, then close the transport.
+
+        Without a CLOSE packet: JavaScript's client ignores it and stays, Python's takes it as a
+        reason not to come back.
+        """
+        socket = self.eio.sockets.get(eio_sid)
+        if socket is not None:
+            await socket.close(wait=False, abort=True, reason=self.eio.reason.SERVER_DISCONNECT)
+            socket.queue.put_nowait(None)
 
     def spawn(self, work: Any) -> None:
         """Run something to its end in the background."""

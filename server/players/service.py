@@ -48,7 +48,7 @@ class StaminaPush:
             record = rules.refreshed(copy.committed, now, self._players.regen)
             # With the revision, stamina that was spent and is full again is told too.
             seen = self._told[person] = (record.stamina, record.rev)
-            if before.get(person, seen) != seen:
+            if before.get(person) != seen:
                 stamina = rules.stamina_view(record, self._players.regen)
                 event = StaminaChanged(player_id=person, stamina=stamina)
                 self._gateway.rooms.publish(Told(event, rfc3339(now)), None)

@@ -31,15 +31,12 @@ class Bench:
         self.url = f"sqlite:///{path}"
         self.published: list[tuple[Told, int | None]] = []
         self.on_publish: Callable[[], None] = lambda: None
-        self.gauges = Gauges()
         self.db: Database
 
     async def open(self, readers: int = 2) -> "Bench":
         """Migrate and open."""
         await asyncio.to_thread(migrate, self.url)
-        self.db = await connect(
-            self.url, readers=readers, publish=self._publish, gauges=self.gauges
-        )
+        self.db = await connect(self.url, readers=readers, publish=self._publish, gauges=Gauges())
         return self
 
     def _publish(self, told: Told, seq: int | None) -> None:
@@ -51,11 +48,6 @@ class Bench:
     ) -> "asyncio.Future[None]":
         """Queue a unit."""
         return self.db.writer.submit(work, reply, request)
-
-    def impatient(self) -> None:
-        """Give up at once where another process holds the write lock."""
-        engine: Any = self.db.writer._engine
-        engine._connection.execute("pragma busy_timeout = 0")
 
     def outsider(self) -> sqlite3.Connection:
         """A connection of another process."""

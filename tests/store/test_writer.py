@@ -6,8 +6,9 @@ import pytest
 
 from protocol.ids import uuid7
 from protocol.players import Stamina, StaminaChanged
-from server.database import ANY_NUMBER, Copy, Stale, Statement, Unavailable, Work, connect
+from server.database import ANY_NUMBER, Copy, Stale, Statement, Unavailable, Work, connect, sqlite
 from server.database.work import MAX_ROWS
+from server.runtime.gauges import Gauges
 from tests.store.bench import (
     AT,
     GET,
@@ -24,6 +25,12 @@ from tests.store.bench import (
     put,
 )
 
+DEFER = Statement("test.defer", "pragma defer_foreign_keys = on")
+ORPHAN = Statement(
+    "test.orphan",
+    "insert into refresh_tokens (token_hash, family, user_id, expires_at, revoked)"
+    " values ('t', 'f', 'nobody', 0, false)",
+)
 GET_DATA = Statement("test.data", "select data from room_events where room = :room order by seq")
 
 
@@ -215,9 +222,9 @@ async def test_a_publication_that_fails_takes_no_reply_with_it(bench: Bench) -> 
 
 
 async def test_a_commit_that_fails_makes_all_unavailable_and_the_writer_goes_on(
-    bench: Bench,
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    bench.impatient()
+    monkeypatch.setattr(sqlite, "BUSY_TIMEOUT_MS", 0)
     copies = [Copy(str(n), "0") for n in range(3)]
     with_lock = bench.outsider()
     with_lock.execute("begin immediate")
@@ -233,6 +240,21 @@ async def test_a_commit_that_fails_makes_all_unavailable_and_the_writer_goes_on(
     assert bench.published == []
     with_lock.execute("rollback")
     with_lock.close()
+    await bench.submit(put("after"))
+    assert await bench.facts() == {"after": "1"}
+
+
+async def test_a_commit_refused_at_its_end_makes_all_unavailable(bench: Bench) -> None:
+    """Every statement went well; SQLite finds the broken reference only at COMMIT."""
+    orphan, good = put("orphan"), put("good")
+    orphan.change(DEFER, rows=ANY_NUMBER)
+    orphan.change(ORPHAN)
+    copy = Copy("a", "0")
+    good.replace(copy, "1")
+    good.tell(closed())
+    units = [bench.submit(orphan), bench.submit(good)]
+    assert [await outcome(unit) for unit in units] == [Unavailable] * 2
+    assert (copy.broken, bench.published) == (True, [])
     await bench.submit(put("after"))
     assert await bench.facts() == {"after": "1"}
 
@@ -330,4 +352,4 @@ async def test_the_epoch_outlives_the_process(bench: Bench) -> None:
 
 async def test_only_sqlite_is_spoken(bench: Bench) -> None:
     with pytest.raises(ValueError, match="SQLite"):
-        await connect("mysql://there", readers=1, publish=print, gauges=bench.gauges)
+        await connect("mysql://there", readers=1, publish=print, gauges=Gauges())

@@ -1,0 +1,132 @@
+"""Whatever units come in whatever batches, the database ends as a simple model says."""
+
+import asyncio
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import NamedTuple
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from server.database import Copy, Request, Stale, Unavailable, Work
+from tests.store.bench import AT, POOL, SET, Bench, closed, outcome, put
+
+NAMES = "abc"
+
+
+class Planned(NamedTuple):
+    """A unit to be: which facts it counts up, what goes wrong with it, whether it ends a batch."""
+
+    names: frozenset[str]
+    fails: bool
+    tells: int
+    request_id: str | None
+    ends_batch: bool
+    commit_fails: bool
+
+
+planned = st.builds(
+    Planned,
+    names=st.frozensets(st.sampled_from(NAMES), min_size=1),
+    fails=st.integers(0, 3).map(lambda n: n == 0),
+    tells=st.integers(0, 2),
+    request_id=st.none() | st.sampled_from(["r1", "r2", "r3", "r4"]),
+    ends_batch=st.booleans(),
+    commit_fails=st.integers(0, 5).map(lambda n: n == 0),
+)
+
+
+class Model:
+    """What must be in the database."""
+
+    def __init__(self) -> None:
+        self.facts = dict.fromkeys(NAMES, 0)
+        self.requests: set[str] = set()
+        self.told = 0
+
+    def batch(self, units: list[Planned], *, commit_fails: bool) -> list[type | None]:
+        """How each unit of a batch ends."""
+        if commit_fails:
+            return [Unavailable] * len(units)
+        broken: set[str] = set()
+        ends: list[type | None] = []
+        for unit in units:
+            if unit.fails or unit.names & broken or unit.request_id in self.requests:
+                broken |= unit.names
+                ends.append(Stale)
+                continue
+            for name in unit.names:
+                self.facts[name] += 1
+            self.told += unit.tells
+            if unit.request_id is not None:
+                self.requests.add(unit.request_id)
+            ends.append(None)
+        return ends
+
+
+def work_of(unit: Planned, copies: dict[str, Copy[int]]) -> Work:
+    """The unit of work, decided on the tips."""
+    work = Work(AT)
+    for name in sorted(unit.names):
+        copy = copies[name]
+        work.change(SET, name=name, was=str(copy.tip), value=str(copy.tip + 1))
+        work.replace(copy, copy.tip + 1)
+    for _ in range(unit.tells):
+        work.tell(closed())
+    if unit.fails:
+        work.change(SET, name="nobody", was="0", value="1")
+    return work
+
+
+async def run(plan: list[Planned], path: Path) -> None:
+    """Carry a plan out, batch by batch, and compare."""
+    bench = await Bench(path).open(readers=1)
+    try:
+        for name in NAMES:
+            await bench.submit(put(name, "0"))
+        model, rest = Model(), list(plan)
+        copies = {name: Copy(name, 0) for name in NAMES}
+        while rest:
+            size = next((n for n, u in enumerate(rest, 1) if u.ends_batch), len(rest))
+            batch, rest = rest[:size], rest[size:]
+            await carry_out(bench, model, copies, batch)
+            for name, copy in copies.items():
+                assert copy.in_flight == 0
+                if copy.broken:
+                    copies[name] = Copy(name, model.facts[name])
+        assert await bench.facts() == {name: str(n) for name, n in model.facts.items()}
+        assert [seq for _, seq in bench.published] == list(range(1, model.told + 1))
+        assert await bench.seqs(POOL) == list(range(1, model.told + 1))
+    finally:
+        await bench.db.close()
+
+
+async def carry_out(
+    bench: Bench, model: Model, copies: dict[str, Copy[int]], batch: list[Planned]
+) -> None:
+    """One batch, whose COMMIT may fail."""
+    engine = bench.db.writer._engine
+    commit_fails = batch[-1].commit_fails
+    if commit_fails:
+        engine._connection.execute("pragma query_only = 1")
+    futures = [
+        bench.submit(
+            work_of(unit, copies),
+            Request("alice", unit.request_id, "d") if unit.request_id else None,
+        )
+        for unit in batch
+    ]
+    ends = [await outcome(future) for future in futures]
+    if commit_fails:
+        engine._connection.execute("pragma query_only = 0")
+    assert ends == model.batch(batch, commit_fails=commit_fails)
+    for name, copy in copies.items():
+        if not copy.broken:
+            assert copy.committed == copy.tip == model.facts[name]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(planned, max_size=25))
+def test_units_in_batches_end_as_the_model_says(plan: list[Planned]) -> None:
+    with TemporaryDirectory() as folder:
+        asyncio.run(run(plan, Path(folder) / "test.db"))
