@@ -12,13 +12,13 @@ Username = Annotated[
     msgspec.Meta(
         min_length=3,
         max_length=20,
-        pattern=r"^[A-Za-z0-9_\-]+$",
+        pattern=r"^[A-Za-z0-9_\-]+$(?!\n)",
         description="3 to 20 letters, digits, `_` or `-`; unique whatever its case.",
     ),
 ]
 Email = Annotated[
     str,
-    msgspec.Meta(max_length=254, pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$", description="Unique."),
+    msgspec.Meta(max_length=254, pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$(?!\n)", description="Unique."),
 ]
 Secret = Annotated[str, msgspec.Meta(min_length=1, max_length=4096)]
 """Never logged, never kept, never sent back. A password is 8 to 72 bytes of UTF-8."""

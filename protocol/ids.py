@@ -6,7 +6,7 @@ from typing import Annotated
 
 import msgspec
 
-_ID_PATTERN = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
+_ID_PATTERN = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$(?!\n)"  # alone, `$` would let one newline pass
 
 Id = Annotated[
     str, msgspec.Meta(pattern=_ID_PATTERN, description="An id made by the server (UUIDv7).")
@@ -16,7 +16,7 @@ RequestId = Annotated[
     msgspec.Meta(
         min_length=1,
         max_length=64,
-        pattern=r"^[A-Za-z0-9_\-.:]+$",
+        pattern=r"^[A-Za-z0-9_\-.:]+$(?!\n)",
         description="Made by the client, one a command (UUIDv7 is best): a retry with the same id "
         "gets the first reply and changes nothing. Kept for 24 hours.",
     ),

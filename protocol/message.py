@@ -121,7 +121,7 @@ def _add(spec: Spec) -> None:
 
 
 def _reply_of(cls: type[msgspec.Struct], base: Any) -> type[msgspec.Struct]:
-    for parent in getattr(cls, "__orig_bases__", ()):
+    for parent in cls.__dict__.get("__orig_bases__", ()):
         if get_origin(parent) is base:
             (reply,) = get_args(parent)
             assert isinstance(reply, type)

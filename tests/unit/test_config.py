@@ -1,0 +1,117 @@
+"""Settings: sources, and all problems at once."""
+
+from pathlib import Path
+
+import pytest
+
+from server.config import ConfigError, Settings, load
+
+SECRET = "s3cret-" * 6
+
+
+def settings(folder: Path, /, **environment: str) -> Settings:
+    """The settings of an environment, in a folder whose `.env` may say more."""
+    return load(None, environment, folder)
+
+
+def problems(folder: Path, /, **environment: str) -> list[str]:
+    """What is wrong with them."""
+    with pytest.raises(ConfigError) as caught:
+        settings(folder, **environment)
+    return caught.value.problems
+
+
+def test_without_anything_the_defaults_hold(tmp_path: Path) -> None:
+    assert settings(tmp_path) == Settings()
+
+
+def test_flags_come_before_the_environment_and_that_before_the_file(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("HOST=file\nPORT=1\nLOG_LEVEL=DEBUG\n")
+    environment = {"HOST": "environment", "PORT": "2"}
+    found = load({"host": "flag", "port": None}, environment, tmp_path)
+    assert (found.host, found.port, found.log_level) == ("flag", 2, "DEBUG")
+
+
+def test_an_empty_variable_is_as_none(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("PORT=1\n")
+    assert settings(tmp_path, PORT="").port == 1
+
+
+def test_the_file_may_have_comments_quotes_and_exports(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text(
+        "# a comment\n\n export HOST = 'there' \nCORS_ORIGINS=\"http://a, http://b,\"\n"
+    )
+    found = settings(tmp_path)
+    assert (found.host, found.cors_origins) == ("there", ("http://a", "http://b"))
+
+
+def test_lines_of_the_file_that_say_nothing_are_named(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("PORT=1\nnonsense\n\nmore nonsense\n")
+    found = problems(tmp_path)
+    assert [p.split(": ")[0].rpartition(":")[2] for p in found] == ["2", "4"]
+
+
+def test_every_problem_is_named_at_once(tmp_path: Path) -> None:
+    found = problems(
+        tmp_path,
+        PORT="70000",
+        LOG_LEVEL="LOUD",
+        STAMINA_REGEN_PERCENT="nan",
+        DB_POOL_SIZE="many",
+        SECRET_KEY="short",
+        DATABASE_URL="mysql://there",
+    )
+    assert [problem.split()[0] for problem in found] == [
+        "PORT",
+        "LOG_LEVEL",
+        "DB_POOL_SIZE",
+        "STAMINA_REGEN_PERCENT",
+        "SECRET_KEY",
+        "DATABASE_URL",
+    ]
+    assert found[0] == "PORT must be a whole number, 0 to 65535, not '70000'"
+
+
+@pytest.mark.parametrize("value", ["-1", "65536", "1.5", "", "x", "inf", "0x10"])
+def test_a_number_out_of_its_range_is_none(tmp_path: Path, value: str) -> None:
+    if value:
+        assert len(problems(tmp_path, PORT=value)) == 1
+    assert settings(tmp_path, PORT="0").port == 0
+    assert settings(tmp_path, PORT="65535").port == 65535
+
+
+def test_the_secret_has_another_name_too(tmp_path: Path) -> None:
+    assert settings(tmp_path, JWT_SECRET_KEY=SECRET).secret_key == SECRET
+    assert settings(tmp_path, SECRET_KEY=SECRET, JWT_SECRET_KEY="x").secret_key == SECRET
+
+
+@pytest.mark.parametrize("name", ["SECRET_KEY", "DATABASE_URL", "METRICS_TOKEN"])
+def test_a_secret_is_never_shown(tmp_path: Path, name: str) -> None:
+    given = {"SECRET_KEY": "tell-nobody", "DATABASE_URL": "mysql://u:tell-nobody@h/d"}
+    if name in given:
+        assert "tell-nobody" not in "\n".join(problems(tmp_path, **{name: given[name]}))
+    full = settings(
+        tmp_path,
+        SECRET_KEY=f"tell-nobody-{SECRET}",
+        METRICS_TOKEN="tell-nobody",
+        DATABASE_URL="sqlite:///tell-nobody",
+    )
+    assert "tell-nobody" not in repr(full)
+
+
+def test_a_secret_has_32_bytes(tmp_path: Path) -> None:
+    assert problems(tmp_path, SECRET_KEY="x" * 31) == ["SECRET_KEY must have at least 32 bytes"]
+    assert settings(tmp_path, SECRET_KEY="é" * 16).secret_key == "é" * 16
+
+
+def test_production_asks_for_more(tmp_path: Path) -> None:
+    assert problems(tmp_path, ENVIRONMENT="production", PASSWORD_HASH_COST="9") == [
+        "SECRET_KEY must be given in production",
+        "PASSWORD_HASH_COST must be at least 10 in production",
+    ]
+    assert settings(tmp_path, ENVIRONMENT="production", SECRET_KEY=SECRET)
+
+
+def test_without_an_address_the_database_lies_in_the_data_folder(tmp_path: Path) -> None:
+    assert settings(tmp_path, DATA_DIR="/d").database == "sqlite:////d/warroom.db"
+    assert settings(tmp_path, DATABASE_URL="sqlite:///x.db").database == "sqlite:///x.db"

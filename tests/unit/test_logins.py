@@ -1,0 +1,210 @@
+"""Tokens, passwords, and the secret that signs."""
+
+import base64
+import json
+import stat
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jwt
+import pytest
+
+from protocol.errors import Code, Failure
+from protocol.permissions import Role, granted
+from server.auth import Passwords, Tokens, load_secret
+from server.auth.passwords import MAX_WAITING, check_length
+
+SECRET = b"the secret of these tests, long enough"
+OTHER = b"another secret, as long as the first one"
+NOW_MS = time.time_ns() // 1_000_000
+NOW = NOW_MS // 1000
+CLAIMS: dict[str, Any] = {
+    "iss": "warroom",
+    "aud": "warroom",
+    "typ": "access",
+    "sub": "u1",
+    "name": "alice",
+    "role": "player",
+    "sid": "s1",
+    "iat": NOW,
+    "exp": NOW + 900,
+}
+
+
+def signed(secret: bytes = SECRET, algorithm: str = "HS256", **changes: object) -> str:
+    """A token with some claims changed; None takes one away."""
+    claims = {k: v for k, v in {**CLAIMS, **changes}.items() if v is not None}
+    return jwt.encode(claims, secret, algorithm)
+
+
+def part(value: object) -> str:
+    """One part of a token."""
+    return base64.urlsafe_b64encode(json.dumps(value).encode()).decode().rstrip("=")
+
+
+def unsigned(algorithm: str) -> str:
+    """A token that says it needs no signature."""
+    return f"{part({'alg': algorithm, 'typ': 'JWT'})}.{part(CLAIMS)}."
+
+
+def tampered() -> str:
+    """A good signature under other claims."""
+    head, _, signature = signed().split(".")
+    return f"{head}.{part({**CLAIMS, 'role': 'admin'})}.{signature}"
+
+
+FORGED = {
+    "nothing": "",
+    "no token": "hello",
+    "two dots": "..",
+    "not text of a token": "é.é.é",
+    "a lone surrogate": "\ud800",
+    "alg none": unsigned("none"),
+    "alg None": unsigned("None"),
+    "no alg": f"{part({'typ': 'JWT'})}.{part(CLAIMS)}.{part('x')}",
+    "another key": signed(OTHER),
+    "another algorithm": signed(SECRET * 2, "HS512"),
+    "claims changed": tampered(),
+    "no signature": signed().rpartition(".")[0] + ".",
+    "expired": signed(exp=NOW - 1),
+    "not yet": signed(iat=NOW + 3600),
+    "another audience": signed(aud="elsewhere"),
+    "another issuer": signed(iss="elsewhere"),
+    "a refresh token": signed(typ="refresh"),
+    "an unknown role": signed(role="owner"),
+    "a list of roles": signed(role=["admin"]),
+    "an empty role": signed(role={}),
+    "an exp that is no number": signed(exp="tomorrow"),
+    **{f"without {claim}": signed(**{claim: None}) for claim in CLAIMS},
+}
+
+
+@pytest.fixture
+def tokens() -> Tokens:
+    """Tokens that live for fifteen minutes."""
+    return Tokens(SECRET, 900)
+
+
+def test_a_token_speaks_for_whom_it_was_made(tokens: Tokens) -> None:
+    identity = tokens.read(tokens.make("u1", "alice", Role.PLAYER, "s1", NOW_MS))
+    assert (identity.id, identity.name, identity.role, identity.session) == (
+        "u1",
+        "alice",
+        Role.PLAYER,
+        "s1",
+    )
+    assert identity.permissions == granted(Role.PLAYER)
+    assert identity.expires_at_ms == (NOW + 900) * 1000
+
+
+def test_a_token_made_elsewhere_with_the_secret_is_read(tokens: Tokens) -> None:
+    assert tokens.read(signed()).id == "u1"
+
+
+@pytest.mark.filterwarnings("ignore::jwt.warnings.InsecureKeyLengthWarning")
+@pytest.mark.parametrize("forged", FORGED.values(), ids=FORGED)
+def test_a_forged_token_is_refused_in_the_same_words(tokens: Tokens, forged: str) -> None:
+    with pytest.raises(Failure) as caught:
+        tokens.read(forged)
+    error = caught.value.error
+    assert (error.code, error.message) == (
+        Code.UNAUTHENTICATED,
+        "the access token is not accepted",
+    )
+    assert caught.value.__suppress_context__
+
+
+# ---- passwords
+
+
+@pytest.fixture
+def passwords() -> Iterator[Passwords]:
+    """Cheap ones."""
+    made = Passwords(4)
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize(
+    "password", ["x" * 8, "x" * 72, "é" * 36, "😀" * 18, "with\0nul byte", "  spaces  "]
+)
+async def test_a_password_matches_its_hash_and_no_other(
+    passwords: Passwords, password: str
+) -> None:
+    password_hash = await passwords.hash(password)
+    assert password not in password_hash
+    assert await passwords.matches(password, password_hash)
+    assert not await passwords.matches(password[:-1], password_hash)
+    assert not await passwords.matches(password + "x", password_hash)
+    assert not await passwords.matches("", password_hash)
+
+
+@pytest.mark.parametrize("password", ["", "x" * 7, "x" * 73, "é" * 37, "😀", "x" * 4096])
+async def test_a_password_has_8_to_72_bytes(passwords: Passwords, password: str) -> None:
+    with pytest.raises(Failure) as caught:
+        await passwords.hash(password)
+    assert (caught.value.error.code, caught.value.error.field) == (Code.INVALID, "password")
+    assert not password or password not in caught.value.error.message
+
+
+def test_bytes_are_counted_and_not_letters() -> None:
+    assert len(check_length("😀😀")) == 8
+
+
+async def test_what_only_begins_alike_does_not_match(passwords: Passwords) -> None:
+    """bcrypt would read the first 72 bytes of either."""
+    password_hash = await passwords.hash("x" * 72)
+    assert not await passwords.matches("x" * 73, password_hash)
+    assert not await passwords.matches("x" * 4096, password_hash)
+
+
+async def test_nobody_has_a_password(passwords: Passwords) -> None:
+    assert not await passwords.matches("nobody has this password", None)
+
+
+async def test_one_password_has_many_hashes(passwords: Passwords) -> None:
+    assert await passwords.hash("password") != await passwords.hash("password")
+
+
+async def test_too_many_at_once_are_told_to_wait(passwords: Passwords) -> None:
+    passwords._waiting = MAX_WAITING
+    with pytest.raises(Failure) as caught:
+        await passwords.matches("password", None)
+    assert caught.value.error.code is Code.BUSY
+    passwords._waiting = 0
+    assert not await passwords.matches("password", None)
+    assert passwords._waiting == 0
+
+
+# ---- the secret
+
+
+def test_a_secret_that_is_given_is_taken(tmp_path: Path) -> None:
+    assert load_secret("given", tmp_path) == b"given"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_secret_is_made_once_for_its_owner_alone(tmp_path: Path) -> None:
+    made = load_secret(None, tmp_path)
+    assert len(made) >= 32
+    assert load_secret(None, tmp_path) == made
+    (file,) = tmp_path.iterdir()
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+def test_secrets_differ(tmp_path: Path) -> None:
+    folders = [tmp_path / name for name in "ab"]
+    for folder in folders:
+        folder.mkdir()
+    one, other = (load_secret(None, folder) for folder in folders)
+    assert one != other
+
+
+@pytest.mark.parametrize("content", [b"", b"too short"])
+def test_a_file_without_a_secret_signs_nothing(tmp_path: Path, content: bytes) -> None:
+    """The process that made it was killed before it wrote."""
+    (tmp_path / "secret_key").write_bytes(content)
+    with pytest.raises(ValueError, match="secret_key must hold at least 32 bytes"):
+        load_secret(None, tmp_path)
