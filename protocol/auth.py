@@ -18,7 +18,9 @@ Username = Annotated[
 ]
 Email = Annotated[
     str,
-    msgspec.Meta(max_length=254, pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$(?!\n)", description="Unique."),
+    msgspec.Meta(
+        max_length=254, pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$(?!\n)", description="Unique."
+    ),
 ]
 Secret = Annotated[str, msgspec.Meta(min_length=1, max_length=4096)]
 """Never logged, never kept, never sent back. A password is 8 to 72 bytes of UTF-8."""

@@ -1,7 +1,7 @@
 """The gateway's own words: rooms, renewal, the server's announcements."""
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 
@@ -40,13 +40,16 @@ class ResetReason(StrEnum):
 
 
 class Joined(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The verdict of a join. Live events with a `seq` above this one follow."""
+    """The verdict of a join. Live events with a `seq` above this one follow.
+
+    `snapshot` is of the type that the kind of room has.
+    """
 
     room: str
     verdict: Verdict
     epoch: str
     seq: int
-    snapshot: msgspec.Raw | None = None
+    snapshot: Any = None
     reason: ResetReason | None = None
     missed: int = 0
 

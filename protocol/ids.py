@@ -6,7 +6,8 @@ from typing import Annotated
 
 import msgspec
 
-_ID_PATTERN = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$(?!\n)"  # alone, `$` would let one newline pass
+_ID_PATTERN = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$(?!\n)"
+"""`$` alone would let a newline at the end pass."""
 
 Id = Annotated[
     str, msgspec.Meta(pattern=_ID_PATTERN, description="An id made by the server (UUIDv7).")

@@ -36,7 +36,7 @@ _ENVELOPE: Final = (codec.Meta, errors.Error, errors.FieldError)
 _WORDS: Final[dict[type[inspect.Type], str]] = {
     inspect.BoolType: "boolean",
     inspect.NoneType: "null",
-    inspect.RawType: "any JSON",
+    inspect.AnyType: "any JSON",
 }
 
 T = TypeVar("T")

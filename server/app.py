@@ -91,8 +91,8 @@ class App:
             *health.routes(self.health, gauges, self.settings.metrics_token),
             Mount("/", Page(directory=DASHBOARD, html=True)),
         ]
-        rest = Starlette(routes=routes, exception_handlers=EXCEPTION_HANDLERS)
-        rest.add_middleware(SecurityHeaders)
+        # Around all of it: Starlette answers faults outside of its own middleware.
+        rest = SecurityHeaders(Starlette(routes=routes, exception_handlers=EXCEPTION_HANDLERS))
         sockets = SocketIOServer(self.gateway, self._allows_origin)
         app: ASGIApp = socketio.ASGIApp(sockets, other_asgi_app=rest)
         return app

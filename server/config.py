@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final
 
-from server.auth.secret import MIN_BYTES
+from server.auth import SECRET_MIN_BYTES
 
 
 class ConfigError(Exception):
@@ -208,8 +208,8 @@ def _problems(settings: Settings) -> list[str]:
     production = settings.environment == "production"
     if settings.secret_key is None and production:
         problems.append("SECRET_KEY must be given in production")
-    if settings.secret_key is not None and len(settings.secret_key.encode()) < MIN_BYTES:
-        problems.append(f"SECRET_KEY must have at least {MIN_BYTES} bytes")
+    if settings.secret_key is not None and len(settings.secret_key.encode()) < SECRET_MIN_BYTES:
+        problems.append(f"SECRET_KEY must have at least {SECRET_MIN_BYTES} bytes")
     if production and settings.password_hash_cost < 10:
         problems.append("PASSWORD_HASH_COST must be at least 10 in production")
     if not settings.database.startswith(PREFIX_SQLITE):

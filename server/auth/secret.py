@@ -5,7 +5,7 @@ import secrets
 from pathlib import Path
 from typing import Final
 
-MIN_BYTES: Final = 32
+SECRET_MIN_BYTES: Final = 32
 FILE: Final = "secret_key"
 
 
@@ -23,10 +23,12 @@ def load_secret(given: str | None, data_dir: Path) -> bytes:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
         secret = path.read_bytes()
-        if len(secret) < MIN_BYTES:
-            raise ValueError(f"{path} must hold at least {MIN_BYTES} bytes; delete it") from None
+        if len(secret) < SECRET_MIN_BYTES:
+            raise ValueError(
+                f"{path} must hold at least {SECRET_MIN_BYTES} bytes; delete it"
+            ) from None
         return secret
     with os.fdopen(descriptor, "wb") as file:
-        secret = secrets.token_hex(MIN_BYTES).encode()
+        secret = secrets.token_hex(SECRET_MIN_BYTES).encode()
         file.write(secret)
     return secret

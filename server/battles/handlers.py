@@ -27,8 +27,7 @@ from server.battles.catalogue import REVIVE_GEMS
 from server.battles.formulas import cost
 from server.battles.store import Battles
 from server.gateway import Context, handles
-from server.players import Players
-from server.players.rules import gain, refreshed, spend_gems, spend_stamina
+from server.players import Players, gain, refreshed, spend_gems, spend_stamina
 
 
 @handles(ListBattles)

@@ -46,7 +46,7 @@ from server.battles.catalogue import (
 from server.battles.formulas import blow_factor, crit_chance, damage, enemy_of, rewards
 from server.battles.rolls import Rolls
 from server.battles.state import fold, is_over, seated
-from server.players.rules import Record, fighting_attack, fighting_defense
+from server.players import Record, fighting_attack, fighting_defense
 
 Events = tuple[BattleEvent, ...]
 

@@ -1,6 +1,25 @@
 """Players: level, gold, stamina."""
 
-from server.players.rules import Record, Regen
+from server.players.rules import (
+    Record,
+    Regen,
+    fighting_attack,
+    fighting_defense,
+    gain,
+    refreshed,
+    spend_gems,
+    spend_stamina,
+)
 from server.players.store import Players
 
-__all__ = ["Players", "Record", "Regen"]
+__all__ = [
+    "Players",
+    "Record",
+    "Regen",
+    "fighting_attack",
+    "fighting_defense",
+    "gain",
+    "refreshed",
+    "spend_gems",
+    "spend_stamina",
+]

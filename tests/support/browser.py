@@ -39,10 +39,14 @@ class Browser:
         self.events.append(event)
         self._changed.set()
 
+    def times_told(self, name: str) -> int:
+        """How many events of a name the page was told."""
+        return sum(event["name"] == name for event in self.events)
+
     async def until_told(self, name: str, times: int = 1) -> None:
         """Wait until the page was told events of a name so many times."""
         async with asyncio.timeout(TOLD_WITHIN_S):
-            while sum(event["name"] == name for event in self.events) < times:
+            while self.times_told(name) < times:
                 self._changed.clear()
                 await self._changed.wait()
 

@@ -236,7 +236,7 @@ async def test_a_socket_polls_the_outbox(socket: Any) -> None:
     socket.queue.push_frame(frame("two"))
     packets = await socket.poll()
     assert [p.packet_type for p in packets] == [MESSAGE, NOOP, MESSAGE]
-    assert [p.encode() for p in packets][0] == "4one"
+    assert packets[0].encode() == "4one"
 
 
 async def test_none_ends_the_taker(socket: Any) -> None:
