@@ -1,5 +1,6 @@
 """What happens in battles by itself: blows of enemies, ends, the pool, players who come and go."""
 
+import asyncio
 from typing import Final
 
 from protocol.battles import Difficulty
@@ -8,7 +9,7 @@ from server.battles import rules, schedule
 from server.battles.catalogue import TIERS
 from server.battles.state import seated
 from server.battles.store import Battles, Hosted
-from server.database import Stale
+from server.database import Stale, Unavailable
 from server.gateway import Gateway
 from server.runtime.clock import Clock
 from server.runtime.log import logger
@@ -16,6 +17,7 @@ from server.runtime.log import logger
 log = logger("battles")
 
 EVERY_S: Final = 0.2
+PUT_OFF_S: Final = 1.0
 POOL_SIZE: Final = 3
 
 REQUIRED_LEVELS: Final[dict[Difficulty, int]] = {
@@ -42,9 +44,11 @@ class BattleService:
         """At start: take up what is open. Nobody is connected yet, so all seats are away."""
         await self._battles.resume()
         now = self._clock.now_ms()
-        for battle_id in list(self._battles.due):
-            for seat in seated((await self._battles.get(battle_id)).tip.battle):
-                await self._away(battle_id, seat.player_id, now)
+        await asyncio.gather(*(self._all_away(battle_id, now) for battle_id in self._battles.due))
+
+    async def _all_away(self, battle_id: str, now: int) -> None:
+        for seat in seated((await self._battles.get(battle_id)).tip.battle):
+            await self._away(battle_id, seat.player_id, now)
 
     async def run(self) -> None:
         """Let time pass in all battles under way, again and again."""
@@ -56,9 +60,14 @@ class BattleService:
         """Carry out all that is due."""
         now = self._clock.now_ms()
         at = rfc3339(now)
-        for battle_id, due in list(self._battles.due.items()):
-            if due is not None and due <= at:
-                await self._pass_time(battle_id, now)
+        # All at once: what is due at the same moment shares a commit.
+        await asyncio.gather(
+            *(
+                self._pass_time(battle_id, now)
+                for battle_id, due in self._battles.due.items()
+                if due is not None and due <= at
+            )
+        )
 
     async def _pass_time(self, battle_id: str, now: int) -> None:
         def decide(hosted: Hosted) -> rules.Events:
@@ -66,15 +75,21 @@ class BattleService:
 
         try:
             await self._battles.carry_out(battle_id, decide, now)
-        except Stale:
-            log.warning("tick_put_off", battle_id=battle_id)  # it is still due next time
+        except (Stale, Unavailable) as e:
+            # It is still due next time.
+            log.warning("tick_put_off", battle_id=battle_id, error=str(e))
 
     async def keep_pool(self) -> None:
         """Keep the pool full, again and again."""
         while True:
             self._battles.taken.clear()
-            await self.fill_pool()
-            await self._battles.taken.wait()
+            try:
+                await self.fill_pool()
+            except Unavailable as e:
+                log.warning("pool_put_off", error=str(e))
+                await self._clock.sleep(PUT_OFF_S)
+            else:
+                await self._battles.taken.wait()
 
     async def fill_pool(self) -> None:
         """Offer battles until three wait, one of them easy and for level 1."""

@@ -1,0 +1,174 @@
+"""What time does to battles, on a real database and with a clock that the test turns."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from protocol.battles import Battle, Difficulty, Status
+from protocol.permissions import Role
+from protocol.times import millis
+from server.app import App, opened
+from server.battles import rules
+from server.battles.service import BattleService
+from server.battles.store import Hosted
+from server.config import Settings
+from tests.support.clock import ManualClock
+
+
+class Table:
+    """A server without sockets, one player, and a clock."""
+
+    def __init__(self, app: App, clock: ManualClock) -> None:
+        self.app = app
+        self.clock = clock
+        self.service = BattleService(app.battles, app.gateway, clock)
+        self.player_id = ""
+
+    async def seat(self) -> str:
+        """Register, and take a seat in the easy battle of the pool."""
+        logged_in = await self.app.auth.add("somebody", "correct horse", Role.PLAYER)
+        self.player_id = logged_in.user.id
+        player = (await self.app.players.get(self.player_id)).tip
+        battle_id = next(
+            battle_id
+            for battle_id, summary in self.app.battles.waiting.items()
+            if summary.difficulty is Difficulty.EASY
+        )
+        now = self.clock.now_ms()
+        await self.app.battles.carry_out(
+            battle_id, lambda h: rules.join(h.battle, player, now, h.rolls()), now
+        )
+        return battle_id
+
+    async def pass_time(self, seconds: float) -> None:
+        """Turn the clock, and let the service look."""
+        self.clock.advance(seconds)
+        await self.service.tick()
+
+    async def battle(self, battle_id: str) -> Battle:
+        """The battle as it is committed."""
+        return (await self.app.battles.get(battle_id)).committed.battle
+
+
+def settings(folder: Path) -> Settings:
+    return Settings(data_dir=folder, password_hash_cost=4)
+
+
+@pytest.fixture
+async def table(tmp_path: Path) -> AsyncIterator[Table]:
+    clock = ManualClock()
+    async with opened(settings(tmp_path), clock) as app:
+        await app.start()
+        yield Table(app, clock)
+
+
+async def test_three_battles_wait_one_of_them_easy(table: Table) -> None:
+    waiting = list(table.app.battles.waiting.values())
+    assert len(waiting) == 3
+    assert [w.difficulty for w in waiting].count(Difficulty.EASY) >= 1
+
+
+async def test_the_pool_is_filled_up_when_a_battle_starts(table: Table) -> None:
+    battle_id = await table.seat()
+    assert battle_id not in table.app.battles.waiting
+    await table.service.fill_pool()
+    assert len(table.app.battles.waiting) == 3
+
+
+async def test_enemies_strike_on_their_beat_and_only_once(table: Table) -> None:
+    battle_id = await table.seat()
+    await table.pass_time(9.9)
+    assert (await table.battle(battle_id)).seats[table.player_id].hp == 100
+    await table.pass_time(0.1)
+    struck = await table.battle(battle_id)
+    assert struck.seats[table.player_id].hp < 100
+    await table.pass_time(0)
+    assert await table.battle(battle_id) == struck
+
+
+async def test_missed_beats_are_skipped(table: Table) -> None:
+    battle_id = await table.seat()
+    before = await table.battle(battle_id)
+    await table.pass_time(35)
+    after = await table.battle(battle_id)
+    assert before.next_hit_at is not None
+    assert after.next_hit_at is not None
+    assert millis(after.next_hit_at) - millis(before.next_hit_at) == 30_000
+    assert after.seq == before.seq + 1
+
+
+async def test_a_seat_is_kept_for_two_minutes(table: Table) -> None:
+    battle_id = await table.seat()
+    await table.service.gone(table.player_id)
+    assert (await table.battle(battle_id)).seats[table.player_id].away_at is not None
+    await table.service.here(table.player_id)
+    assert (await table.battle(battle_id)).seats[table.player_id].away_at is None
+    await table.service.gone(table.player_id)
+    await table.pass_time(119)
+    assert (await table.battle(battle_id)).seats[table.player_id].seated
+    await table.pass_time(1)
+    assert not (await table.battle(battle_id)).seats[table.player_id].seated
+    assert await table.app.battles.seat_of(table.player_id) is None
+
+
+async def test_a_battle_with_nobody_is_abandoned_after_five_minutes(table: Table) -> None:
+    battle_id = await table.seat()
+    now = table.clock.now_ms()
+    player_id = table.player_id
+    await table.app.battles.carry_out(
+        battle_id, lambda h: rules.leave(h.battle, player_id, now), now
+    )
+    await table.pass_time(299)
+    assert (await table.battle(battle_id)).status is Status.IN_PROGRESS
+    await table.pass_time(1)
+    assert (await table.battle(battle_id)).status is Status.ABANDONED
+    assert battle_id not in table.app.battles.due
+
+
+async def test_who_is_struck_down_long_enough_loses_the_battle(table: Table) -> None:
+    battle_id = await table.seat()
+    for _ in range(200):
+        await table.pass_time(10)
+        if (await table.battle(battle_id)).all_down_since is not None:
+            break
+    assert (await table.battle(battle_id)).seats[table.player_id].down_at is not None
+    await table.pass_time(60)
+    assert (await table.battle(battle_id)).status is Status.ABANDONED
+
+
+async def test_after_a_restart_seats_are_away_and_time_goes_on(tmp_path: Path) -> None:
+    clock = ManualClock()
+    async with opened(settings(tmp_path), clock) as app:
+        await app.start()
+        table = Table(app, clock)
+        battle_id = await table.seat()
+        before = await table.battle(battle_id)
+    clock.advance(30)
+    async with opened(settings(tmp_path), clock) as app:
+        await app.start()
+        again = Table(app, clock)
+        loaded = await again.battle(battle_id)
+        assert loaded.seats[table.player_id].away_at is not None
+        assert loaded.enemies == before.enemies
+        assert len(app.battles.waiting) == 3
+        await again.pass_time(0)
+        assert (await again.battle(battle_id)).seats[table.player_id].hp < 100
+
+
+async def test_a_decision_on_an_old_state_is_made_again(table: Table) -> None:
+    battle_id = await table.seat()
+    copy = await table.app.battles.get(battle_id)
+    player_id, now = table.player_id, table.clock.now_ms()
+    seen: list[int] = []
+
+    def decide(hosted: Hosted) -> rules.Events:
+        seen.append(hosted.battle.seq)
+        if len(seen) == 1:
+            copy.broken = True  # as when somebody else changes the battle meanwhile
+        return rules.chat(hosted.battle, player_id, "again", now)
+
+    await table.app.battles.carry_out(battle_id, decide, now)
+    assert len(seen) == 2
+    battle = await table.battle(battle_id)
+    assert [line.text for line in battle.chat] == ["again"]
