@@ -13,6 +13,7 @@ from typing import Any, Final
 import socketio
 import uvicorn
 from starlette.applications import Starlette
+from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Mount
 from starlette.types import ASGIApp
 
@@ -91,11 +92,16 @@ class App:
             *health.routes(self.health, gauges, self.settings.metrics_token),
             Mount("/", Page(directory=DASHBOARD, html=True)),
         ]
-        # Around all of it: Starlette answers faults outside of its own middleware.
-        rest = SecurityHeaders(Starlette(routes=routes, exception_handlers=EXCEPTION_HANDLERS))
+        rest = Starlette(routes=routes, exception_handlers=EXCEPTION_HANDLERS)
+        rest.add_middleware(
+            CORSMiddleware,
+            allow_origins=self.settings.cors_origins,
+            allow_methods=["GET", "POST"],
+            allow_headers=["authorization", "content-type"],
+        )
         sockets = SocketIOServer(self.gateway, self._allows_origin)
-        app: ASGIApp = socketio.ASGIApp(sockets, other_asgi_app=rest)
-        return app
+        # Around all of it: Starlette answers faults outside of its own middleware.
+        return SecurityHeaders(socketio.ASGIApp(sockets, other_asgi_app=rest))
 
     def _allows_origin(self, origin: str, environ: dict[str, Any]) -> bool:
         scheme = environ["wsgi.url_scheme"]

@@ -1,5 +1,7 @@
 """Health, metrics, and the headers of every route."""
 
+from pathlib import Path
+
 import aiohttp
 import pytest
 
@@ -47,3 +49,19 @@ async def test_security_headers_are_on_every_route(server: Server, path: str) ->
 async def test_only_the_page_is_served(server: Server, path: str) -> None:
     async with aiohttp.ClientSession() as session, session.get(server.url + path) as response:
         assert response.status == 404
+
+
+async def test_a_page_of_another_origin_is_let_in_where_settings_say_so(tmp_path: Path) -> None:
+    origin = "https://game.example"
+    preflight = {"origin": origin, "access-control-request-method": "POST"}
+    async with (
+        Server(tmp_path / "data", CORS_ORIGINS=origin) as server,
+        aiohttp.ClientSession() as session,
+        session.options(f"{server.url}/api/auth/login", headers=preflight) as rest,
+        session.get(
+            f"{server.url}/socket.io/?EIO=4&transport=polling", headers={"origin": origin}
+        ) as polling,
+    ):
+        assert rest.headers["access-control-allow-origin"] == origin
+        assert (polling.status, polling.headers["access-control-allow-origin"]) == (200, origin)
+        assert polling.headers["x-content-type-options"] == "nosniff"

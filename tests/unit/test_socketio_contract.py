@@ -105,6 +105,9 @@ async def test_a_binary_event_comes_to_the_method_that_is_overridden() -> None:
             heard.append((eio_sid, id, data))
 
     server = Server(async_mode="asgi")
+    with pytest.raises(ValueError, match="binary"):  # from a client that is not connected
+        await server._handle_eio_message("sid", '51-7["x",{"_placeholder":true,"num":0}]')
+    await server.manager.connect("sid", "/")
     await server._handle_eio_message("sid", '51-7["x",{"_placeholder":true,"num":0}]')
     await server._handle_eio_message("sid", b"bytes")
     assert heard == [("sid", 7, ["x", b"bytes"])]
