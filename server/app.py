@@ -80,6 +80,7 @@ class App:
         gateway.rooms.add("battle", BattleRoom(self.battles))
         self._battle_service = BattleService(self.battles, gateway, clock)
         self.services: dict[str, Service] = {
+            "writer": db.writer.watch,
             "battles": self._battle_service.run,
             "battle pool": self._battle_service.keep_pool,
             "stamina": StaminaPush(self.players, gateway, clock).run,

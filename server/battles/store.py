@@ -205,8 +205,8 @@ class Battles:
         )
         work.tell(created, seq=battle.seq)
         work.tell(Offered(battle=summary(battle)))
+        work.then(lambda: self.waiting.update({battle_id: summary(battle)}))
         await self._database.writer.submit(work, b"", None)
-        self.waiting[battle_id] = summary(battle)
 
     def record(self, work: Work, copy: Copy[Hosted], events: rules.Events) -> Battle:
         """Add events to a battle's log, and all that follows from them. Returns it as it will be.
@@ -226,8 +226,8 @@ class Battles:
             self._save(work, battle, new)
         if is_over(battle) and not is_over(before):
             self._record_end(work, battle)
-        self._plan(battle)
         work.replace(copy, Hosted(battle, seed))
+        work.then(lambda: self._plan(battle))
         return battle
 
     async def carry_out(self, battle_id: str, decide: Decide, now: int) -> None:

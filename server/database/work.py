@@ -3,6 +3,7 @@
 Everything is decided before it is queued; the writer only carries it out.
 """
 
+from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
 from protocol import codec
@@ -64,13 +65,14 @@ class Told:
 class Work:
     """A unit of work, as a handler makes it."""
 
-    __slots__ = ("at", "changes", "copies", "told")
+    __slots__ = ("after", "at", "changes", "copies", "told")
 
     def __init__(self, at: str) -> None:
         self.at = at
         self.changes: list[Change] = []
         self.told: list[Told] = []
         self.copies: list[tuple[Copy[Any], Any]] = []
+        self.after: list[Callable[[], None]] = []
 
     def change(self, statement: Statement, /, *, rows: int = 1, **values: Any) -> None:
         """Carry out a statement that must touch just so many rows, or the unit is stale."""
@@ -81,6 +83,10 @@ class Work:
     def tell(self, event: Message, *, seq: int | None = None) -> None:
         """Publish an event once the unit is committed."""
         self.told.append(Told(event, self.at, seq))
+
+    def then(self, call: Callable[[], None]) -> None:
+        """Call something once the unit is committed, before its events are told."""
+        self.after.append(call)
 
     def replace(self, copy: Copy[Any], state: Any) -> None:
         """Put a new state in the place of a hot copy. It stands once the unit is committed."""

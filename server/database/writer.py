@@ -6,7 +6,8 @@ on may have changed; then it falls alone, and its handler decides again.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Final, Protocol
 
 from server.database.work import MAX_ROWS, Request, Told, Work
@@ -118,6 +119,11 @@ class Writer:
         self._wake.set()
         return done
 
+    async def watch(self) -> None:
+        """Wait for the writer's end. Raises what it crashed with."""
+        assert self._task is not None
+        await asyncio.shield(self._task)
+
     async def _run(self) -> None:
         while True:
             await self._wake.wait()
@@ -156,12 +162,21 @@ class Writer:
             if not unit.done.done():
                 unit.done.set_exception(outcome)
             return
-        numbers = iter(outcome)
-        for told in unit.work.told:
-            try:
-                self._publish(told, next(numbers) if told.kept else None)
-            except Exception:
-                # The unit is committed: its reply must go out, and members fill the hole later.
-                log.exception("publish_failed", room=told.room, event_name=told.name)
+        self._tell(unit.work, iter(outcome))
         if not unit.done.done():
             unit.done.set_result(None)
+
+    def _tell(self, work: Work, numbers: Iterator[int]) -> None:
+        """Tell a committed unit. A fault in it keeps neither the rest nor the reply back."""
+        calls = [
+            *work.after,
+            *(
+                partial(self._publish, told, next(numbers) if told.kept else None)
+                for told in work.told
+            ),
+        ]
+        for call in calls:
+            try:
+                call()
+            except Exception:
+                log.exception("telling_failed")

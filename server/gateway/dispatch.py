@@ -71,7 +71,12 @@ class Dispatch:
         self.database: Database | None = None  # opened after the rooms that it publishes to
 
     def accept(self, connection: Connection, call: Call) -> None:
-        """Take a message in. It is answered after those that the client sent before."""
+        """Take a message in. It is answered after those that the client sent before.
+
+        Nothing more is answered on a connection that we have closed.
+        """
+        if connection.closed:
+            return
         if len(connection.inbox) >= MAX_INBOX:
             error = busy(f"more than {MAX_INBOX} messages wait to be answered").error
             call.reply(codec.reply_error(error))
@@ -94,12 +99,15 @@ class Dispatch:
     async def _drain(self, connection: Connection) -> None:
         try:
             while connection.inbox:
-                await self._answer(connection, connection.inbox.popleft())
+                try:
+                    await self._answer(connection, connection.inbox.popleft())
+                except Exception:
+                    log.exception("reply_failed", connection=connection.id)
         finally:
             del self._answering[connection]
 
     async def _answer(self, connection: Connection, call: Call) -> None:
-        """Answer one message. Never raises: a fault is answered and logged under an id."""
+        """Answer one message: a fault is answered and logged under an id."""
         spec = find(call.name)
         later: list[Callable[[], None]] = []
         code = "ok"

@@ -47,7 +47,7 @@ class Outbox:
         self._lossy: dict[Key, deque[Item]] = {}
         self._batch = 0  # bytes handed out since the taker last came back for more
         self._taken_at = monotonic()
-        self._waiting: asyncio.Future[None] | None = None
+        self._waiting: set[asyncio.Future[None]] = set()
         self.queued_bytes = 0
         self.dropped = 0
         self.overflowed = False
@@ -77,11 +77,15 @@ class Outbox:
         self._add(item)
 
     def clear(self) -> None:
-        """Drop all that waits."""
-        self._items.clear()
+        """Drop all replies and events that wait. What Engine.IO itself has queued stays."""
+        before, self._items = self._items, deque()
+        for item in before:
+            if item.packet is None or item.packet.packet_type != MESSAGE:
+                self._items.append(item)
+            elif item.size > 0:
+                self.queued_bytes -= item.size
         self._latest.clear()
         self._lossy.clear()
-        self.queued_bytes = self._batch = 0
 
     def _empty(self, item: Item) -> None:
         """Take the packet out of an item; its place in the line stays and is skipped."""
@@ -108,8 +112,9 @@ class Outbox:
             self.overflow(reason)
 
     def _notify(self) -> None:
-        if self._waiting is not None and not self._waiting.done():
-            self._waiting.set_result(None)
+        for waiting in self._waiting:
+            if not waiting.done():
+                waiting.set_result(None)
 
     # ---- what an Engine.IO socket calls on its queue
 
@@ -134,11 +139,12 @@ class Outbox:
                 item = self._items.popleft()
                 if item.size >= 0:
                     return self._hand_out(item)
-            self._waiting = asyncio.get_running_loop().create_future()
+            waiting: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._waiting.add(waiting)
             try:
-                await self._waiting
+                await waiting
             finally:
-                self._waiting = None
+                self._waiting.discard(waiting)
 
     def get_nowait(self) -> Packet | None:
         """The next packet of this batch. Raises QueueEmpty once the batch is full."""

@@ -15,7 +15,7 @@ from protocol.message import Command, Spec
 from server.database import Database, Request
 from server.database.history import KeptReply, find_reply
 
-MAX_RECENT: Final = 20_000
+MAX_RECENT: Final = 5_000
 
 Key = tuple[str, str]
 
