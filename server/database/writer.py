@@ -168,7 +168,7 @@ class Writer:
 
     def _tell(self, work: Work, numbers: Iterator[int]) -> None:
         """Tell a committed unit. A fault in it keeps neither the rest nor the reply back."""
-        calls = [
+        calls: list[Callable[[], None]] = [
             *work.after,
             *(
                 partial(self._publish, told, next(numbers) if told.kept else None)
