@@ -1,7 +1,7 @@
 """Battles: live and co-operative. The server rolls and decides; a client only says what it does."""
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import msgspec
 
@@ -324,7 +324,9 @@ class Claim(Command[Claimed], frozen=True):
 
 
 class BattleEvent(Event, frozen=True, kw_only=True):
-    """What all events of one battle have."""
+    """What all events of one battle have. The log of these is the battle."""
+
+    in_log: ClassVar[bool] = True
 
     battle_id: str
 

@@ -7,7 +7,7 @@ metric labels and tests are all read from here.
 import builtins
 from collections.abc import Callable, Iterator
 from enum import StrEnum
-from typing import Any, Final, Generic, TypeVar, get_args, get_origin
+from typing import Any, ClassVar, Final, Generic, TypeVar, get_args, get_origin
 
 import msgspec
 
@@ -36,6 +36,9 @@ class Query(msgspec.Struct, Generic[Reply], frozen=True, kw_only=True, forbid_un
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
     """Something that has happened, told to everybody in a room."""
+
+    in_log: ClassVar[bool] = False
+    """Whether the room's log is the state itself: the decision numbers such an event."""
 
     def room(self) -> Room:
         """The room it is told in."""

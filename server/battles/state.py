@@ -32,6 +32,7 @@ from protocol.battles import (
     Struck,
     WaveStarted,
 )
+from protocol.message import Kind, specs
 from server.battles.catalogue import CHAT_LINES
 
 Seats = dict[str, Seat]
@@ -218,3 +219,13 @@ _CHANGES: Final[dict[type[BattleEvent], Callable[[Battle, Any], Changes]]] = {
     Abandoned: _abandoned,
     RewardClaimed: _reward_claimed,
 }
+
+
+def _check_complete() -> None:
+    """Raises TypeError where an event of battles' logs could be written and not be read again."""
+    known = [spec.type for spec in specs(Kind.EVENT) if issubclass(spec.type, BattleEvent)]
+    if unknown := [event.__name__ for event in known if event not in _CHANGES]:
+        raise TypeError(f"_CHANGES says nothing of {', '.join(unknown)}")
+
+
+_check_complete()

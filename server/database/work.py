@@ -49,6 +49,8 @@ class Told:
     def __init__(self, event: Message, at: str, seq: int | None = None) -> None:
         spec = spec_of(type(event))
         assert spec.delivery is not None
+        if event.in_log and seq is None:
+            raise ValueError(f"{spec.name} is an event of a log: whoever decides it numbers it")
         self.name = spec.name
         self.delivery = spec.delivery
         self.room: str = event.room()

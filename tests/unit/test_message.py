@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from protocol import message
+from protocol.battles import PlayerReturned
 from protocol.codec import encode
 from protocol.ids import uuid7
 from protocol.message import (
@@ -29,6 +30,7 @@ from protocol.message import (
 )
 from protocol.permissions import Permission
 from server import app  # registers everything
+from server.database.work import Told
 
 assert app.HANDLERS
 ALL = list(specs())
@@ -198,3 +200,10 @@ def _of(info: Any) -> Any:
 def test_every_class_of_limit_has_a_rate() -> None:
     assert set(RATES) == set(Limit)
     assert all(rate > 0 and burst >= 1 for rate, burst in RATES.values())
+
+
+def test_an_event_of_a_log_is_not_told_without_its_number() -> None:
+    event = PlayerReturned(battle_id=uuid7(), player_id=uuid7())
+    with pytest.raises(ValueError, match=r"battles\.player_returned"):
+        Told(event, "")
+    assert Told(event, "", 7).seq == 7
