@@ -75,6 +75,7 @@ class App:
         for part in (gateway, people, self.players, self.battles):
             parts.add(part)
         people.at_registration(self.players.start)
+        people.at_session_end(gateway.disconnect_session)
         gateway.rooms.add("player", PlayerRoom(db.reader, self.players, clock))
         gateway.rooms.add("battles", PoolRoom(self.battles))
         gateway.rooms.add("battle", BattleRoom(self.battles))
@@ -83,13 +84,14 @@ class App:
             "writer": db.writer.watch,
             "battles": self._battle_service.run,
             "battle pool": self._battle_service.keep_pool,
+            "seats": self._battle_service.keep_presence,
             "stamina": StaminaPush(self.players, gateway, clock).run,
         }
         self.asgi = self._asgi(gauges)
 
     def _asgi(self, gauges: Gauges) -> ASGIApp:
         routes = [
-            *auth_routes.routes(self.auth, self.gateway),
+            *auth_routes.routes(self.auth),
             *health.routes(self.health, gauges, self.settings.metrics_token),
             Mount("/", Page(directory=DASHBOARD, html=True)),
         ]
@@ -125,6 +127,8 @@ async def opened(settings: Settings, clock: Clock | None = None) -> AsyncIterato
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     await asyncio.to_thread(database.migrate, settings.database)
     gauges, parts = Gauges(), Parts()
+    secret = auth.load_secret(settings.secret_key, settings.data_dir)
+    passwords = auth.Passwords(settings.password_hash_cost)
 
     async def authenticate(given: object) -> Identity:
         return await people.identify(given)
@@ -136,19 +140,17 @@ async def opened(settings: Settings, clock: Clock | None = None) -> AsyncIterato
         publish=gateway.rooms.publish,
         gauges=gauges,
     )
-    gateway.use(db)
-    passwords = auth.Passwords(settings.password_hash_cost)
-    secret = auth.load_secret(settings.secret_key, settings.data_dir)
-    people = auth.Auth(
-        db,
-        Users(db.reader),
-        passwords,
-        auth.Tokens(secret, settings.access_token_expire_minutes * 60),
-        clock,
-        refresh_life_s=settings.refresh_token_expire_days * 86_400,
-        registration_open=settings.registration == "open",
-    )
     try:
+        gateway.use(db)
+        people = auth.Auth(
+            db,
+            Users(db.reader),
+            passwords,
+            auth.Tokens(secret, settings.access_token_expire_minutes * 60),
+            clock,
+            refresh_life_s=settings.refresh_token_expire_days * 86_400,
+            registration_open=settings.registration == "open",
+        )
         yield App(settings, db, gateway, people, clock, gauges, parts)
     finally:
         passwords.close()
@@ -215,9 +217,7 @@ async def serve(settings: Settings, ready: Callable[[str], None] | None = None) 
             ready(_address(listener))
         await stop.wait()
         log.info("closing")
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(DRAIN_S):
-                await app.gateway.drain(RETRY_AFTER_MS)
+        await app.gateway.drain(RETRY_AFTER_MS, DRAIN_S)
         web.should_exit = True
         await serving
         await services

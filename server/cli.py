@@ -97,14 +97,16 @@ async def _first_admin(app: App, settings: Settings) -> str | None:
     if await Users(app.database.reader).any_with(Role.ADMIN):
         return None
     password = secrets.token_urlsafe(12)
-    await app.auth.add("admin", password, Role.ADMIN)
-    if sys.stdout.isatty():
-        return password
     path = settings.data_dir / ADMIN_FILE
+    # The file comes first: an admin whose password nobody has seen could not be made again.
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w") as file:
         file.write(password + "\n")
-    return None
+    await app.auth.add("admin", password, Role.ADMIN)
+    if not sys.stdout.isatty():
+        return None
+    path.unlink()
+    return password
 
 
 def _how(password: str | None, settings: Settings) -> str:

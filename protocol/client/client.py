@@ -1,6 +1,7 @@
 """A connection that comes back by itself, and goes on in its rooms where it was."""
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from typing import Any, Final, NamedTuple, Self, TypeVar
 
@@ -25,7 +26,7 @@ Token = Callable[[], Awaitable[str]]
 
 
 class Received(NamedTuple):
-    """An event. `event` is None where this client does not know its name."""
+    """An event. `event` is None where this client does not know its name or its form."""
 
     name: str
     event: Message | None
@@ -176,10 +177,14 @@ class Client:
         self._up.clear()
 
     async def _rejoin(self, room: str) -> None:
-        try:
-            await self.join(room)
-        except Failure:
-            self._rooms.pop(room, None)  # it is gone, or not for us any more
+        """Be in the room again. What keeps us out for now is tried again while we are connected."""
+        while self._up.is_set() and room in self._rooms:
+            try:
+                await self.join(room)
+                return
+            except Failure as e:
+                if e.error.code in (Code.NOT_FOUND, Code.FORBIDDEN):
+                    self._rooms.pop(room, None)  # it is gone, or not for us any more
 
     def _remember(self, joined: Joined) -> None:
         before = self._rooms.get(joined.room)
@@ -201,7 +206,8 @@ class Client:
         spec = find(name)
         event: Message | None = None
         if spec is not None and spec.kind is Kind.EVENT:
-            converted = msgspec.convert(data, spec.type)
-            assert isinstance(converted, Message)
-            event = converted
+            with contextlib.suppress(msgspec.ValidationError):  # a newer server says more
+                converted = msgspec.convert(data, spec.type)
+                assert isinstance(converted, Message)
+                event = converted
         self._on_event(Received(name, event, data, about))

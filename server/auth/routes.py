@@ -8,7 +8,6 @@ from starlette.routing import Route
 from protocol.auth import Login, RefreshBody, Register
 from protocol.errors import unauthenticated
 from server.auth.service import Auth
-from server.gateway import Gateway
 from server.rest import answer, body
 
 
@@ -18,7 +17,7 @@ class LoggedOut(msgspec.Struct, frozen=True):
     logged_out: bool = True
 
 
-def routes(auth: Auth, gateway: Gateway) -> list[Route]:
+def routes(auth: Auth) -> list[Route]:
     """All routes of this domain."""
 
     async def register(request: Request) -> Response:
@@ -33,9 +32,7 @@ def routes(auth: Auth, gateway: Gateway) -> list[Route]:
 
     async def logout(request: Request) -> Response:
         given = await body(request, RefreshBody)
-        session = await auth.log_out(given.refresh_token)
-        if session is not None:
-            gateway.disconnect_session(session)
+        await auth.log_out(given.refresh_token)
         return answer(LoggedOut())
 
     async def me(request: Request) -> Response:

@@ -19,7 +19,8 @@ from server.runtime.clock import Clock
 from server.users import User, Users
 
 REUSE_GRACE_MS: Final = 10_000
-"""A refresh token may be used again so soon: its reply may have been lost."""
+"""A refresh token may be used again so soon, while what it was traded for is not used: the reply
+may have been lost."""
 
 AtRegistration = Callable[[Work, User, int], None]
 """What else a registration makes, in the same unit: given the work, the person, the time."""
@@ -59,10 +60,15 @@ class Auth:
         self._refresh_life_s = refresh_life_s
         self._registration_open = registration_open
         self._at_registration: list[AtRegistration] = []
+        self._at_session_end: list[Callable[[str], None]] = []
 
     def at_registration(self, add: AtRegistration) -> None:
         """Ask to add to the unit of every registration."""
         self._at_registration.append(add)
+
+    def at_session_end(self, call: Callable[[str], None]) -> None:
+        """Ask to be told the session of every log-in that is ended."""
+        self._at_session_end.append(call)
 
     async def register(self, body: Register) -> LoggedIn:
         """Add a person with the role `player` and log in.
@@ -122,28 +128,28 @@ class Auth:
         now = self._clock.now_ms()
         if stored is None or stored.revoked or stored.expires_at <= now:
             raise unauthenticated("the refresh token is not accepted")
-        if stored.used_at is not None and now - stored.used_at > REUSE_GRACE_MS:
+        if stored.used_at is not None and (
+            now - stored.used_at > REUSE_GRACE_MS or await self._logins.succeeded(stored)
+        ):
             await self._revoke(stored.family)
             raise unauthenticated("the refresh token is not accepted")
         user = await self._users.by_id(stored.user_id)
         if user is None or user.disabled:
             raise unauthenticated("the refresh token is not accepted")
         work, now = self._work()
-        self._logins.use(work, refresh_token, now)
         logged_in = self._log_in(work, user, stored.family, now)
+        self._logins.use(work, refresh_token, logged_in.tokens.refresh_token, now)
         try:
             await self._database.writer.submit(work, b"", None)
         except Stale:
             raise unauthenticated("the refresh token is not accepted") from None
         return logged_in
 
-    async def log_out(self, refresh_token: str) -> str | None:
-        """End a log-in. Returns its session, None where there is no such token."""
+    async def log_out(self, refresh_token: str) -> None:
+        """End a log-in. A token that is not known ends nothing."""
         stored = await self._logins.find(refresh_token)
-        if stored is None:
-            return None
-        await self._revoke(stored.family)
-        return stored.family
+        if stored is not None:
+            await self._revoke(stored.family)
 
     async def identify(self, auth: object) -> Identity:
         """Who opens a connection: `{token}` or `{service_key}`. Raises Failure."""
@@ -212,3 +218,5 @@ class Auth:
         work, _ = self._work()
         self._logins.revoke(work, session)
         await self._database.writer.submit(work, b"", None)
+        for call in self._at_session_end:
+            call(session)

@@ -12,12 +12,12 @@ _INSERT: Final = Statement(
 )
 _FIND: Final = Statement(
     "auth.find_refresh_token",
-    "select family, user_id, expires_at, used_at, revoked from refresh_tokens"
+    "select family, user_id, expires_at, used_at, revoked, successor from refresh_tokens"
     " where token_hash = :token_hash",
 )
 _USE: Final = Statement(
     "auth.use_refresh_token",
-    "update refresh_tokens set used_at = coalesce(used_at, :used_at)"
+    "update refresh_tokens set used_at = coalesce(used_at, :used_at), successor = :successor"
     " where token_hash = :token_hash and revoked = false",
 )
 _REVOKE: Final = Statement(
@@ -48,6 +48,7 @@ class RefreshToken(NamedTuple):
     expires_at: int
     used_at: int | None
     revoked: bool
+    successor: str | None
 
 
 class ServiceKey(NamedTuple):
@@ -72,7 +73,18 @@ class Logins:
     async def find(self, token: str) -> RefreshToken | None:
         """The refresh token."""
         row = await self._reader.one(_FIND, token_hash=digest(token))
-        return None if row is None else RefreshToken(row[0], row[1], row[2], row[3], bool(row[4]))
+        return (
+            None
+            if row is None
+            else RefreshToken(row[0], row[1], row[2], row[3], bool(row[4]), row[5])
+        )
+
+    async def succeeded(self, token: RefreshToken) -> bool:
+        """Whether what a used token was traded for has been used itself."""
+        if token.successor is None:
+            return False
+        row = await self._reader.one(_FIND, token_hash=token.successor)
+        return row is None or row[3] is not None
 
     async def alive(self, session: str, user_id: str, role: str) -> bool:
         """Whether a log-in still holds, with the role that its token names."""
@@ -96,9 +108,9 @@ class Logins:
         )
 
     @staticmethod
-    def use(work: Work, token: str, now_ms: int) -> None:
-        """Mark a refresh token as used. Stale where it was revoked meanwhile."""
-        work.change(_USE, token_hash=digest(token), used_at=now_ms)
+    def use(work: Work, token: str, successor: str, now_ms: int) -> None:
+        """Mark a refresh token as traded for another. Stale where it was revoked meanwhile."""
+        work.change(_USE, token_hash=digest(token), used_at=now_ms, successor=digest(successor))
 
     @staticmethod
     def revoke(work: Work, family: str) -> None:

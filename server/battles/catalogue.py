@@ -8,6 +8,8 @@ from protocol.battles import AttackKind, Difficulty, EnemyType
 
 MAX_PLAYERS: Final = 10
 MAX_ENEMIES: Final = 10
+MAX_PARTICIPANTS: Final = 100
+"""Who has ever had a seat in a battle: its end writes a row for each, in one unit."""
 CHAT_LINES: Final = 50
 
 BASE_CRIT: Final = 0.10

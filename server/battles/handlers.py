@@ -59,9 +59,9 @@ async def join(ctx: Context, cmd: Join) -> Seated:
     copy = await battles.get(cmd.battle_id)
     hosted = copy.tip
     events = rules.join(hosted.battle, player.tip, ctx.now, hosted.rolls())
-    if not events:
-        return Seated(hosted.battle.seats[ctx.user.id], hosted.battle.seq)
     work = ctx.work()
+    # Without events the seat is there already, perhaps in a unit that is still under way: this
+    # one waits behind it, and falls with it.
     battle = battles.record(work, copy, events)
     return await ctx.commit(work, Seated(battle.seats[ctx.user.id], battle.seq))
 

@@ -39,6 +39,7 @@ from server.battles.catalogue import (
     ENEMY_TYPES,
     HIT_INTERVAL_MS,
     MAX_ENEMIES,
+    MAX_PARTICIPANTS,
     MAX_PLAYERS,
     NAMES,
     TIERS,
@@ -84,6 +85,8 @@ def join(battle: Battle, player: Record, now: int, rolls: Rolls) -> Events:
         raise refused(BattleReason.LEVEL_TOO_LOW, f"it takes level {battle.required_level}")
     if len(seated(battle)) >= battle.max_players:
         raise refused(BattleReason.FULL, "every seat is taken")
+    if seat is None and len(battle.seats) >= MAX_PARTICIPANTS:
+        raise refused(BattleReason.FULL, f"{MAX_PARTICIPANTS} players have had a seat already")
     joined = PlayerJoined(battle_id=battle.battle_id, seat=_seat_for(player, seat), at=rfc3339(now))
     if battle.status is Status.WAITING:
         return joined, *_start(battle, now, rolls)

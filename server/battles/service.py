@@ -18,6 +18,8 @@ log = logger("battles")
 
 EVERY_S: Final = 0.2
 PUT_OFF_S: Final = 1.0
+AFTER_FAULT_MS: Final = 60_000
+RECONCILE_EVERY_S: Final = 5.0
 POOL_SIZE: Final = 3
 
 REQUIRED_LEVELS: Final[dict[Difficulty, int]] = {
@@ -78,6 +80,10 @@ class BattleService:
         except (Stale, Unavailable) as e:
             # It is still due next time.
             log.warning("tick_put_off", battle_id=battle_id, error=str(e))
+        except Exception:
+            # A fault in one battle does not stop the time of all others.
+            log.exception("tick_failed", battle_id=battle_id)
+            self._battles.due[battle_id] = rfc3339(now + AFTER_FAULT_MS)
 
     async def keep_pool(self) -> None:
         """Keep the pool full, again and again."""
@@ -108,6 +114,25 @@ class BattleService:
         """All in turn, so that each is met."""
         self._offered += 1
         return list(TIERS)[self._offered % len(TIERS)]
+
+    async def keep_presence(self) -> None:
+        """Put right what a fault has left wrong, again and again."""
+        while True:
+            await self._clock.sleep(RECONCILE_EVERY_S)
+            await self.reconcile()
+
+    async def reconcile(self) -> None:
+        """Seats of those who are not here are away, and the other way round."""
+        for battle_id in list(self._battles.due):
+            copy = self._battles.hot.peek(battle_id)
+            for seat in seated(copy.committed.battle) if copy is not None else ():
+                is_here = seat.player_id in self._presence
+                if is_here == (seat.away_at is not None):
+                    change = self.here if is_here else self.gone
+                    try:
+                        await change(seat.player_id)
+                    except (Stale, Unavailable) as e:
+                        log.warning("presence_put_off", battle_id=battle_id, error=str(e))
 
     async def here(self, player_id: str) -> None:
         """A person has come: back to the seat that was kept."""

@@ -36,7 +36,7 @@ from server.database.history import Kept, after, bounds
 MAX_HOT: Final = 5_000
 SNAPSHOT_EVERY: Final = 100
 MAX_DECISIONS: Final = 5
-FIRST_CURSOR: Final = "~"  # sorts after every id
+FIRST_CURSOR: Final = "g"  # sorts after every id, in every collation
 
 _INSERT: Final = Statement(
     "battles.insert",
@@ -73,7 +73,8 @@ _STAND: Final = Statement(
     " where player_id = :player_id and battle_id = :battle_id",
 )
 _STAND_ALL: Final = Statement(
-    "battles.stand_all", "update battle_seats set seated = false where battle_id = :battle_id"
+    "battles.stand_all",
+    "update battle_seats set seated = false where battle_id = :battle_id and seated",
 )
 _RESULT: Final = Statement(
     "battles.result",

@@ -64,16 +64,25 @@ async def connect(url: str, *, readers: int, publish: Publish, gauges: Gauges) -
     writer = Writer(SqliteEngine(Path(url.removeprefix(SQLITE))), publish, gauges)
     reader = Reader(url.replace("sqlite:", "sqlite+aiosqlite:", 1), readers)
     writer.start()
-    await reader.open()
+    try:
+        await reader.open()
+        epoch = await history.read_epoch(reader) or await _new_epoch(writer)
+    except BaseException:
+        await writer.close()
+        await reader.close()
+        raise
     gauges.watch(
         "warroom_database_readers_in_use",
         "Connections that are reading now.",
         lambda: reader.in_use,
     )
-    epoch = await history.read_epoch(reader)
-    if epoch is None:
-        epoch = history.new_epoch()
-        work = Work(at="")
-        work.change(history.SET_EPOCH, epoch=epoch)
-        await writer.submit(work, b"", None)
     return Database(writer, reader, epoch)
+
+
+async def _new_epoch(writer: Writer) -> str:
+    """Name the numbering of a new database."""
+    epoch = history.new_epoch()
+    work = Work(at="")
+    work.change(history.SET_EPOCH, epoch=epoch)
+    await writer.submit(work, b"", None)
+    return epoch

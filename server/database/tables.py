@@ -93,6 +93,7 @@ refresh_tokens = Table(
     Column("user_id", Text, ForeignKey("users.id", ondelete="CASCADE"), nullable=False),
     Column("expires_at", BigInteger, nullable=False),
     Column("used_at", BigInteger),
+    Column("successor", Text),
     Column("revoked", Boolean, nullable=False),
     Index("ix_refresh_tokens_family", "family"),
     Index("ix_refresh_tokens_user_id", "user_id"),
@@ -162,6 +163,12 @@ battle_seats = Table(
     Column("seated", Boolean, nullable=False),
     Column("result", Text),
     PrimaryKeyConstraint("player_id", "battle_id"),
+    Index(
+        "ix_battle_seats_battle_id",
+        "battle_id",
+        sqlite_where=text("seated"),
+        postgresql_where=text("seated"),
+    ),
     Index(
         "ix_battle_seats_player_id",
         "player_id",

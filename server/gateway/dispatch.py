@@ -12,7 +12,7 @@ import msgspec
 from protocol import codec
 from protocol.errors import Code, Error, Failure, busy, forbidden, unavailable
 from protocol.ids import uuid7
-from protocol.message import Kind, Spec, find, spec_of, specs
+from protocol.message import Kind, Limit, Spec, find, spec_of, specs
 from server.database import Database, Request, Stale, Unavailable
 from server.gateway.connection import MAX_INBOX, Call, Connection
 from server.gateway.context import Context, Parts
@@ -68,6 +68,7 @@ class Dispatch:
         self._gauges = gauges
         self._requests = Requests()
         self._answering: dict[Connection, asyncio.Task[None]] = {}
+        self.draining = False
         self.database: Database | None = None  # opened after the rooms that it publishes to
 
     def accept(self, connection: Connection, call: Call) -> None:
@@ -76,6 +77,9 @@ class Dispatch:
         Nothing more is answered on a connection that we have closed.
         """
         if connection.closed:
+            return
+        if self.draining:
+            call.reply(codec.reply_error(unavailable("the server is closing").error))
             return
         if len(connection.inbox) >= MAX_INBOX:
             error = busy(f"more than {MAX_INBOX} messages wait to be answered").error
@@ -137,13 +141,15 @@ class Dispatch:
         call: Call,
         later: list[Callable[[], None]],
     ) -> bytes:
+        who, now = connection.identity.id, self._clock.monotonic()
         if spec is None or spec.kind is Kind.EVENT:
+            self._limits.check(who, Limit.READ, now)
             raise Failure(Error(Code.NOT_FOUND, f"no such command: {call.name[:100]}"))
         assert spec.permission is not None
         assert spec.limit is not None
+        self._limits.check(who, spec.limit, now)
         if not connection.identity.may(spec.permission):
             raise forbidden(f"{spec.name} needs the permission {spec.permission}")
-        self._limits.check(connection.identity.id, spec.limit, self._clock.monotonic())
         message = codec.decode_call(spec, call.data)
         request = self._requests.of(connection.identity.id, spec, message)
         if request is None:

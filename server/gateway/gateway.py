@@ -1,6 +1,7 @@
 """The gateway: connections of every kind, the path of their messages, rooms, presence."""
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
@@ -135,11 +136,16 @@ class Gateway:
             if connection.identity.session == session:
                 self._expire(connection)
 
-    async def drain(self, retry_after_ms: int) -> None:
-        """Take nobody in, answer what was taken in, say good-bye."""
-        self.draining = True
+    async def drain(self, retry_after_ms: int, timeout_s: float) -> None:
+        """Take nobody and nothing in, answer what was taken in, say good-bye.
+
+        After `timeout_s` what is not answered stays so; it is still committed.
+        """
+        self.draining = self.dispatch.draining = True
         for connection in self.presence.connections():
             self.tell(connection, Closing(retry_after_ms=retry_after_ms))
-        await self.dispatch.settle()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                await self.dispatch.settle()
         for connection in self.presence.connections():
             connection.close()

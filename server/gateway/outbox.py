@@ -15,6 +15,8 @@ from protocol.message import Delivery
 from server.gateway.frame import Frame
 
 BATCH_BYTES: Final = 64 * 1024
+ITEM_BYTES: Final = 64
+"""What a packet without data takes, about: many that are empty are a lot too."""
 MAX_LOSSY: Final = 64
 
 Key = tuple[str, str]
@@ -27,7 +29,9 @@ class Item:
 
     def __init__(self, packet: Packet | None, key: Key | None = None) -> None:
         self.packet = packet
-        self.size = 0 if packet is None or packet.data is None else len(packet.data)
+        self.size = ITEM_BYTES
+        if packet is not None and packet.data is not None:
+            self.size += len(packet.data)
         self.key = key
 
 
@@ -92,8 +96,8 @@ class Outbox:
         self.queued_bytes -= item.size
         item.packet, item.size, item.key = None, -1, None
 
-    def _add(self, item: Item) -> None:
-        if self.overflowed:
+    def _add(self, item: Item, *, its_own: bool = False) -> None:
+        if self.overflowed and item.packet is not None:
             return
         now = self._monotonic()
         if not self._items and not self._batch:
@@ -107,9 +111,15 @@ class Outbox:
             self._overflow("no_progress")
 
     def _overflow(self, reason: str) -> None:
+        if self.overflowed:
+            return
         self.overflowed = True
         if self.overflow is not None:
             self.overflow(reason)
+        else:  # nobody has logged in here
+            self._items.clear()
+            self.queued_bytes = self._batch
+            self.put_nowait(None)
 
     def _notify(self) -> None:
         for waiting in self._waiting:
@@ -124,10 +134,7 @@ class Outbox:
 
     def put_nowait(self, packet: Packet | None) -> None:
         """Queue a packet of Engine.IO's own; None ends the taker."""
-        item = Item(packet)
-        self._items.append(item)
-        self.queued_bytes += item.size
-        self._notify()
+        self._add(Item(packet), its_own=True)
 
     async def get(self) -> Packet | None:
         """Wait for the next packet. Coming back here says that the last batch has left."""

@@ -21,6 +21,7 @@ from server.gateway.frame import Frame
 from server.gateway.identity import Identity
 from server.runtime.gauges import Gauges
 
+MAX_GAP_EVENTS: Final = 2_000
 MAX_GAP_BYTES: Final = 512 * 1024
 
 
@@ -171,6 +172,8 @@ class Rooms:
                 return ResetReason.AHEAD
             if since.seq < there.oldest - 1:
                 return ResetReason.HISTORY_PRUNED
+            if there.newest - since.seq > MAX_GAP_EVENTS:
+                return ResetReason.GAP_TOO_LARGE
             missed = await after(reading, room, since.seq)
         if sum(len(kept.data) for kept in missed) > MAX_GAP_BYTES:
             return ResetReason.GAP_TOO_LARGE

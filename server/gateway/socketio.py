@@ -7,6 +7,7 @@ name of python-socketio and python-engineio that is relied on here.
 """
 
 import asyncio
+import re
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -31,6 +32,7 @@ from server.runtime.log import logger
 log = logger("gateway")
 
 MAX_ACK_DIGITS: Final = 15
+_ANNOUNCED: Final = re.compile(r"5\d+-(\d{0,15})\[", re.ASCII)
 _arguments: Final = msgspec.json.Decoder(list[msgspec.Raw])
 _name: Final = msgspec.json.Decoder(str)
 
@@ -175,21 +177,25 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]
             socket.queue.put_nowait(Packet(NOOP))  # lets a poll go that would wait for nothing
 
     async def _handle_eio_message(self, eio_sid: str, data: str | bytes) -> None:
-        if isinstance(data, str) and data.startswith("2"):
-            connection = self._connections.get(eio_sid)
-            if connection is not None:
-                self._message(connection, data)
-        else:
-            await super()._handle_eio_message(eio_sid, data)
-
-    async def _handle_event(
-        self, eio_sid: str, namespace: str | None, id: int | None, data: Any
-    ) -> None:
-        """A message with binary attachments: the only kind that python-socketio decodes here."""
+        if isinstance(data, bytes):
+            return  # an attachment of a message that was refused when it was announced
         connection = self._connections.get(eio_sid)
-        if connection is not None:
-            error = Error(Code.INVALID, "binary attachments are not taken")
-            connection.replier("" if id is None else str(id))(codec.reply_error(error))
+        match data[:1]:
+            case "2" if connection is not None:
+                self._message(connection, data)
+            case "5" if connection is not None:
+                self._refuse_attachments(connection, data)
+            case "2" | "5" | "6":
+                pass  # not logged in; or an answer with attachments, and we ask nothing
+            case _:
+                await super()._handle_eio_message(eio_sid, data)
+
+    @staticmethod
+    def _refuse_attachments(connection: SocketIOConnection, packet: str) -> None:
+        """`5<count>-<ack id>[…]`: python-socketio would hold as many as a client announces."""
+        found = _ANNOUNCED.match(packet)
+        error = Error(Code.INVALID, "binary attachments are not taken")
+        connection.replier(found[1] if found else "")(codec.reply_error(error))
 
     def _message(self, connection: SocketIOConnection, packet: str) -> None:
         """`2<ack id>["name",{…}]`: hand it to the dispatcher, or answer what is wrong with it."""

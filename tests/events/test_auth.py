@@ -185,3 +185,26 @@ async def test_a_page_of_another_origin_is_kept_out(server: Server) -> None:
         session.get(f"{server.url}/socket.io/?EIO=4&transport=polling", headers=headers) as answer,
     ):
         assert answer.status == 400
+
+
+async def test_a_refresh_token_may_be_tried_again_while_its_reply_may_be_lost(
+    server: Server,
+) -> None:
+    first = (await registered(server.url)).tokens.refresh_token
+    assert (await post(server, "refresh", refresh_token=first))[0] == 200
+    assert (await post(server, "refresh", refresh_token=first))[0] == 200
+
+
+async def test_a_copy_of_a_refresh_token_ends_the_log_in(server: Server, alice: Person) -> None:
+    assert alice.logged_in is not None
+    gone = asyncio.Event()
+    alice.sio.on("disconnect", lambda *_: gone.set())
+    first = alice.logged_in.tokens.refresh_token
+    _, answer = await post(server, "refresh", refresh_token=first)
+    second = answer["data"]["tokens"]["refresh_token"]
+    _, answer = await post(server, "refresh", refresh_token=second)
+    third = answer["data"]["tokens"]["refresh_token"]
+    assert (await post(server, "refresh", refresh_token=first))[0] == 401
+    assert (await post(server, "refresh", refresh_token=third))[0] == 401
+    async with asyncio.timeout(5):
+        await gone.wait()

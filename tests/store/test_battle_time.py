@@ -172,3 +172,19 @@ async def test_a_decision_on_an_old_state_is_made_again(table: Table) -> None:
     assert len(seen) == 2
     battle = await table.battle(battle_id)
     assert [line.text for line in battle.chat] == ["again"]
+
+
+async def test_a_fault_in_one_battle_does_not_stop_the_others(table: Table) -> None:
+    battle_id = await table.seat()
+    table.app.battles.due["no battle"] = ""
+    await table.pass_time(10)
+    assert (await table.battle(battle_id)).seats[table.player_id].hp < 100
+    put_off = table.app.battles.due["no battle"]
+    assert put_off is not None
+    assert millis(put_off) > table.clock.now_ms()
+
+
+async def test_a_seat_whose_player_is_not_here_is_put_right(table: Table) -> None:
+    battle_id = await table.seat()  # without a connection
+    await table.service.reconcile()
+    assert (await table.battle(battle_id)).seats[table.player_id].away_at is not None

@@ -42,7 +42,7 @@ from protocol.errors import Code, Failure
 from protocol.message import Kind, specs
 from protocol.times import millis, rfc3339
 from server.battles import formulas, rules, schedule
-from server.battles.catalogue import ATTACKS, BUILDS, NAMES, TIERS
+from server.battles.catalogue import ATTACKS, BUILDS, MAX_PARTICIPANTS, NAMES, TIERS
 from server.battles.rolls import Rolls
 from server.battles.state import apply, fold, is_over, seated, summary
 from server.players.rules import Record, start
@@ -916,3 +916,13 @@ class TestLaws:
                 continue
             assert schedule.tick(battle, millis(at) - 1, Rolls(seed, battle.seq)) == ()
             assert schedule.tick(battle, millis(at), Rolls(seed, battle.seq)) != ()
+
+
+def test_only_so_many_players_ever_have_a_seat() -> None:
+    battle = begun(hero(0))
+    for number in range(1, MAX_PARTICIPANTS):
+        battle = fold(battle, rules.join(battle, hero(number), NOW, Rolls("s", battle.seq)))
+        battle = fold(battle, rules.leave(battle, f"p{number}", NOW))
+    newcomer = hero(MAX_PARTICIPANTS)
+    assert refusal(lambda: rules.join(battle, newcomer, NOW, Rolls("s", battle.seq))) == "full"
+    assert rules.join(battle, hero(1), NOW, Rolls("s", battle.seq)), "who had one comes back"

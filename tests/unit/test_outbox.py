@@ -11,7 +11,7 @@ from engineio.packet import CLOSE, MESSAGE, NOOP, Packet
 from protocol.codec import Meta
 from protocol.message import KEPT, LATEST, LOSSY, Delivery
 from server.gateway.frame import Frame
-from server.gateway.outbox import BATCH_BYTES, MAX_LOSSY, Outbox
+from server.gateway.outbox import BATCH_BYTES, ITEM_BYTES, MAX_LOSSY, Outbox
 from tests.support.clock import ManualClock
 
 LIMIT = 1_000_000
@@ -92,10 +92,11 @@ async def test_a_batch_is_bounded_and_the_rest_follows(outbox: Outbox) -> None:
 async def test_what_was_handed_out_counts_until_the_taker_comes_back(outbox: Outbox) -> None:
     outbox.push("x" * 100)
     outbox.push("x" * 100)
+    both = 2 * (ITEM_BYTES + 100)
     await outbox.get()
-    assert outbox.queued_bytes == 200
+    assert outbox.queued_bytes == both
     outbox.get_nowait()
-    assert outbox.queued_bytes == 200
+    assert outbox.queued_bytes == both
     back = asyncio.create_task(outbox.get())
     await asyncio.sleep(0)
     assert outbox.queued_bytes == 0
@@ -106,7 +107,7 @@ async def test_packets_of_the_engine_count_too_and_add_up_to_nothing(outbox: Out
     await outbox.put(Packet(MESSAGE, "x" * 50))
     await outbox.put(Packet(NOOP))
     outbox.push("y" * 10)
-    assert outbox.queued_bytes == 60
+    assert outbox.queued_bytes == 3 * ITEM_BYTES + 60
     await outbox.get()
     with pytest.raises(asyncio.QueueEmpty):
         while True:
@@ -256,3 +257,12 @@ async def test_closing_a_socket_waits_for_no_reader(socket: Any) -> None:
     async with asyncio.timeout(10):
         await socket.close(wait=True)
     assert [p.packet_type for p in await socket.poll()] == [MESSAGE, CLOSE]
+
+
+async def test_packets_of_the_engine_are_bounded_before_anybody_has_logged_in(
+    outbox: Outbox,
+) -> None:
+    for _ in range(LIMIT // ITEM_BYTES + 10):
+        await outbox.put(Packet(NOOP))
+    assert outbox.queued_bytes <= LIMIT
+    assert await outbox.get() is None, "the taker is ended"

@@ -30,7 +30,6 @@ def calls(function: Callable[..., Any]) -> set[str]:
     ("function", "expected"),
     [
         (socketio.AsyncServer._handle_eio_message, ["self", "eio_sid", "data"]),
-        (socketio.AsyncServer._handle_event, ["self", "eio_sid", "namespace", "id", "data"]),
         (socketio.AsyncServer._engineio_server_class, ["self"]),
         (socketio.AsyncServer.on, ["self", "event", "handler", "namespace"]),
         (socketio.AsyncManager.eio_sid_from_sid, ["self", "sid", "namespace"]),
@@ -52,7 +51,7 @@ def test_what_is_overridden_or_called_is_as_it_was(
     "function",
     [
         socketio.AsyncServer._handle_eio_message,
-        socketio.AsyncServer._handle_event,
+        socketio.AsyncServer._handle_eio_disconnect,
         engineio.AsyncServer.disconnect,
         AsyncSocket.poll,
         AsyncSocket.close,
@@ -91,26 +90,6 @@ async def test_messages_of_the_engine_come_to_the_method_that_is_overridden() ->
     server = Server(async_mode="asgi", async_handlers=True)
     await server.eio._trigger_event("message", "sid", '2["x"]', run_async=False)
     assert heard == [("sid", '2["x"]')]
-
-
-async def test_a_binary_event_comes_to_the_method_that_is_overridden() -> None:
-    heard = []
-
-    class Server(socketio.AsyncServer):  # type: ignore[misc]
-        """A server that listens there."""
-
-        async def _handle_event(
-            self, eio_sid: str, namespace: str | None, id: int | None, data: Any
-        ) -> None:
-            heard.append((eio_sid, id, data))
-
-    server = Server(async_mode="asgi")
-    with pytest.raises(ValueError, match="binary"):  # from a client that is not connected
-        await server._handle_eio_message("sid", '51-7["x",{"_placeholder":true,"num":0}]')
-    await server.manager.connect("sid", "/")
-    await server._handle_eio_message("sid", '51-7["x",{"_placeholder":true,"num":0}]')
-    await server._handle_eio_message("sid", b"bytes")
-    assert heard == [("sid", 7, ["x", b"bytes"])]
 
 
 def test_a_socket_asks_its_server_for_its_queue() -> None:

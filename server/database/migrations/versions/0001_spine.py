@@ -112,6 +112,7 @@ def upgrade() -> None:
         sa.Column("user_id", sa.Text(), nullable=False),
         sa.Column("expires_at", sa.BigInteger(), nullable=False),
         sa.Column("used_at", sa.BigInteger(), nullable=True),
+        sa.Column("successor", sa.Text(), nullable=True),
         sa.Column("revoked", sa.Boolean(), nullable=False),
         sa.ForeignKeyConstraint(
             ["user_id"], ["users.id"], name=op.f("fk_refresh_tokens_user_id"), ondelete="CASCADE"
@@ -140,6 +141,14 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("player_id", "battle_id", name=op.f("pk_battle_seats")),
         sqlite_with_rowid=False,
+    )
+    op.create_index(
+        "ix_battle_seats_battle_id",
+        "battle_seats",
+        ["battle_id"],
+        unique=False,
+        sqlite_where=sa.text("seated"),
+        postgresql_where=sa.text("seated"),
     )
     op.create_index(
         "ix_battle_seats_player_id",
@@ -175,6 +184,12 @@ def downgrade() -> None:
     op.drop_table("ledger")
     op.drop_index(
         "ix_battle_seats_player_id",
+        table_name="battle_seats",
+        sqlite_where=sa.text("seated"),
+        postgresql_where=sa.text("seated"),
+    )
+    op.drop_index(
+        "ix_battle_seats_battle_id",
         table_name="battle_seats",
         sqlite_where=sa.text("seated"),
         postgresql_where=sa.text("seated"),
