@@ -70,7 +70,7 @@ class Gateway:
         self.settings = settings
         self.clock = clock
         self.gauges = gauges
-        self.rooms = Rooms(gauges)
+        self.rooms = Rooms(gauges, clock)
         self.presence = Presence()
         self.dispatch = Dispatch(parts, clock, Limits(), gauges)
         self._authenticate = authenticate

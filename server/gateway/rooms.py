@@ -5,6 +5,7 @@ missed, put the verdict into the client's queue, then what was missed, then from
 is newer. So nothing is missed and nothing is doubled, whatever is published meanwhile.
 """
 
+import asyncio
 from collections.abc import Callable
 from typing import Final, NamedTuple, Protocol
 
@@ -19,8 +20,14 @@ from server.database.work import Told
 from server.gateway.connection import Connection
 from server.gateway.frame import Frame
 from server.gateway.identity import Identity
+from server.runtime.clock import Clock
 from server.runtime.gauges import Gauges
+from server.runtime.log import logger
 
+log = logger("gateway")
+
+HOLE_S: Final = 0.2
+"""How long a missing number may be late before it is looked for."""
 MAX_GAP_EVENTS: Final = 2_000
 MAX_GAP_BYTES: Final = 512 * 1024
 
@@ -45,14 +52,19 @@ class Door(Protocol):
 
 
 class Membership:
-    """A connection in a room. `held` buffers events until the verdict is queued."""
+    """A connection in a room. `held` buffers events until the verdict is queued.
 
-    __slots__ = ("connection", "held", "seq")
+    Numbered events are passed on strictly by their number: `hole` is called where one is missing,
+    and what comes meanwhile is held.
+    """
 
-    def __init__(self, connection: Connection) -> None:
+    __slots__ = ("_hole", "connection", "held", "seq")
+
+    def __init__(self, connection: Connection, hole: Callable[["Membership"], None]) -> None:
         self.connection = connection
         self.held: list[Frame] | None = []
         self.seq = 0
+        self._hole = hole
 
     def take(self, frame: Frame) -> None:
         """Pass an event on, unless it is one that the client has."""
@@ -60,9 +72,12 @@ class Membership:
             self.held.append(frame)
         elif frame.seq is None:
             self.connection.send(frame)
-        elif frame.seq > self.seq:
+        elif frame.seq == self.seq + 1:
             self.seq = frame.seq
             self.connection.send(frame)
+        elif frame.seq > self.seq:
+            self.held = [frame]
+            self._hole(self)
 
     def release(self, seq: int, missed: list[Frame]) -> None:
         """The verdict is queued and takes in all up to `seq`: go live."""
@@ -82,7 +97,9 @@ class Verdicted(NamedTuple):
 class Rooms:
     """All rooms of this process."""
 
-    def __init__(self, gauges: Gauges) -> None:
+    def __init__(self, gauges: Gauges, clock: Clock) -> None:
+        self._clock = clock
+        self._filling: set[asyncio.Task[None]] = set()
         self._doors: dict[str, Door] = {}
         self._members: dict[str, dict[Connection, Membership]] = {}
         self._joined: dict[Connection, set[str]] = {}
@@ -127,7 +144,7 @@ class Rooms:
             raise forbidden(f"{kind.word} needs the permission {kind.permission}")
         door = self._doors[kind.word]
         await door.authorise(connection.identity, ident)
-        membership = Membership(connection)
+        membership = Membership(connection, lambda m: self._fill_later(query.room, m))
         self._members.setdefault(query.room, {})[connection] = membership
         self._joined.setdefault(connection, set()).add(query.room)
         try:
@@ -181,6 +198,27 @@ class Rooms:
 
     def _replayed(self, room: str, kept: Kept) -> Frame:
         return self._frame(room, kept.name, kept.data.encode(), kept.at, kept.seq)
+
+    def _fill_later(self, room: str, membership: Membership) -> None:
+        task = asyncio.create_task(self._fill(room, membership), name=f"fill:{room}")
+        self._filling.add(task)
+        task.add_done_callback(self._filling.discard)
+
+    async def _fill(self, room: str, membership: Membership) -> None:
+        """Fill a hole from the history. A connection for which that fails is let go: it resumes."""
+        assert self.database is not None
+        await self._clock.sleep(HOLE_S)
+        try:
+            async with self.database.reader.moment() as reading:
+                found = await after(reading, room, membership.seq)
+            if not found:
+                raise LookupError(f"nothing after {membership.seq}")
+        except Exception:
+            log.exception("hole_not_filled", room=room, connection=membership.connection.id)
+            membership.connection.close()
+            return
+        missed = [self._replayed(room, kept) for kept in found]
+        membership.release(membership.seq + len(missed), missed)
 
     def leave(self, connection: Connection, room: str) -> None:
         """Unsubscribe. Leaving a room that was not joined is fine."""
