@@ -5,8 +5,6 @@ else in the file is left as it is.
 """
 
 import argparse
-import importlib
-import pkgutil
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -18,15 +16,14 @@ from typing import Annotated, Any, Final, TypeVar, cast, get_origin
 import msgspec
 from msgspec import inspect
 
-import protocol
 from protocol import codec, errors
+from protocol.domains import load
 from protocol.message import RATES, Command, Delivery, Event, Kind, Query, Spec, specs
 from protocol.permissions import GRANTS, SCOPES, Permission
 from protocol.rooms import KINDS
 
 DOCUMENT: Final = Path(__file__).parent.parent / "PROTOCOL.md"
 
-_APART: Final = frozenset({"client", "spec"})
 _FIRST: Final = ("rooms", "auth", "server")
 """The gateway's own words come before the domains."""
 
@@ -42,18 +39,12 @@ _WORDS: Final[dict[type[inspect.Type], str]] = {
 T = TypeVar("T")
 
 
-def modules() -> list[ModuleType]:
-    """Every module of the contract, imported. `protocol.client` is none of it."""
-    names = sorted(m.name for m in pkgutil.iter_modules(protocol.__path__))
-    return [importlib.import_module(f"protocol.{n}") for n in names if n not in _APART]
-
-
 def render(document: str) -> str:
     """The document with all its generated parts as they should be.
 
     Raises ValueError where one of them is unknown, or has no place in the document.
     """
-    found = modules()
+    found = load()
     parts = {name: part(found) for name, part in _PARTS.items()}
     placed = [match[2] for match in _PART.finditer(document)]
     if sorted(placed) != sorted(parts):

@@ -9,6 +9,7 @@ import msgspec
 import socketio
 
 from protocol import codec
+from protocol.domains import load
 from protocol.errors import MEANING, Code, Error, Failure
 from protocol.gateway import Joined, JoinRoom, LeaveRoom, Since, Verdict
 from protocol.ids import uuid7
@@ -16,6 +17,8 @@ from protocol.message import Command, Kind, Query, find, spec_of
 from protocol.message import Event as Message
 
 R = TypeVar("R", bound=msgspec.Struct)
+
+load()  # so that the registry knows every event that a server may tell
 
 ATTEMPT_S: Final = 5.0
 FIRST_PAUSE_S: Final = 0.1

@@ -1,5 +1,6 @@
 """What a player may ask and do in battles."""
 
+from protocol.battle_events import RewardClaimed, Struck
 from protocol.battles import (
     Attack,
     Battle,
@@ -14,11 +15,9 @@ from protocol.battles import (
     ListBattles,
     ListHistory,
     Revive,
-    RewardClaimed,
     Say,
     Seated,
     Strike,
-    Struck,
 )
 from protocol.errors import refused
 from protocol.message import Done

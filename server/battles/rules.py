@@ -9,16 +9,10 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from protocol.battles import (
-    AttackKind,
-    Battle,
+from protocol.battle_events import (
     BattleEvent,
-    BattleReason,
-    ChatLine,
     ChatSaid,
     Completed,
-    Difficulty,
-    Enemy,
     EnemyDefeated,
     LeftReason,
     PlayerAway,
@@ -27,11 +21,19 @@ from protocol.battles import (
     PlayerReturned,
     PlayerRevived,
     RewardClaimed,
-    Seat,
     Started,
-    Status,
     Struck,
     WaveStarted,
+)
+from protocol.battles import (
+    AttackKind,
+    Battle,
+    BattleReason,
+    ChatLine,
+    Difficulty,
+    Enemy,
+    Seat,
+    Status,
 )
 from protocol.errors import not_found, refused
 from protocol.times import rfc3339

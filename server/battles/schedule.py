@@ -8,18 +8,16 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import NamedTuple
 
-from protocol.battles import (
+from protocol.battle_events import (
     Abandoned,
     AbandonReason,
-    Battle,
     BattleEvent,
     EnemiesStruck,
     Hit,
     LeftReason,
     PlayerDown,
-    Seat,
-    Status,
 )
+from protocol.battles import Battle, Seat, Status
 from protocol.times import millis, rfc3339
 from server.battles.catalogue import (
     ALL_DOWN_MS,

@@ -9,11 +9,9 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
-from protocol.battles import (
+from protocol.battle_events import (
     Abandoned,
-    Battle,
     BattleEvent,
-    BattleSummary,
     ChatSaid,
     Completed,
     Created,
@@ -26,12 +24,11 @@ from protocol.battles import (
     PlayerReturned,
     PlayerRevived,
     RewardClaimed,
-    Seat,
     Started,
-    Status,
     Struck,
     WaveStarted,
 )
+from protocol.battles import Battle, BattleSummary, Seat, Status
 from protocol.message import Kind, specs
 from server.battles.catalogue import CHAT_LINES
 

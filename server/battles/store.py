@@ -6,21 +6,23 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from protocol import codec, rooms
-from protocol.battles import (
-    Battle,
+from protocol.battle_events import (
     BattleEvent,
-    BattlePage,
-    BattleSummary,
     Closed,
     Created,
-    Difficulty,
-    HistoryEntry,
-    HistoryPage,
     Offered,
     PlayerJoined,
     PlayerLeft,
-    Pool,
     RewardClaimed,
+)
+from protocol.battles import (
+    Battle,
+    BattlePage,
+    BattleSummary,
+    Difficulty,
+    HistoryEntry,
+    HistoryPage,
+    Pool,
     Status,
 )
 from protocol.errors import not_found

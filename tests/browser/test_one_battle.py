@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from playwright.async_api import Page
 
-from protocol.battles import Attack, AttackKind, Claim, GetBattle, Join, RewardClaimed, Status
+from protocol.battle_events import RewardClaimed
+from protocol.battles import Attack, AttackKind, Claim, GetBattle, Join, Status
 from protocol.client import Client, Received
 from protocol.errors import Failure
 from protocol.ids import uuid7

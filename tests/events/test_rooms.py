@@ -5,7 +5,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from protocol.battles import Battle, BattleSummary, Closed, Offered
+from protocol.battle_events import Closed, Offered
+from protocol.battles import Battle, BattleSummary
 from protocol.message import find
 from protocol.players import PlayerChanged
 from server.battles.state import apply

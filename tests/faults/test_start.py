@@ -50,5 +50,5 @@ async def test_sigterm_ends_with_0(own_server: Server, clients: int) -> None:
     people = [await connected(own_server.url) for _ in range(clients)]
     assert await own_server.stop() == 0
     for person in people:
-        assert person.named("server.closing")
+        await person.until_event("server.closing")
         await person.close()

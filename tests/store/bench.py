@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from protocol.battles import Closed, RewardClaimed, Status
+from protocol.battle_events import Closed, RewardClaimed
+from protocol.battles import Status
 from protocol.ids import uuid7
 from server.database import Database, Request, Statement, Unavailable, Work, connect, migrate
 from server.database.work import Told

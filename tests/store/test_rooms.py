@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from protocol.battles import ChatLine, ChatSaid
+from protocol.battle_events import ChatSaid
+from protocol.battles import ChatLine
 from protocol.gateway import JoinRoom
 from protocol.permissions import Role, granted
 from server.app import App, opened

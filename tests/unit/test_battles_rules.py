@@ -10,33 +10,35 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from protocol.battles import (
+from protocol.battle_events import (
     Abandoned,
     AbandonReason,
-    AttackKind,
-    Battle,
     BattleEvent,
-    BattleReason,
     ChatSaid,
     Completed,
     Created,
-    Difficulty,
     EnemiesStruck,
     EnemyDefeated,
-    EnemyType,
     LeftReason,
     PlayerDown,
     PlayerJoined,
     PlayerLeft,
     PlayerReturned,
     PlayerRevived,
-    Reward,
     RewardClaimed,
-    Seat,
     Started,
-    Status,
     Struck,
     WaveStarted,
+)
+from protocol.battles import (
+    AttackKind,
+    Battle,
+    BattleReason,
+    Difficulty,
+    EnemyType,
+    Reward,
+    Seat,
+    Status,
 )
 from protocol.errors import Code, Failure
 from protocol.message import Kind, specs

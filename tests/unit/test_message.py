@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from protocol import message
-from protocol.battles import PlayerReturned
+from protocol.battle_events import PlayerReturned
 from protocol.codec import encode
 from protocol.ids import uuid7
 from protocol.message import (

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from protocol import spec
+from protocol.domains import load
 from protocol.message import Kind, find, specs
 from server.config import Settings
 from server.gateway.connection import MAX_INBOX
@@ -85,7 +86,7 @@ def test_stale_is_exit_code_1() -> None:
 
 def test_every_message_is_in_the_document(document: Path) -> None:
     lines = document.read_text().splitlines()
-    spec.modules()
+    load()
     for entry in specs():
         if not entry.name.startswith("tests."):
             assert lines.count(f"#### `{entry.name}`") == 1
@@ -102,8 +103,8 @@ def test_every_command_stands_with_its_fields_and_its_permission(document: Path)
 
 
 def test_every_module_of_the_contract_is_read() -> None:
-    there = {path.stem for path in (ROOT / "protocol").glob("*.py")} - {"__init__", "spec"}
-    assert {module.__name__.removeprefix("protocol.") for module in spec.modules()} == there
+    there = {path.stem for path in (ROOT / "protocol").glob("*.py")} - {"__init__", "domains", "spec"}
+    assert {module.__name__.removeprefix("protocol.") for module in load()} == there
 
 
 def test_it_needs_msgspec_and_the_standard_library_only() -> None:
