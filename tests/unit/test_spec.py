@@ -103,7 +103,11 @@ def test_every_command_stands_with_its_fields_and_its_permission(document: Path)
 
 
 def test_every_module_of_the_contract_is_read() -> None:
-    there = {path.stem for path in (ROOT / "protocol").glob("*.py")} - {"__init__", "domains", "spec"}
+    there = {path.stem for path in (ROOT / "protocol").glob("*.py")} - {
+        "__init__",
+        "domains",
+        "spec",
+    }
     assert {module.__name__.removeprefix("protocol.") for module in load()} == there
 
 
