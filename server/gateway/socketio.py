@@ -19,7 +19,7 @@ from engineio.async_socket import AsyncSocket
 from engineio.packet import NOOP, Packet
 
 from protocol import codec
-from protocol.errors import Code, Error, Failure
+from protocol.errors import Code, Error, Failure, unavailable
 from protocol.gateway import Evicted
 from protocol.ids import uuid7
 from server.gateway.connection import Call, Connection
@@ -35,6 +35,13 @@ MAX_ACK_DIGITS: Final = 15
 _ANNOUNCED: Final = re.compile(r"5\d+-(\d{0,15})\[", re.ASCII)
 _arguments: Final = msgspec.json.Decoder(list[msgspec.Raw])
 _name: Final = msgspec.json.Decoder(str)
+
+
+def _refusal(failure: Failure) -> Exception:
+    """What python-socketio makes a `connect_error` of: the message, and the error as its data."""
+    error = msgspec.to_builtins(failure.error)
+    refusal: Exception = socketio.exceptions.ConnectionRefusedError(failure.error.message, error)
+    return refusal
 
 
 class _Json:
@@ -152,16 +159,20 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]
         try:
             identity = await self.gateway.authenticate(auth)
         except Failure as e:
-            error = msgspec.to_builtins(e.error)
-            raise socketio.exceptions.ConnectionRefusedError(e.error.message, error) from None
+            raise _refusal(e) from None
+        except Exception:
+            log.exception("handshake_failed")
+            raise _refusal(unavailable("who connects can't be looked up")) from None
         socket: AsyncSocket | None = self.eio.sockets.get(eio_sid)
-        if socket is None:
-            raise socketio.exceptions.ConnectionRefusedError("the connection is gone")
+        if socket is None or socket.closed:
+            raise _refusal(unavailable("the connection is gone"))
         client = environ["asgi.scope"].get("client")
         address = client[0] if client else ""
         connection = SocketIOConnection(self, eio_sid, socket.queue, identity, address)
         self._connections[eio_sid] = connection
         await self.gateway.opened(connection)
+        if socket.closed:  # python-socketio tells nobody: for it this was no connection yet
+            await self._disconnected(sid, self.reason.TRANSPORT_CLOSE)
 
     async def _disconnected(self, sid: str, reason: str) -> None:
         eio_sid = self.manager.eio_sid_from_sid(sid, "/")
@@ -203,7 +214,7 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]
         ack_id = packet[1:start] if start > 0 else packet[1:]
         if ack_id.startswith("/"):
             return  # another namespace: there is none, so nobody is connected to it
-        if not (ack_id == "" or (ack_id.isdecimal() and len(ack_id) <= MAX_ACK_DIGITS)):
+        if not (ack_id.isascii() and ack_id.isdecimal() and len(ack_id) <= MAX_ACK_DIGITS):
             ack_id = ""
         reply = connection.replier(ack_id)
         try:
