@@ -147,9 +147,10 @@ class Dispatch:
             raise Failure(Error(Code.NOT_FOUND, f"no such command: {call.name[:100]}"))
         assert spec.permission is not None
         assert spec.limit is not None
-        self._limits.check(who, spec.limit, now)
         if not connection.identity.may(spec.permission):
+            self._limits.check(who, Limit.READ, now)
             raise forbidden(f"{spec.name} needs the permission {spec.permission}")
+        self._limits.check(who, spec.limit, now)
         message = codec.decode_call(spec, call.data)
         request = self._requests.of(connection.identity.id, spec, message)
         if request is None:
