@@ -1,7 +1,7 @@
 """Strict decoding and encoding. What is wrong with a message is said with the field's name."""
 
 import re
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, Final, TypeVar
 
 import msgspec
 
@@ -39,13 +39,6 @@ class Meta(msgspec.Struct, frozen=True, omit_defaults=True):
     at: str
     seq: int | None = None
     epoch: str | None = None
-
-
-class Event(NamedTuple):
-    """An event as it came in, undecoded: name and the raw JSON of its data."""
-
-    name: str
-    data: msgspec.Raw
 
 
 def _decoder(cls: type[T]) -> msgspec.json.Decoder[T]:
@@ -97,17 +90,3 @@ def reply_ok(data: object) -> bytes:
 def reply_error(error: Error) -> bytes:
     """The JSON of a reply that says why not."""
     return _encoder.encode(NotOk(error))
-
-
-class _Reply(msgspec.Struct):
-    ok: bool
-    data: msgspec.Raw = msgspec.Raw(b"null")
-    error: Error | None = None
-
-
-def data_of(reply: bytes) -> msgspec.Raw:
-    """The undecoded `data` of an ok reply. Raises Failure where it is an error or no reply."""
-    found = decode(_Reply, reply)
-    if found.error is not None:
-        raise Failure(found.error)
-    return found.data

@@ -71,12 +71,6 @@ def invalid(field: str, message: str) -> Failure:
     return Failure(Error(Code.INVALID, f"{field}: {message}", field=field))
 
 
-def invalids(errors: list[FieldError]) -> Failure:
-    """Several such fields, all named at once. `errors` must not be empty."""
-    message = "; ".join(f"{e.field}: {e.message}" for e in errors)
-    return Failure(Error(Code.INVALID, message, field=errors[0].field, errors=tuple(errors)))
-
-
 def unauthenticated(message: str) -> Failure:
     """Who calls is not known."""
     return Failure(Error(Code.UNAUTHENTICATED, message))

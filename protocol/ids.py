@@ -19,7 +19,7 @@ RequestId = Annotated[
         max_length=64,
         pattern=r"^[A-Za-z0-9_\-.:]+$(?!\n)",
         description="Made by the client, one a command (UUIDv7 is best): a retry with the same id "
-        "gets the first reply and changes nothing. Kept for 24 hours.",
+        "gets the first reply and changes nothing. Kept for 24 hours at least.",
     ),
 ]
 

@@ -5,7 +5,7 @@ import contextlib
 import gc
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -175,10 +175,15 @@ class _WebServer(uvicorn.Server):
         yield
 
 
-async def serve(settings: Settings, ready: Callable[[str], None] | None = None) -> None:
+async def serve(
+    settings: Settings,
+    prepare: Callable[[App], Awaitable[None]],
+    ready: Callable[[str], None],
+) -> None:
     """Run a server until SIGTERM or SIGINT.
 
-    `ready` is called with the address once it listens. Raises OSError where the address can't be
+    `prepare` is awaited before anybody can connect, `ready` is called with the address once it
+    listens. Raises OSError where the address can't be
     had, ServiceFailed (in a group) where a service keeps crashing.
     """
     stop = asyncio.Event()
@@ -189,6 +194,7 @@ async def serve(settings: Settings, ready: Callable[[str], None] | None = None) 
         listener = socket.create_server(
             (settings.host, settings.port), family=_family(settings.host), backlog=2048
         )
+        await prepare(app)
         await app.start()
         web = _WebServer(
             uvicorn.Config(
@@ -213,7 +219,7 @@ async def serve(settings: Settings, ready: Callable[[str], None] | None = None) 
         listening = asyncio.create_task(web.listening.wait())
         await asyncio.wait({listening, serving}, return_when=asyncio.FIRST_COMPLETED)
         listening.cancel()
-        if ready is not None and web.started:
+        if web.started:
             ready(_address(listener))
         await stop.wait()
         log.info("closing")

@@ -12,11 +12,9 @@ from typing import Final
 from protocol.permissions import SCOPES, Role
 from server.app import App, opened, serve
 from server.config import ConfigError, Settings, load
-from server.runtime.log import configure, logger
+from server.runtime.log import configure
 from server.runtime.services import ServiceFailed
 from server.users import Users
-
-log = logger("cli")
 
 ADMIN_FILE: Final = "admin_password"
 
@@ -76,14 +74,17 @@ def _parser() -> argparse.ArgumentParser:
 
 
 async def _run(settings: Settings, _: argparse.Namespace) -> None:
-    async with opened(settings) as app:
+    password: str | None = None
+
+    async def prepare(app: App) -> None:
+        nonlocal password
         password = await _first_admin(app, settings)
 
     def ready(address: str) -> None:
         print(f"\n  Warroom is at {address}", flush=True)
         print(f"  Register there, or log in as admin{_how(password, settings)}\n", flush=True)
 
-    await serve(settings, ready)
+    await serve(settings, prepare, ready)
 
 
 async def _add_service_key(settings: Settings, arguments: argparse.Namespace) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
-from typing import Any, Final, NamedTuple, Self, TypeVar
+from typing import Any, Final, NamedTuple, Self, TypeVar, cast
 
 import msgspec
 import socketio
@@ -23,6 +23,7 @@ load()  # so that the registry knows every event that a server may tell
 ATTEMPT_S: Final = 5.0
 FIRST_PAUSE_S: Final = 0.1
 LONGEST_PAUSE_S: Final = 2.0
+JOIN_S: Final = 30.0
 
 Token = Callable[[], Awaitable[str]]
 """Gives an access token that is good now: asked for at every connect."""
@@ -65,7 +66,6 @@ class Client:
         self._rooms: dict[str, Since | None] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._up = asyncio.Event()
-        self._closed = False
         self._sio = socketio.AsyncClient(
             reconnection_delay=FIRST_PAUSE_S, reconnection_delay_max=LONGEST_PAUSE_S
         )
@@ -96,7 +96,6 @@ class Client:
 
     async def close(self) -> None:
         """Close, for good."""
-        self._closed = True
         await self._sio.shutdown()
         for task in list(self._tasks):
             task.cancel()
@@ -119,9 +118,8 @@ class Client:
 
     async def join(self, room: str) -> Joined:
         """Be in a room until `leave`, also after a reconnect. Raises Failure as the server does."""
-        joined = await self.ask(JoinRoom(room=room, since=self._rooms.get(room)))
-        self._remember(joined)
-        return joined
+        query = JoinRoom(room=room, since=self._rooms.get(room))
+        return await self._until_answered(query, JOIN_S, self._remember)
 
     async def leave(self, room: str) -> None:
         """Leave a room."""
@@ -130,36 +128,63 @@ class Client:
 
     # ---- one message
 
-    async def _until_answered(self, message: Command[R] | Query[R], timeout_s: float) -> R:
+    async def _until_answered(
+        self,
+        message: Command[R] | Query[R],
+        timeout_s: float,
+        at_once: Callable[[R], None] = lambda _: None,
+    ) -> R:
+        """`at_once` is called with the reply before anything that the server sent after it."""
         spec = spec_of(type(message))
         assert spec.reply is not None
         data = msgspec.to_builtins(message)
         pause = FIRST_PAUSE_S
+
+        def convert(answer: dict[str, Any]) -> R | Error:
+            if answer.get("ok") is not True:
+                return msgspec.convert(answer["error"], Error)
+            reply = cast(R, msgspec.convert(answer["data"], spec.reply))
+            at_once(reply)
+            return reply
+
         try:
             async with asyncio.timeout(timeout_s):
                 while True:
-                    answer = await self._attempt(spec.name, data)
-                    if answer is not None and answer.get("ok") is True:
-                        return msgspec.convert(answer["data"], spec.reply)  # type: ignore[return-value]
+                    answer = await self._attempt(spec.name, data, convert)
+                    if answer is not None and not isinstance(answer, Error):
+                        return answer
                     if answer is not None:
-                        error = msgspec.convert(answer["error"], Error)
-                        if not MEANING[error.code][1]:
-                            raise Failure(error)
-                        pause = max(pause, (error.retry_after_ms or 0) / 1000)
+                        if not MEANING[answer.code][1]:
+                            raise Failure(answer)
+                        pause = max(pause, (answer.retry_after_ms or 0) / 1000)
                     await asyncio.sleep(pause)
                     pause = min(pause * 2, LONGEST_PAUSE_S)
         except TimeoutError:
             text = f"no answer to {spec.name} in {timeout_s:g} s"
             raise Failure(Error(Code.TIMED_OUT, text)) from None
 
-    async def _attempt(self, name: str, data: Any) -> dict[str, Any] | None:
+    async def _attempt(
+        self, name: str, data: Any, convert: Callable[[dict[str, Any]], R | Error]
+    ) -> R | Error | None:
         """The answer; None where the connection went away or stayed silent."""
         await self._up.wait()
+        came: asyncio.Future[R | Error] = asyncio.get_running_loop().create_future()
+
+        def answered(answer: dict[str, Any]) -> None:
+            # Called while reading: what the server sent after it has not been looked at.
+            if came.done():
+                return  # too late, it is sent again
+            try:
+                came.set_result(convert(answer))
+            except Exception as e:  # noqa: BLE001 - whatever it is, it is for whoever waits
+                came.set_exception(e)
+
         try:
-            answer: dict[str, Any] = await self._sio.call(name, data, timeout=ATTEMPT_S)
-        except socketio.exceptions.SocketIOError:
+            await self._sio.emit(name, data, callback=answered)
+            async with asyncio.timeout(ATTEMPT_S):
+                return await came
+        except (socketio.exceptions.SocketIOError, TimeoutError):
             return None
-        return answer
 
     # ---- what the connection tells
 

@@ -12,9 +12,7 @@ class Frame:
 
     __slots__ = ("delivery", "key", "seq", "socketio")
 
-    def __init__(
-        self, name: str, data: bytes, meta: codec.Meta, delivery: Delivery = Delivery.KEPT
-    ) -> None:
+    def __init__(self, name: str, data: bytes, meta: codec.Meta, delivery: Delivery) -> None:
         self.delivery = delivery
         self.seq = meta.seq
         self.key: Final = (name, meta.room)

@@ -14,6 +14,7 @@ import msgspec
 from protocol import codec, rooms
 from protocol.errors import forbidden, not_found
 from protocol.gateway import Joined, JoinRoom, ResetReason, Since, Verdict
+from protocol.message import KEPT, Delivery
 from server.database import Database
 from server.database.history import Kept, after, bounds
 from server.database.work import Told
@@ -118,17 +119,16 @@ class Rooms:
         self._gauges.events.labels(told.name).inc()
         members = self._members.get(told.room)
         if members:
-            frame = self._frame(told.room, told.name, told.data, told.at, seq, told)
+            frame = self._frame(told.room, told.name, told.data, told.at, seq, told.delivery)
             for membership in list(members.values()):
                 membership.take(frame)
 
     def _frame(
-        self, room: str, name: str, data: bytes, at: str, seq: int | None, told: Told | None = None
+        self, room: str, name: str, data: bytes, at: str, seq: int | None, delivery: Delivery = KEPT
     ) -> Frame:
         assert self.database is not None
         epoch = None if seq is None else self.database.epoch
-        meta = codec.Meta(room=room, at=at, seq=seq, epoch=epoch)
-        return Frame(name, data, meta) if told is None else Frame(name, data, meta, told.delivery)
+        return Frame(name, data, codec.Meta(room=room, at=at, seq=seq, epoch=epoch), delivery)
 
     def watched(self, room: str) -> bool:
         """Whether anybody is in a room."""
@@ -217,6 +217,8 @@ class Rooms:
             log.exception("hole_not_filled", room=room, connection=membership.connection.id)
             membership.connection.close()
             return
+        if self._members.get(room, {}).get(membership.connection) is not membership:
+            return  # it has left meanwhile, or joined anew
         missed = [self._replayed(room, kept) for kept in found]
         membership.release(membership.seq + len(missed), missed)
 

@@ -118,24 +118,6 @@ def test_replies_have_their_envelope() -> None:
     }
 
 
-def test_the_data_of_a_reply_comes_back() -> None:
-    assert codec.decode(Inner, codec.data_of(codec.reply_ok(Inner(3)))) == Inner(3)
-    error = Error(Code.NOT_FOUND, "no such thing")
-    with pytest.raises(Failure) as caught:
-        codec.data_of(codec.reply_error(error))
-    assert caught.value.error == error
-    with pytest.raises(Failure):
-        codec.data_of(b"[]")
-
-
-def test_reading_replies_holds_on_to_nothing() -> None:
-    codec.data_of(b'{"ok":true,"data":1}')
-    known = len(codec._decoders)
-    for _ in range(10):
-        codec.data_of(b'{"ok":true,"data":1}')
-    assert len(codec._decoders) == known
-
-
 def test_metadata_without_a_number_says_nothing_of_one() -> None:
     assert codec.encode(codec.Meta(room="r", at="t")) == b'{"room":"r","at":"t"}'
     assert b'"seq":0' in codec.encode(codec.Meta(room="r", at="t", seq=0, epoch="e"))
