@@ -97,6 +97,17 @@ refresh_tokens = Table(
     Column("revoked", Boolean, nullable=False),
     Index("ix_refresh_tokens_family", "family"),
     Index("ix_refresh_tokens_user_id", "user_id"),
+    Index("ix_refresh_tokens_expires_at", "expires_at"),
+)
+
+rights_changes = Table(
+    "rights_changes",
+    metadata,
+    Column("version", BigInteger, primary_key=True, autoincrement=False),
+    Column("who", Text, nullable=False),
+    Column("session", Text),
+    Column("why", Text, nullable=False),
+    Column("at", BigInteger, nullable=False),
 )
 
 service_keys = Table(
