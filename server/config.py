@@ -7,9 +7,10 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from server.auth import SECRET_MIN_BYTES
+from server.database import is_known
 
 
 class ConfigError(Exception):
@@ -115,7 +116,10 @@ class Settings:
         _integer(4, 16), 12, "bcrypt's cost, as a power of two; at least 10 in production"
     )
     database_url: str | None = _setting(
-        _text, None, "sqlite:///path; without it, warroom.db in DATA_DIR", secret=True
+        _text,
+        None,
+        "sqlite:///path or postgresql://user@host/name; without it, warroom.db in DATA_DIR",
+        secret=True,
     )
     db_pool_size: int = _setting(_integer(1, 100), 4, "connections held for reading")
     stamina_regen_interval: float = _setting(
@@ -147,9 +151,6 @@ class Settings:
     def database(self) -> str:
         """The address of the database in use."""
         return self.database_url or f"sqlite:///{self.data_dir / 'warroom.db'}"
-
-
-PREFIX_SQLITE: Final = "sqlite:///"
 
 
 def read_env_file(path: Path) -> dict[str, str]:
@@ -212,6 +213,6 @@ def _problems(settings: Settings) -> list[str]:
         problems.append(f"SECRET_KEY must have at least {SECRET_MIN_BYTES} bytes")
     if production and settings.password_hash_cost < 10:
         problems.append("PASSWORD_HASH_COST must be at least 10 in production")
-    if not settings.database.startswith(PREFIX_SQLITE):
-        problems.append("DATABASE_URL must be sqlite:///path")
+    if not is_known(settings.database):
+        problems.append("DATABASE_URL must be sqlite:///path or postgresql://user@host/name")
     return problems

@@ -6,8 +6,28 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from tests.support.engines import database
 from tests.support.people import Person, connected, service_key
+from tests.support.postgres import Postgres
+from tests.support.programs import find
 from tests.support.server import Server
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def postgres() -> AsyncIterator[Postgres | None]:
+    """A PostgreSQL server that the tests share, None where it is not installed."""
+    if find("postgres") is None:
+        yield None
+        return
+    created = await Postgres().create()
+    yield created
+    await created.remove()
+
+
+@pytest.fixture
+def engine(request: pytest.FixtureRequest) -> str:
+    """The kind of database: SQLite, but for tests that are run `on_both_engines`."""
+    return str(getattr(request, "param", "sqlite"))
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -19,9 +39,12 @@ async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Serv
 
 
 @pytest.fixture
-async def own_server(tmp_path: Path) -> AsyncIterator[Server]:
+async def own_server(
+    tmp_path: Path, engine: str, postgres: Postgres | None
+) -> AsyncIterator[Server]:
     """A server of one test, to be ended and started again."""
-    async with Server(tmp_path / "data") as started:
+    url = await database(engine, postgres, tmp_path / "warroom.db")
+    async with Server(tmp_path / "data", DATABASE_URL=url) as started:
         yield started
 
 

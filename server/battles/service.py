@@ -13,6 +13,7 @@ from server.database import Stale, Unavailable
 from server.gateway import Gateway
 from server.runtime.clock import Clock
 from server.runtime.log import logger
+from server.runtime.services import repeat
 
 log = logger("battles")
 
@@ -54,22 +55,24 @@ class BattleService:
 
     async def run(self) -> None:
         """Let time pass in all battles under way, again and again."""
-        while True:
-            await self.tick()
-            await self._clock.sleep(EVERY_S)
+        await repeat(self.tick, EVERY_S, self._clock, Unavailable, "battles")
 
     async def tick(self) -> None:
-        """Carry out all that is due."""
+        """Carry out all that is due. Raises Unavailable: it is still due then."""
         now = self._clock.now_ms()
         at = rfc3339(now)
         # All at once: what is due at the same moment shares a commit.
-        await asyncio.gather(
+        ends = await asyncio.gather(
             *(
                 self._pass_time(battle_id, now)
                 for battle_id, due in self._battles.due.items()
                 if due is not None and due <= at
-            )
+            ),
+            return_exceptions=True,
         )
+        for end in ends:
+            if end is not None:
+                raise end
 
     async def _pass_time(self, battle_id: str, now: int) -> None:
         def decide(hosted: Hosted) -> rules.Events:
@@ -77,9 +80,11 @@ class BattleService:
 
         try:
             await self._battles.carry_out(battle_id, decide, now)
-        except (Stale, Unavailable) as e:
+        except Stale as e:
             # It is still due next time.
             log.warning("tick_put_off", battle_id=battle_id, error=str(e))
+        except Unavailable:
+            raise
         except Exception:
             # A fault in one battle does not stop the time of all others.
             log.exception("tick_failed", battle_id=battle_id)
@@ -117,12 +122,13 @@ class BattleService:
 
     async def keep_presence(self) -> None:
         """Put right what a fault has left wrong, again and again."""
-        while True:
-            await self._clock.sleep(RECONCILE_EVERY_S)
-            await self.reconcile()
+        await repeat(self.reconcile, RECONCILE_EVERY_S, self._clock, Unavailable, "seats")
 
     async def reconcile(self) -> None:
-        """Seats of those who are not here are away, and the other way round."""
+        """Seats of those who are not here are away, and the other way round.
+
+        Raises Unavailable.
+        """
         for battle_id in list(self._battles.due):
             copy = self._battles.hot.peek(battle_id)
             for seat in seated(copy.committed.battle) if copy is not None else ():
@@ -131,7 +137,7 @@ class BattleService:
                     change = self.here if is_here else self.gone
                     try:
                         await change(seat.player_id)
-                    except (Stale, Unavailable) as e:
+                    except Stale as e:
                         log.warning("presence_put_off", battle_id=battle_id, error=str(e))
 
     async def here(self, player_id: str) -> None:

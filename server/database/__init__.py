@@ -1,11 +1,13 @@
 """The database: group commit, held readers, history and kept replies, migrations."""
 
-from server.database.connect import Database, connect, migrate
+from server.database.connect import Database, connect
+from server.database.held import Reading
 from server.database.hot import Copy, Hot
-from server.database.reader import Reader, Reading, Row
-from server.database.statement import Statement
-from server.database.work import ANY_NUMBER, Request, Stale, Work
-from server.database.writer import Unavailable
+from server.database.reader import Reader
+from server.database.revisions import migrate, revisions
+from server.database.statement import Row, Statement
+from server.database.url import is_known
+from server.database.work import ANY_NUMBER, Request, Stale, Unavailable, Work
 
 __all__ = [
     "ANY_NUMBER",
@@ -21,5 +23,7 @@ __all__ = [
     "Unavailable",
     "Work",
     "connect",
+    "is_known",
     "migrate",
+    "revisions",
 ]

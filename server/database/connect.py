@@ -1,22 +1,19 @@
-"""Opening the database: its address, its migrations, its writer, its readers."""
+"""Opening the database: its address, its writer, its readers."""
 
-from pathlib import Path
-from typing import Final
-
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from sqlalchemy import create_engine
+from functools import partial
+from typing import Any, Final
 
 from server.database import history
+from server.database.held import HeldPostgres, HeldSqlite
+from server.database.postgres import AWAY, PostgresEngine, dial
 from server.database.reader import Reader
 from server.database.sqlite import SqliteEngine
+from server.database.url import is_postgres, sqlite_path
 from server.database.work import Work
 from server.database.writer import Publish, Writer
 from server.runtime.gauges import Gauges
 
-MIGRATIONS: Final = Path(__file__).parent / "migrations"
-SQLITE: Final = "sqlite:///"
+READER_NAME: Final = "warroom reader"
 
 
 class Database:
@@ -33,36 +30,30 @@ class Database:
         await self.reader.close()
 
 
-def migrate(url: str, revision: str = "head") -> None:
-    """Bring the tables to a revision. Does nothing where they are there already."""
-    engine = create_engine(url)
-    try:
-        with engine.connect() as connection:
-            config = Config()
-            config.set_main_option("script_location", str(MIGRATIONS))
-            config.attributes["connection"] = connection
-            command.upgrade(config, revision)
-            connection.commit()
-    finally:
-        engine.dispose()
-
-
-def revision(url: str) -> str | None:
-    """The revision that the tables are at."""
-    engine = create_engine(url)
-    try:
-        with engine.connect() as connection:
-            return MigrationContext.configure(connection).get_current_revision()
-    finally:
-        engine.dispose()
-
-
 async def connect(url: str, *, readers: int, publish: Publish, gauges: Gauges) -> Database:
-    """Open a database whose tables are up to date. Its writer has started."""
-    if not url.startswith(SQLITE):
-        raise ValueError("only SQLite is spoken so far")
-    writer = Writer(SqliteEngine(Path(url.removeprefix(SQLITE))), publish, gauges)
-    reader = Reader(url.replace("sqlite:", "sqlite+aiosqlite:", 1), readers)
+    """Open a database whose tables are up to date. Its writer has started.
+
+    Raises ConnectionError where it can't be reached.
+    """
+    try:
+        return await _connect(url, readers, publish, gauges)
+    except AWAY as e:
+        raise ConnectionError(f"the database can't be reached: {e}") from e
+
+
+async def _connect(url: str, readers: int, publish: Publish, gauges: Gauges) -> Database:
+    engine: PostgresEngine | SqliteEngine
+    if is_postgres(url):
+        engine = PostgresEngine(url)
+        await engine.open()
+        # The address is read by asyncpg alone, which knows all of its forms.
+        options = {"min_size": 0, "max_size": readers, "connect": partial(_reader, url)}
+        reader = Reader("postgresql://", HeldPostgres, readers, **options)
+    else:
+        path = sqlite_path(url)
+        engine = SqliteEngine(path)
+        reader = Reader(f"sqlite+aiosqlite:///{path}", HeldSqlite, readers)
+    writer = Writer(engine, publish, gauges)
     writer.start()
     try:
         await reader.open()
@@ -77,6 +68,11 @@ async def connect(url: str, *, readers: int, publish: Publish, gauges: Gauges) -
         lambda: reader.in_use,
     )
     return Database(writer, reader, epoch)
+
+
+async def _reader(url: str, *_: object, **__: object) -> Any:
+    """A connection for a pool of asyncpg, whatever else it says."""
+    return await dial(url, READER_NAME)
 
 
 async def _new_epoch(writer: Writer) -> str:

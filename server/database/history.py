@@ -1,52 +1,26 @@
-"""The history of kept events, and the replies that are kept with them.
+"""Reading the history of kept events, and the replies that are kept with them.
 
-A kept event is one row, numbered within its room without a gap. Where the log of a room is the
-state itself (a battle), the number comes from the decision and its predecessor must be there:
-whoever decided on an older state finds that it touches no row. Elsewhere the row takes the next
-number. `epoch` names the numbering of the whole database: it changes only where history was lost.
+`steps.py` writes them. `epoch` names the numbering of the whole database: it changes only where
+history was lost.
 """
 
 from typing import Final, NamedTuple
 
 from protocol.ids import uuid7
-from server.database.reader import Reader, Reading
+from server.database.held import Reading
+from server.database.reader import Reader
 from server.database.statement import Statement
 
-OPEN_LOG: Final = Statement(
-    "history.open_log",
-    "insert into room_events (room, seq, at, name, data, who, request_id, digest, reply)"
-    " select :room, cast(:seq as bigint), :at, :name, :data, :who, :request_id, :digest, :reply"
-    " where not exists (select 1 from kept_replies where who = :who and request_id = :request_id)",
-)
-APPEND: Final = Statement(
-    "history.append",
-    "insert into room_events (room, seq, at, name, data, who, request_id, digest, reply)"
-    " select :room, cast(:seq as bigint), :at, :name, :data, :who, :request_id, :digest, :reply"
-    " where exists (select 1 from room_events"
-    "  where room = :room and seq = cast(:seq as bigint) - 1)"
-    " and not exists (select 1 from kept_replies where who = :who and request_id = :request_id)",
-)
-APPEND_NEXT: Final = Statement(
-    "history.append_next",
-    "insert into room_events (room, seq, at, name, data, who, request_id, digest, reply)"
-    " select :room, coalesce((select max(seq) from room_events where room = :room), 0) + 1,"
-    " :at, :name, :data, null, null, null, null"
-    " where cast(:room as text) is not null"
-    " returning seq",
-)
-KEEP_REPLY: Final = Statement(
-    "history.keep_reply",
-    "insert into kept_replies (who, request_id, digest, reply, at)"
-    " select :who, :request_id, :digest, :reply, :at"
-    " where not exists (select 1 from room_events where who = :who and request_id = :request_id)",
-)
 _AFTER: Final = Statement(
     "history.after",
     "select seq, at, name, data from room_events where room = :room and seq > :seq order by seq",
 )
 _BOUNDS: Final = Statement(
     "history.bounds",
-    "select coalesce(min(seq), 1), coalesce(max(seq), 0) from room_events where room = :room",
+    "select coalesce((select first_kept from room_numbers where room = :room),"
+    "  (select min(seq) from room_events where room = :room), 1),"
+    " coalesce((select seq from room_numbers where room = :room),"
+    "  (select max(seq) from room_events where room = :room), 0)",
 )
 _FIND_REPLY: Final = Statement(
     "history.find_reply",

@@ -9,6 +9,7 @@ the state anew, once all that was decided on the old copy has been committed or 
 import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterator
+from functools import partial
 from typing import Generic, TypeVar
 
 S = TypeVar("S")
@@ -17,10 +18,12 @@ S = TypeVar("S")
 class Copy(Generic[S]):
     """One state in memory."""
 
-    __slots__ = ("_settled", "broken", "committed", "in_flight", "key", "tip")
+    __slots__ = ("_settled", "broken", "committed", "forget", "in_flight", "key", "tip")
 
-    def __init__(self, key: str, state: S) -> None:
+    def __init__(self, key: str, state: S, forget: Callable[[], None] = lambda: None) -> None:
+        """`forget` drops whatever copy of the key is held."""
         self.key = key
+        self.forget = forget
         self.committed = state
         self.tip = state
         self.in_flight = 0
@@ -73,7 +76,7 @@ class Hot(Generic[S]):
 
     def put(self, key: str, state: S) -> Copy[S]:
         """Hold a state that the database holds already."""
-        copy = self._copies[key] = Copy(key, state)
+        copy = self._copies[key] = Copy(key, state, partial(self.drop, key))
         self._copies.move_to_end(key)
         if len(self._copies) > self._limit:
             self._shrink()

@@ -6,99 +6,65 @@ outside a held connection opens a file and a thread.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Any, Protocol
+from typing import Any, Final
 
 from databases import Database
 from databases.core import Connection
 
-from server.database.statement import Statement
+from server.database.held import Held, Reading
+from server.database.postgres import AWAY
+from server.database.statement import Row, Statement
+from server.database.work import Unavailable
+from server.runtime.log import logger
 
-Row = tuple[Any, ...]
+log = logger("database")
 
-
-class Reading(Protocol):
-    """Where a statement that reads can be sent."""
-
-    async def all(self, statement: Statement, /, **given: Any) -> list[Row]:
-        """All rows."""
-        ...
-
-    async def one(self, statement: Statement, /, **given: Any) -> Row | None:
-        """The first row, None where there is none."""
-        ...
-
-
-class HeldConnection:
-    """One SQLite connection that is held for reading."""
-
-    def __init__(self, connection: Connection) -> None:
-        self._raw = connection.raw_connection
-
-    async def all(self, statement: Statement, /, **given: Any) -> list[Row]:
-        """All rows."""
-        rows = await self._raw.execute_fetchall(statement.sqlite, statement.values(given))
-        return [tuple(row) for row in rows]
-
-    async def one(self, statement: Statement, /, **given: Any) -> Row | None:
-        """The first row, None where there is none."""
-        rows = await self.all(statement, **given)
-        return rows[0] if rows else None
-
-    async def begin(self) -> None:
-        """Open a read transaction: all that is read in it is of one moment."""
-        await self._raw.execute("begin")
-
-    async def end(self) -> None:
-        """Close the read transaction, if there is one."""
-        await self._raw.rollback()
+WAIT_S: Final = 2.0
+AGAIN_S: Final = 0.25
 
 
 class Reader:
-    """The connections held for reading."""
+    """The connections held for reading. One that breaks is replaced in the background.
 
-    def __init__(self, url: str, size: int) -> None:
-        self._database = Database(url)
+    While all are broken, whoever wants to read hears so at once.
+    """
+
+    def __init__(self, url: str, hold: Callable[[Any], Held], size: int, **options: Any) -> None:
+        """`options` are the pool's."""
+        self._database = Database(url, **options)
+        self._hold = hold
         self._size = size
-        self._connections: list[Connection] = []
-        self._free: asyncio.LifoQueue[HeldConnection] = asyncio.LifoQueue()
+        self._open: dict[Held, Connection] = {}
+        self._free: asyncio.LifoQueue[Held] = asyncio.LifoQueue()
+        self._replacing: set[asyncio.Task[None]] = set()
 
     async def open(self) -> None:
-        """Open all connections."""
+        """Open all connections. Raises what the database raises."""
         await self._database.connect()
         for _ in range(self._size):
-            # A connection belongs to the task that first asks for it: each is asked for in a
-            # task of its own.
-            connection = await asyncio.create_task(self._hold())
-            self._connections.append(connection)
-            self._free.put_nowait(HeldConnection(connection))
-
-    async def _hold(self) -> Connection:
-        return await self._database.connection().__aenter__()
+            await self._add()
 
     async def close(self) -> None:
         """Close all connections. Whoever still reads gets an error."""
-        while self._connections:
-            await self._connections.pop().__aexit__(None, None, None)
-        await self._database.disconnect()
+        for task in self._replacing:
+            task.cancel()
+        await asyncio.gather(*self._replacing, return_exceptions=True)
+        for connection in self._open.values():
+            await connection.__aexit__(None, None, None)
+        self._open.clear()
+        if self._database.is_connected:
+            await self._database.disconnect()
 
     @property
     def in_use(self) -> int:
         """How many connections are reading now."""
-        return len(self._connections) - self._free.qsize()
-
-    @asynccontextmanager
-    async def _connection(self) -> AsyncIterator[HeldConnection]:
-        held = await self._free.get()
-        try:
-            yield held
-        finally:
-            self._free.put_nowait(held)
+        return len(self._open) - self._free.qsize()
 
     @asynccontextmanager
     async def moment(self) -> AsyncIterator[Reading]:
-        """Read several things as they were at one moment."""
+        """Read several things as they were at one moment. Raises Unavailable."""
         async with self._connection() as held:
             try:
                 await held.begin()
@@ -108,11 +74,58 @@ class Reader:
                 await asyncio.shield(held.end())
 
     async def all(self, statement: Statement, /, **given: Any) -> list[Row]:
-        """All rows of one statement."""
+        """All rows of one statement. Raises Unavailable."""
         async with self._connection() as held:
             return await held.all(statement, **given)
 
     async def one(self, statement: Statement, /, **given: Any) -> Row | None:
-        """The first row of one statement, None where there is none."""
+        """The first row of one statement, None where there is none. Raises Unavailable."""
         async with self._connection() as held:
             return await held.one(statement, **given)
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[Held]:
+        if not self._open:
+            raise Unavailable("it does not answer")
+        try:
+            async with asyncio.timeout(WAIT_S):
+                held = await self._free.get()
+        except TimeoutError:
+            raise Unavailable(f"no connection came free in {WAIT_S:g} s") from None
+        try:
+            yield held
+        finally:
+            if held.broken:
+                self._replace(held)
+            else:
+                self._free.put_nowait(held)
+
+    async def _add(self) -> None:
+        # A connection belongs to the task that first asks for it: each is asked for in a task of
+        # its own.
+        connection = await asyncio.create_task(self._enter())
+        held = self._hold(connection.raw_connection)
+        self._open[held] = connection
+        self._free.put_nowait(held)
+
+    async def _enter(self) -> Connection:
+        return await self._database.connection().__aenter__()
+
+    def _replace(self, held: Held) -> None:
+        held.drop()
+        task = asyncio.create_task(self._renew(self._open.pop(held)), name="reader")
+        self._replacing.add(task)
+        task.add_done_callback(self._replacing.discard)
+
+    async def _renew(self, broken: Connection) -> None:
+        """Give a broken connection back, then try until there is another."""
+        log.warning("reader_lost")
+        await broken.__aexit__(None, None, None)
+        while True:
+            try:
+                await self._add()
+            except AWAY:
+                await asyncio.sleep(AGAIN_S)
+            else:
+                log.info("reader_back")
+                return

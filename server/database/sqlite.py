@@ -12,10 +12,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
 
-from server.database import history
-from server.database.statement import Statement
-from server.database.work import ANY_NUMBER, Stale, Told
-from server.database.writer import Numbers, Outcome, Unavailable, Unit
+from server.database.statement import Row
+from server.database.steps import Numbers, steps
+from server.database.work import ANY_NUMBER, Stale, Unavailable
+from server.database.writer import Late, Outcome, Unit
 
 BUSY_TIMEOUT_MS: Final = 5000
 _OF_THE_UNIT: Final = (
@@ -34,6 +34,7 @@ class SqliteEngine:
     """The writing connection of a SQLite database."""
 
     def __init__(self, path: Path) -> None:
+        self.late: Late = lambda *_: None  # what became of a COMMIT is always known here
         self._connection = sqlite3.connect(
             path, isolation_level=None, check_same_thread=False, cached_statements=512
         )
@@ -46,6 +47,11 @@ class SqliteEngine:
         ):
             self._connection.execute(f"pragma {pragma}")
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="commit")
+
+    @property
+    def connected(self) -> bool:
+        """Always: it is a file."""
+        return True
 
     async def close(self) -> None:
         """Close the connection."""
@@ -99,39 +105,17 @@ class SqliteEngine:
         return numbers
 
     def _statements(self, unit: Unit) -> Numbers:
-        work, request = unit.work, unit.request
-        for change in work.changes:
-            self._expect(change.statement, change.values, change.rows)
-        numbers: list[int] = []
-        for told in work.told:
-            if not told.kept:
-                continue
-            if told.seq is None:
-                numbers.append(self._append_next(told))
-            else:
-                self._append(told, unit, with_request=request is not None)
-                request = None
-                numbers.append(told.seq)
-        if request is not None:
-            self._expect(history.KEEP_REPLY, (*request, unit.reply.decode(), work.at), 1)
-        return tuple(numbers)
-
-    def _append(self, told: Told, unit: Unit, *, with_request: bool) -> None:
-        who = request_id = digest = reply = None
-        if with_request and unit.request is not None:
-            who, request_id, digest = unit.request
-            reply = unit.reply.decode()
-        statement = history.OPEN_LOG if told.seq == 1 else history.APPEND
-        row = (told.room, told.seq, told.at, told.name, told.data.decode())
-        self._expect(statement, (*row, who, request_id, digest, reply), 1)
-
-    def _append_next(self, told: Told) -> int:
-        values = (told.room, told.at, told.name, told.data.decode())
-        cursor = self._connection.execute(history.APPEND_NEXT.sqlite, values)
-        (number,) = cursor.fetchone()
-        return int(number)
-
-    def _expect(self, statement: Statement, values: tuple[object, ...], rows: int) -> None:
-        touched = self._connection.execute(statement.sqlite, values).rowcount
-        if rows not in (touched, ANY_NUMBER):
-            raise Stale(f"{statement.name} touched {touched} rows, not {rows}")
+        todo = steps(unit.work, unit.reply, unit.request)
+        execute = self._connection.execute
+        row: Row | None = None
+        try:
+            while True:
+                statement, values, rows = todo.send(row)
+                cursor = execute(statement.sqlite, values)
+                row = cursor.fetchone() if statement.returning else None
+                touched = cursor.rowcount if row is None else 1
+                if rows not in (touched, ANY_NUMBER):
+                    raise Stale(f"{statement.name} touched {touched} rows, not {rows}")
+        except StopIteration as end:
+            numbers: Numbers = end.value
+            return numbers

@@ -4,15 +4,19 @@ import re
 from typing import Any, Final
 
 _PARAMETER: Final = re.compile(r"(?<!:):([a-z_][a-z0-9_]*)")
+_RETURNING: Final = re.compile(r"\breturning\b")
+
+Row = tuple[Any, ...]
 
 
 class Statement:
     """One statement of a store.
 
     `sqlite` and `postgres` are its texts with numbered places; `parameters` names these in order.
+    `returning`: whether one that changes something gives rows back.
     """
 
-    __slots__ = ("name", "parameters", "postgres", "sqlite")
+    __slots__ = ("marked", "name", "parameters", "postgres", "returning", "sqlite")
 
     def __init__(self, name: str, text: str) -> None:
         self.name = name
@@ -20,8 +24,14 @@ class Statement:
         places = {parameter: n for n, parameter in enumerate(self.parameters, 1)}
         self.sqlite = _PARAMETER.sub(lambda m: f"?{places[m[1]]}", text)
         self.postgres = _PARAMETER.sub(lambda m: f"${places[m[1]]}", text)
+        self.returning = _RETURNING.search(text) is not None
+        self.marked = (
+            f"{self.postgres}{',' if self.returning else ' returning'} ${len(places) + 1}::bigint"
+        )
+        """The text for PostgreSQL with one place more, whose value every row that it touches gives
+        back: so that the rows of many executions in one round trip can be told apart."""
 
-    def values(self, given: dict[str, Any]) -> tuple[Any, ...]:
+    def values(self, given: dict[str, Any]) -> Row:
         """The values in the order of their places. Raises KeyError where one is missing."""
         if len(given) != len(self.parameters):
             odd = set(given) ^ set(self.parameters)

@@ -59,6 +59,15 @@ room_events = Table(
     sqlite_with_rowid=False,
 )
 
+room_numbers = Table(
+    "room_numbers",
+    metadata,
+    Column("room", Text, primary_key=True),
+    Column("seq", BigInteger, nullable=False),
+    Column("first_kept", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
 kept_replies = Table(
     "kept_replies",
     metadata,
@@ -68,6 +77,7 @@ kept_replies = Table(
     Column("reply", Text, nullable=False),
     Column("at", Text, nullable=False),
     PrimaryKeyConstraint("who", "request_id"),
+    Index("ix_kept_replies_at", "at"),
     sqlite_with_rowid=False,
 )
 
@@ -163,7 +173,14 @@ battles = Table(
     Column("summary", Text, nullable=False),
     Column("state", Text, nullable=False),
     Column("state_seq", BigInteger, nullable=False),
+    Column("prune_at", BigInteger),
     Index("ix_battles_status_battle_id", "status", "battle_id"),
+    Index(
+        "ix_battles_prune_at",
+        "prune_at",
+        sqlite_where=text("prune_at is not null"),
+        postgresql_where=text("prune_at is not null"),
+    ),
 )
 
 battle_seats = Table(

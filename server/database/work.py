@@ -22,6 +22,10 @@ class Stale(Exception):
     """What the decision was made on has changed since: read again, decide again."""
 
 
+class Unavailable(Exception):
+    """The database did not answer, or did not commit: the outcome may be unknown."""
+
+
 class Change(NamedTuple):
     """A statement, its values, and the number of rows it must touch."""
 

@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Final, Protocol
 
-from server.database.work import MAX_ROWS, Request, Told, Work
+from server.database.steps import Numbers
+from server.database.work import MAX_ROWS, Request, Told, Unavailable, Work
 from server.runtime.gauges import Gauges
 from server.runtime.log import logger
 
@@ -18,16 +19,8 @@ log = logger("database")
 
 MAX_BATCH: Final = 1024
 
-Numbers = tuple[int, ...]
-"""The numbers that the kept events of a unit were given, in order."""
-
-
 Publish = Callable[[Told, int | None], None]
 """Tells a room an event of a committed unit, with its number where it is kept."""
-
-
-class Unavailable(Exception):
-    """The database did not commit, or its answer was lost: the outcome may be unknown."""
 
 
 class Unit:
@@ -56,9 +49,22 @@ class Unit:
 
 Outcome = Numbers | Exception
 
+Late = Callable[[Unit, Numbers], None]
+"""Called with a unit that was answered with Unavailable and turns out to be committed."""
+
 
 class Engine(Protocol):
-    """What carries out a batch on one kind of database."""
+    """What carries out a batch on one kind of database.
+
+    `connected`: whether the database can be reached. `late` is called before the next batch.
+    """
+
+    late: Late
+
+    @property
+    def connected(self) -> bool:
+        """Whether the database can be reached."""
+        ...
 
     async def commit(self, units: Sequence[Unit]) -> list[Outcome]:
         """Carry out all units and commit once. One outcome a unit, in order.
@@ -83,11 +89,18 @@ class Writer:
         self._wake = asyncio.Event()
         self._closing = False
         self._task: asyncio.Task[None] | None = None
+        self.failing = False
+        engine.late = self._told_late
         gauges.watch(
             "warroom_writer_queue_units",
             "Units that wait to be committed.",
             lambda: len(self._queue),
         )
+
+    @property
+    def connected(self) -> bool:
+        """Whether the database can be reached."""
+        return self._engine.connected
 
     def start(self) -> None:
         """Begin to take units."""
@@ -147,6 +160,7 @@ class Writer:
                 # Whatever it is, nobody waits for ever, and the next batch is tried.
                 log.exception("commit_failed", units=len(batch))
                 outcomes = [Unavailable(str(e))] * len(batch)
+        self.failing = all(isinstance(outcome, Unavailable) for outcome in outcomes)
         for unit, outcome in zip(batch, outcomes, strict=True):
             self._settle(unit, outcome)
 
@@ -165,6 +179,12 @@ class Writer:
         self._tell(unit.work, iter(outcome))
         if not unit.done.done():
             unit.done.set_result(None)
+
+    def _told_late(self, unit: Unit, numbers: Numbers) -> None:
+        """It was committed after all: whoever is in the room hears of it now."""
+        for copy, _ in unit.work.copies:
+            copy.forget()  # it may have been loaded anew, before this was known
+        self._tell(unit.work, iter(numbers))
 
     def _tell(self, work: Work, numbers: Iterator[int]) -> None:
         """Tell a committed unit. A fault in it keeps neither the rest nor the reply back."""

@@ -60,6 +60,7 @@ class Health:
         """All parts. Never raises."""
         components = {
             "database": await self._ask_database(),
+            "writer": self._ask_writer(),
             "websocket": Component(
                 State.UNHEALTHY if self._gateway.draining else State.HEALTHY,
                 connected_clients=len(self._gateway.presence),
@@ -68,13 +69,20 @@ class Health:
         worst = max(list(State).index(part.status) for part in components.values())
         return Report(list(State)[worst], components)
 
+    def _ask_writer(self) -> Component:
+        """With a full disk everybody can still read; with no database nobody can do a thing."""
+        writer = self._database.writer
+        if not writer.connected:
+            return Component(State.UNHEALTHY)
+        return Component(State.DEGRADED if writer.failing else State.HEALTHY)
+
     async def _ask_database(self) -> Component:
         asked = self._clock.monotonic()
         try:
             async with asyncio.timeout(DATABASE_TIMEOUT_S):
                 await answers(self._database.reader)
-        except Exception:
-            log.warning("database_unhealthy", exc_info=True)
+        except Exception as e:  # noqa: BLE001 - whatever it is, it does not answer
+            log.warning("database_unhealthy", error=f"{type(e).__name__}: {e}")
             return Component(State.UNHEALTHY)
         return Component(State.HEALTHY, round((self._clock.monotonic() - asked) * 1000, 2))
 

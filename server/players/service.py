@@ -8,11 +8,13 @@ from typing import Final
 from protocol import rooms
 from protocol.players import StaminaChanged
 from protocol.times import rfc3339
+from server.database import Unavailable
 from server.database.work import Told
 from server.gateway import Gateway
 from server.players import rules
 from server.players.store import Players
 from server.runtime.clock import Clock
+from server.runtime.services import repeat
 
 EVERY_S: Final = 0.5
 
@@ -28,9 +30,7 @@ class StaminaPush:
 
     async def run(self) -> None:
         """Tell, again and again."""
-        while True:
-            await self.tell()
-            await self._clock.sleep(EVERY_S)
+        await repeat(self.tell, EVERY_S, self._clock, Unavailable, "stamina")
 
     async def tell(self) -> None:
         """Tell everybody whose stamina is not what they were told last."""

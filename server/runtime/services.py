@@ -17,12 +17,31 @@ log = logger("services")
 MAX_CRASHES: Final = 5
 FORGET_AFTER_S: Final = 60.0
 FIRST_PAUSE_S: Final = 0.5
+PUT_OFF_S: Final = 1.0
 
 Service = Callable[[], Awaitable[None]]
 
 
 class ServiceFailed(Exception):
     """A service kept crashing."""
+
+
+async def repeat(
+    work: Service, every_s: float, clock: Clock, put_off: type[Exception], name: str
+) -> None:
+    """Do something again and again, with a pause in between.
+
+    What raises `put_off` is done the next time, not sooner than in a second; any other fault
+    ends it.
+    """
+    while True:
+        pause = every_s
+        try:
+            await work()
+        except put_off as e:
+            log.warning("put_off", service=name, error=str(e))
+            pause = max(every_s, PUT_OFF_S)
+        await clock.sleep(pause)
 
 
 async def supervise(name: str, service: Service, clock: Clock) -> None:

@@ -13,7 +13,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, create_engine, inspect
 
-from server.database.connect import MIGRATIONS, migrate, revision
+from server.database.revisions import MIGRATIONS, migrate, revision
 from server.database.tables import metadata
 
 

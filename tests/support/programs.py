@@ -2,13 +2,24 @@
 
 import os
 import shutil
+from pathlib import Path
+from typing import Final
 
 import pytest
+
+FOLDERS: Final = sorted(map(str, Path("/usr/lib/postgresql").glob("*/bin")))
+"""Where Debian puts what it leaves out of PATH."""
+
+
+def find(program: str) -> str | None:
+    """The path of a program, None where it is not installed."""
+    path = os.pathsep.join([os.environ.get("PATH", os.defpath), *FOLDERS])
+    return shutil.which(program, path=path)
 
 
 def need(program: str) -> str:
     """The path of a program. Skips the test without it; with CI=true that is a failure."""
-    if found := shutil.which(program):
+    if found := find(program):
         return found
     if os.environ.get("CI") == "true":
         pytest.fail(f"{program} is not installed")

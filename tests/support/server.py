@@ -5,7 +5,9 @@ import os
 import signal
 import sys
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
+
+from tests.support.engines import rows
 
 ROOT = Path(__file__).parents[2]
 STARTS_WITHIN_S = 30
@@ -30,6 +32,7 @@ class Server:
         self.url = ""
         self.process: asyncio.subprocess.Process | None = None
         known = {k: v for k, v in os.environ.items() if k in ("PATH", "HOME", "TMPDIR", "LANG")}
+        self._database = settings.get("DATABASE_URL", f"sqlite:///{data_dir / 'warroom.db'}")
         self._environment = {**known, **QUICK, "DATA_DIR": str(data_dir), **settings}
 
     async def start(self) -> Self:
@@ -64,6 +67,10 @@ class Server:
         output, errors = await process.communicate()
         assert process.returncode == 0, errors.decode()
         return output.decode()
+
+    async def rows(self, query: str) -> list[tuple[Any, ...]]:
+        """What a query gives, asked of the database by a connection of its own."""
+        return await rows(self._database, query)
 
     async def kill(self) -> None:
         """kill -9."""

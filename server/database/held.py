@@ -1,0 +1,124 @@
+"""A connection that is held for reading, on each kind of database."""
+
+import sqlite3
+from typing import Any, Final, Protocol
+
+from server.database.postgres import AWAY, READ_S
+from server.database.statement import Row, Statement
+from server.database.work import Unavailable
+
+
+class Reading(Protocol):
+    """Where a statement that reads can be sent."""
+
+    async def all(self, statement: Statement, /, **given: Any) -> list[Row]:
+        """All rows. Raises Unavailable."""
+        ...
+
+    async def one(self, statement: Statement, /, **given: Any) -> Row | None:
+        """The first row, None where there is none. Raises Unavailable."""
+        ...
+
+
+class Held(Reading, Protocol):
+    """A connection. `broken`: nothing more can be read over it."""
+
+    broken: bool
+
+    async def begin(self) -> None:
+        """Open a read transaction: all that is read in it is of one moment."""
+        ...
+
+    async def end(self) -> None:
+        """Close the read transaction, if there is one. Never raises."""
+        ...
+
+    def drop(self) -> None:
+        """Cut the connection off, without a word to the database."""
+        ...
+
+
+class HeldSqlite:
+    """A connection to SQLite. It never breaks: a file has nobody at the other end."""
+
+    def __init__(self, raw: Any) -> None:
+        self._raw = raw
+        self.broken = False
+
+    async def all(self, statement: Statement, /, **given: Any) -> list[Row]:
+        """All rows. Raises Unavailable."""
+        try:
+            rows = await self._raw.execute_fetchall(statement.sqlite, statement.values(given))
+        except sqlite3.OperationalError as e:
+            raise Unavailable(str(e)) from e
+        return [tuple(row) for row in rows]
+
+    async def one(self, statement: Statement, /, **given: Any) -> Row | None:
+        """The first row, None where there is none. Raises Unavailable."""
+        rows = await self.all(statement, **given)
+        return rows[0] if rows else None
+
+    async def begin(self) -> None:
+        """Open a read transaction: all that is read in it is of one moment."""
+        await self._raw.execute("begin")
+
+    async def end(self) -> None:
+        """Close the read transaction, if there is one. Never raises."""
+        await self._raw.rollback()
+
+    def drop(self) -> None:
+        """Nothing to cut off."""
+
+
+_BEGIN: Final = "begin isolation level repeatable read read only"
+
+
+class HeldPostgres:
+    """A connection to PostgreSQL. It is broken by whatever leaves its state unknown."""
+
+    def __init__(self, raw: Any) -> None:
+        self._raw = raw
+        self._in_moment = False
+        self.broken = False
+
+    async def all(self, statement: Statement, /, **given: Any) -> list[Row]:
+        """All rows. Raises Unavailable."""
+        return [
+            tuple(row) for row in await self._fetch(statement.postgres, statement.values(given))
+        ]
+
+    async def one(self, statement: Statement, /, **given: Any) -> Row | None:
+        """The first row, None where there is none. Raises Unavailable."""
+        rows = await self.all(statement, **given)
+        return rows[0] if rows else None
+
+    async def begin(self) -> None:
+        """Open a read transaction: all that is read in it is of one moment."""
+        self._in_moment = True
+        await self._fetch(_BEGIN, ())
+
+    async def end(self) -> None:
+        """Close the read transaction, if there is one. Never raises."""
+        if self._in_moment and not self.broken:
+            self._in_moment = False
+            try:
+                await self._fetch("rollback", ())
+            except Unavailable:
+                return  # it is broken, and the pool sees that
+
+    def drop(self) -> None:
+        """Cut the connection off: PostgreSQL ends what it still does for us."""
+        self._raw.terminate()
+
+    async def _fetch(self, text: str, values: Row) -> list[Any]:
+        try:
+            rows: list[Any] = await self._raw.fetch(text, *values, timeout=READ_S)
+        except AWAY as e:
+            self.broken = True
+            raise Unavailable(f"{type(e).__name__}: {e}") from e
+        except BaseException as e:
+            # A caller that was cancelled leaves a query under way. An error of the database is
+            # an answer, and nothing is open after it but what `end` closes.
+            self.broken = not isinstance(e, Exception)
+            raise
+        return rows

@@ -1,0 +1,103 @@
+"""Migrations: bringing the tables to a revision, and saying at which they are."""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final, NamedTuple, TypeVar
+
+import asyncpg
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from alembic.util import CommandError
+from sqlalchemy import Connection, create_engine, text
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.pool import NullPool
+
+from server.database.postgres import AWAY, dial
+from server.database.url import is_postgres, sqlite_path
+
+T = TypeVar("T")
+
+MIGRATIONS: Final = Path(__file__).parent / "migrations"
+NAME: Final = "warroom migration"
+_LOCK: Final = 7_217_001  # any number, as long as it is always the same
+
+
+class Revision(NamedTuple):
+    """One step in the history of the tables."""
+
+    revision: str
+    doc: str
+    current: bool
+
+
+def migrate(url: str, to: str = "head") -> None:
+    """Bring the tables to a revision, up or down. Does nothing where they are there already.
+
+    Blocks. Raises ValueError for a revision that is not known, ConnectionError where the
+    database can't be reached.
+    """
+    _with_connection(url, lambda connection: _migrate(connection, to))
+
+
+def revision(url: str) -> str | None:
+    """The revision that the tables are at. Blocks. Raises as `migrate` does."""
+    return _with_connection(url, _current)
+
+
+def revisions(url: str) -> list[Revision]:
+    """All revisions, the newest first. Blocks. Raises as `migrate` does."""
+    current = revision(url)
+    scripts = ScriptDirectory(str(MIGRATIONS)).walk_revisions()
+    return [Revision(s.revision, s.doc.strip(), s.revision == current) for s in scripts]
+
+
+def _current(connection: Connection) -> str | None:
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+def _migrate(connection: Connection, to: str) -> None:
+    if connection.dialect.name == "postgresql":
+        # Servers that start side by side: one migrates, the others wait.
+        connection.execute(text("select pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+    scripts = ScriptDirectory(str(MIGRATIONS))
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    config.attributes["connection"] = connection
+    current = _current(connection)
+    try:
+        known = [script.revision for script in scripts.walk_revisions()]
+        if current is not None and current not in known:
+            raise ValueError(f"the tables are at {current}, which this version does not know")
+        target = scripts.get_revision(to)
+        down = current is not None and known.index(target.revision) > known.index(current)
+        (command.downgrade if down else command.upgrade)(config, target.revision)
+    except CommandError as e:
+        raise ValueError(str(e)) from e
+    connection.commit()
+
+
+def _with_connection(url: str, call: Callable[[Connection], T]) -> T:
+    if is_postgres(url):
+        return asyncio.run(_with_postgres(url, call))
+    engine = create_engine(f"sqlite:///{sqlite_path(url)}", poolclass=NullPool)
+    with engine.connect() as connection:
+        return call(connection)
+
+
+async def _with_postgres(url: str, call: Callable[[Connection], T]) -> T:
+    async def open_one() -> Any:
+        return await dial(url, NAME)
+
+    engine = create_async_engine(
+        "postgresql+asyncpg://", async_creator=open_one, poolclass=NullPool
+    )
+    try:
+        async with engine.connect() as connection:
+            return await connection.run_sync(call)
+    except (*AWAY, asyncpg.InvalidAuthorizationSpecificationError) as e:
+        raise ConnectionError(f"the database can't be reached: {e}") from e
+    finally:
+        await engine.dispose()

@@ -1,0 +1,80 @@
+"""What a unit of work comes down to: statements in order, the same for every engine.
+
+A kept event is one row, numbered within its room without a gap. Where the log of a room is the
+state itself (a battle), the number comes from the decision and its predecessor must be there:
+whoever decided on an older state finds that it touches no row. Elsewhere the room has a row in
+`room_numbers` that gives the next number and holds back whoever else numbers the same room.
+"""
+
+from collections.abc import Generator
+from typing import Final
+
+from server.database.statement import Row, Statement
+from server.database.work import Change, Request, Told, Work
+
+_OPEN_LOG: Final = Statement(
+    "history.open_log",
+    "insert into room_events (room, seq, at, name, data, who, request_id, digest, reply)"
+    " select :room, cast(:seq as bigint), :at, :name, :data, :who, :request_id, :digest, :reply"
+    " where not exists (select 1 from kept_replies where who = :who and request_id = :request_id)",
+)
+_APPEND: Final = Statement(
+    "history.append",
+    "insert into room_events (room, seq, at, name, data, who, request_id, digest, reply)"
+    " select :room, cast(:seq as bigint), :at, :name, :data, :who, :request_id, :digest, :reply"
+    " where exists (select 1 from room_events"
+    "  where room = :room and seq = cast(:seq as bigint) - 1)"
+    " and not exists (select 1 from kept_replies where who = :who and request_id = :request_id)",
+)
+_NUMBER: Final = Statement(
+    "history.number",
+    "insert into room_numbers (room, seq, first_kept) values (:room, 1, 1)"
+    " on conflict (room) do update set seq = room_numbers.seq + 1"
+    " returning seq",
+)
+_APPEND_NUMBERED: Final = Statement(
+    "history.append_numbered",
+    "insert into room_events (room, seq, at, name, data) values (:room, :seq, :at, :name, :data)",
+)
+_KEEP_REPLY: Final = Statement(
+    "history.keep_reply",
+    "insert into kept_replies (who, request_id, digest, reply, at)"
+    " select :who, :request_id, :digest, :reply, :at"
+    " where not exists (select 1 from room_events where who = :who and request_id = :request_id)",
+)
+
+Numbers = tuple[int, ...]
+"""The numbers that the kept events of a unit were given, in order."""
+
+Steps = Generator[Change, Row | None, Numbers]
+"""Yields what to carry out, is sent the row that this returned (None where none), and ends with
+the numbers."""
+
+
+def steps(work: Work, reply: bytes, request: Request | None) -> Steps:
+    """All that a unit changes, then what it tells, then the reply that it keeps."""
+    for change in work.changes:  # noqa: UP028 - a list takes no rows that are sent to it
+        yield change
+    numbers: list[int] = []
+    for told in work.told:
+        if not told.kept:
+            continue
+        if told.seq is None:
+            row = yield Change(_NUMBER, (told.room,), 1)
+            assert row is not None
+            number = int(row[0])
+            yield Change(_APPEND_NUMBERED, (told.room, number, *_content(told)), 1)
+        else:
+            number = told.seq
+            asked = (None, None, None, None) if request is None else (*request, reply.decode())
+            request = None  # it stands in one row
+            statement = _OPEN_LOG if number == 1 else _APPEND
+            yield Change(statement, (told.room, number, *_content(told), *asked), 1)
+        numbers.append(number)
+    if request is not None:
+        yield Change(_KEEP_REPLY, (*request, reply.decode(), work.at), 1)
+    return tuple(numbers)
+
+
+def _content(told: Told) -> tuple[str, str, str]:
+    return told.at, told.name, told.data.decode()

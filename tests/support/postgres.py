@@ -1,0 +1,129 @@
+"""A PostgreSQL server of the tests' own."""
+
+import asyncio
+import os
+import pwd
+import shutil
+import signal
+import socket
+import tempfile
+from pathlib import Path
+from typing import Self
+
+import asyncpg
+
+from tests.support.programs import need
+
+STARTS_WITHIN_S = 60
+READY = b"ready to accept connections"
+
+
+def _account() -> str | None:
+    """The account to run as: PostgreSQL refuses to run as root."""
+    return "postgres" if os.geteuid() == 0 else None
+
+
+class Postgres:
+    """A cluster in a folder of its own, that can be stopped, killed and paused."""
+
+    def __init__(self) -> None:
+        self._folder = Path(tempfile.mkdtemp(prefix="warroom-postgres-"))
+        self._process: asyncio.subprocess.Process | None = None
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self.port: int = free.getsockname()[1]
+
+    async def create(self) -> Self:
+        """Make the cluster and start it."""
+        account = _account()
+        if account is not None:
+            os.chown(self._folder, *pwd.getpwnam(account)[2:4])
+        process = await asyncio.create_subprocess_exec(
+            *(need("initdb"), "--auth=trust", "--username=warroom", "--no-sync"),
+            *("--encoding=UTF8", "--locale=C", str(self._folder / "data")),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            user=account,
+            cwd="/",
+        )
+        output, _ = await process.communicate()
+        assert process.returncode == 0, output.decode()
+        return await self.start()
+
+    async def start(self) -> Self:
+        """Start, and wait until it takes connections."""
+        self._process = await asyncio.create_subprocess_exec(
+            *(need("postgres"), "-D", str(self._folder / "data"), "-p", str(self.port)),
+            *("-k", str(self._folder), "-c", "listen_addresses=127.0.0.1"),
+            *("-c", "max_connections=200", "-c", "lc_messages=C"),
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.PIPE,
+            user=_account(),
+            cwd="/",
+        )
+        assert self._process.stderr is not None
+        lines: list[bytes] = []
+        async with asyncio.timeout(STARTS_WITHIN_S):
+            while line := await self._process.stderr.readline():
+                lines.append(line)
+                if READY in line:
+                    self._reading = asyncio.create_task(self._process.stderr.read())
+                    return self
+        raise RuntimeError(b"".join(lines).decode())
+
+    def url(self, name: str) -> str:
+        """The address of a database."""
+        return f"postgresql://warroom@127.0.0.1:{self.port}/{name}"
+
+    async def database(self) -> str:
+        """The address of a new, empty database."""
+        connection = await asyncpg.connect(self.url("postgres"))
+        number = await connection.fetchval("select count(*) from pg_database")
+        name = f"warroom_{number}"
+        await connection.execute(f"create database {name}")
+        await connection.close()
+        return self.url(name)
+
+    async def stop(self) -> None:
+        """Stop at once: connections end, what is not committed is undone."""
+        self._signal(signal.SIGINT)
+        await self._ended()
+
+    async def kill(self) -> None:
+        """kill -9, all of its processes."""
+        for pid in self._pids():
+            os.kill(pid, signal.SIGKILL)
+        await self._ended()
+
+    def pause(self) -> None:
+        """Freeze all of its processes: connections stay, nothing is answered."""
+        for pid in self._pids():
+            os.kill(pid, signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        """End the pause."""
+        for pid in self._pids():
+            os.kill(pid, signal.SIGCONT)
+
+    async def remove(self) -> None:
+        """Stop, and leave nothing behind."""
+        if self._process is not None:
+            self.go_on()
+            await self.stop()
+        shutil.rmtree(self._folder)
+
+    def _signal(self, number: signal.Signals) -> None:
+        assert self._process is not None
+        self._process.send_signal(number)
+
+    def _pids(self) -> list[int]:
+        """The server and its children, whose number changes while we look."""
+        assert self._process is not None
+        main = self._process.pid
+        children = Path(f"/proc/{main}/task/{main}/children").read_text().split()
+        return [main, *map(int, children)]
+
+    async def _ended(self) -> None:
+        assert self._process is not None
+        await self._process.wait()
+        await self._reading
+        self._process = None
