@@ -3,6 +3,8 @@
 import sqlite3
 from typing import Any, Final, Protocol
 
+import asyncpg
+
 from server.database.postgres import AWAY, READ_S
 from server.database.statement import Row, Statement
 from server.database.work import Unavailable
@@ -108,7 +110,10 @@ class HeldPostgres:
 
     def drop(self) -> None:
         """Cut the connection off: PostgreSQL ends what it still does for us."""
-        self._raw.terminate()
+        try:
+            self._raw.terminate()
+        except asyncpg.InterfaceError:
+            return  # it was lost, and asyncpg has taken it back already
 
     async def _fetch(self, text: str, values: Row) -> list[Any]:
         try:

@@ -1,11 +1,13 @@
 """Players that fight on, and remember what they were promised."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
+from protocol.errors import MEANING, Code
 from protocol.ids import uuid7
-from tests.support.people import Person, registered
+from tests.support.people import AGAIN_MS, Person, registered
 from tests.support.server import Server
 
 Command = tuple[str, dict[str, Any]]
@@ -19,6 +21,8 @@ class Fighter:
         self.acked: dict[str, tuple[Command, Any]] = {}
         self.seen: dict[tuple[str, int], tuple[str, Any]] = {}
         self.pending: Command | None = None
+        self.slowest_s = 0.0
+        self.put_off = 0
         self._on_ack = on_ack
         self._battle_id: str | None = None
 
@@ -46,7 +50,7 @@ class Fighter:
             if name == "battles.join" and answer["ok"]:
                 self._battle_id = fields["battle_id"]
         if self._battle_id is not None:
-            await self.person.ok("rooms.join", room=f"battle:{self._battle_id}")
+            await self._ok("rooms.join", room=f"battle:{self._battle_id}")
 
     def remember(self) -> None:
         """Keep what was told: the same number must always say the same."""
@@ -61,30 +65,47 @@ class Fighter:
 
     async def _send(self, name: str, fields: dict[str, Any]) -> dict[str, Any]:
         self.pending = (name, fields)
-        answer = await self.person.patiently(name, **fields)
+        answer = await self._persistently(name, **fields)
         self.pending = None
         if answer["ok"]:
             self.acked[fields["request_id"]] = ((name, fields), answer["data"])
             self._on_ack()
         return answer
 
+    async def _persistently(self, name: str, **fields: Any) -> dict[str, Any]:
+        """Ask until there is an answer that stands."""
+        clock = asyncio.get_running_loop().time
+        while True:
+            asked = clock()
+            answer = await self.person.patiently(name, **fields)
+            self.slowest_s = max(self.slowest_s, clock() - asked)
+            if answer["ok"] or not MEANING[Code(answer["error"]["code"])][1]:
+                return answer
+            self.put_off += 1
+            await asyncio.sleep(AGAIN_MS / 1000)
+
+    async def _ok(self, name: str, **fields: Any) -> Any:
+        answer = await self._persistently(name, **fields)
+        assert answer["ok"], answer
+        return answer["data"]
+
     async def _find_battle(self) -> None:
         for status in ("in_progress", "waiting"):
-            page = await self.person.ok("battles.list", status=status)
+            page = await self._ok("battles.list", status=status)
             for battle in page["items"]:
                 if battle["difficulty"] == "easy" and battle["players"] < battle["max_players"]:
                     battle_id = battle["battle_id"]
-                    await self.person.ok("rooms.join", room=f"battle:{battle_id}")
+                    await self._ok("rooms.join", room=f"battle:{battle_id}")
                     answer = await self._do("battles.join", battle_id=battle_id)
                     if answer["ok"]:
                         self._battle_id = battle_id
                         return
 
     async def _fight_on(self, battle_id: str) -> None:
-        battle = await self.person.ok("battles.get", battle_id=battle_id)
+        battle = await self._ok("battles.get", battle_id=battle_id)
         if battle["status"] == "completed":
             await self._do("battles.claim", battle_id=battle_id)
-            await self.person.ok("rooms.leave", room=f"battle:{battle_id}")
+            await self._ok("rooms.leave", room=f"battle:{battle_id}")
             self._battle_id = None
             return
         for enemy in battle["enemies"]:
@@ -100,6 +121,7 @@ class Band:
         self.fighters: list[Fighter] = []
         self._acks = 0
         self._more = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
 
     async def gather(self, server: Server, size: int) -> None:
         """Register so many."""
@@ -111,25 +133,38 @@ class Band:
         self._acks += 1
         self._more.set()
 
+    @asynccontextmanager
+    async def fighting(self) -> AsyncIterator[None]:
+        """All fight meanwhile, and are cut off at the end."""
+        self._tasks = [asyncio.create_task(fighter.fight()) for fighter in self.fighters]
+        try:
+            yield
+        finally:
+            ending = set(self._tasks)
+            while ending:
+                # Python 3.11 loses a cancel that meets the end of a `wait_for`.
+                for task in ending:
+                    task.cancel()
+                _, ending = await asyncio.wait(ending, timeout=1)
+
+    async def acks(self, number: int) -> None:
+        """Wait until so many more promises were made."""
+        self._acks = 0
+        async with asyncio.timeout(60):
+            while self._acks < number:
+                self._more.clear()
+                waiting = asyncio.create_task(self._more.wait())
+                done, _ = await asyncio.wait(
+                    {waiting, *self._tasks}, return_when=asyncio.FIRST_COMPLETED
+                )
+                for task in done - {waiting}:
+                    task.result()  # a fighter only ends by a fault
+
     async def fight_until(self, acks: int, then: Callable[[], Any]) -> None:
         """Fight until so many promises were made, do something, and be cut off."""
-        self._acks = 0
-        tasks = [asyncio.create_task(fighter.fight()) for fighter in self.fighters]
-        try:
-            async with asyncio.timeout(60):
-                while self._acks < acks:
-                    self._more.clear()
-                    waiting = asyncio.create_task(self._more.wait())
-                    done, _ = await asyncio.wait(
-                        {waiting, *tasks}, return_when=asyncio.FIRST_COMPLETED
-                    )
-                    for task in done - {waiting}:
-                        task.result()  # a fighter only ends by a fault
+        async with self.fighting():
+            await self.acks(acks)
             await then()
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
 
     async def settle(self) -> None:
         """Come back, and find out what became of what was under way."""

@@ -13,6 +13,7 @@ from tests.support.server import Server
 
 PASSWORD = "correct horse"
 ANSWERS_WITHIN_S = 10
+AGAIN_MS = 100
 
 
 class Person:

@@ -94,12 +94,12 @@ class Postgres:
             os.kill(pid, signal.SIGKILL)
         await self._ended()
 
-    def pause(self) -> None:
+    async def pause(self) -> None:
         """Freeze all of its processes: connections stay, nothing is answered."""
         for pid in self._pids():
             os.kill(pid, signal.SIGSTOP)
 
-    def go_on(self) -> None:
+    async def go_on(self) -> None:
         """End the pause."""
         for pid in self._pids():
             os.kill(pid, signal.SIGCONT)
@@ -107,7 +107,7 @@ class Postgres:
     async def remove(self) -> None:
         """Stop, and leave nothing behind."""
         if self._process is not None:
-            self.go_on()
+            await self.go_on()
             await self.stop()
         shutil.rmtree(self._folder)
 
