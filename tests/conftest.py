@@ -19,7 +19,7 @@ async def postgres() -> AsyncIterator[Postgres | None]:
     if find("postgres") is None:
         yield None
         return
-    created = await Postgres().create()
+    created = await Postgres(durable=False).create()
     yield created
     await created.remove()
 

@@ -14,6 +14,7 @@ then.
 
 import asyncio
 import time
+from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
@@ -22,7 +23,7 @@ import asyncpg
 from protocol.ids import uuid7
 from server.database.hot import Copy
 from server.database.statement import Row, Statement
-from server.database.steps import Numbers, Steps, steps
+from server.database.steps import NUMBER, Numbers, Steps, steps
 from server.database.work import ANY_NUMBER, Change, Stale, Unavailable
 from server.database.writer import Late, Outcome, Unit
 from server.runtime.log import logger
@@ -43,6 +44,7 @@ AWAY: Final = (
     asyncpg.InsufficientResourcesError,
     asyncpg.OperatorInterventionError,
     asyncpg.PostgresSystemError,
+    asyncpg.InvalidTransactionStateError,  # such as: this is a standby now, and only reads
 )
 """What says that the database can't be asked now, and says nothing of what it was asked."""
 
@@ -68,6 +70,8 @@ _CHANGED: Final = (
 _UNFIT: Final = (ValueError, TypeError, OverflowError)
 """A value that can't be encoded."""
 
+Taken = dict[Unit, deque[Row]]
+"""The numbers that units were given, in the form that `steps` is sent them."""
 CarryOut = Callable[[Sequence[Unit]], Awaitable[list[Outcome]]]
 
 
@@ -171,8 +175,7 @@ class PostgresEngine:
         except BaseException as e:
             if isinstance(e, asyncpg.PostgresError) and not connection.is_closed():
                 self._unknown = None  # this is an answer: it was not committed
-            else:
-                self._lose()
+            await self._roll_back(e)
             raise
         self._unknown = None
         if answer != "COMMIT":
@@ -196,8 +199,10 @@ class PostgresEngine:
             unit: Stale("what it was decided on has fallen") for unit in units if unit.fallen
         }
         try:
-            for wave in _waves(unit for unit in units if unit not in outcomes):
-                numbers = await self._side_by_side(wave)
+            live = [unit for unit in units if unit not in outcomes]
+            taken = await self._take_numbers(live)
+            for wave in _waves(live):
+                numbers = await self._side_by_side(wave, taken)
                 outcomes.update(zip(wave, numbers, strict=True))
         except (Stale, *_UNFIT) as e:
             raise _Apart from e
@@ -217,7 +222,7 @@ class PostgresEngine:
         execute = self._connection.execute
         await execute("savepoint unit", timeout=STEP_S)
         try:
-            (numbers,) = await self._side_by_side([unit])
+            (numbers,) = await self._side_by_side([unit], await self._take_numbers([unit]))
         except (Stale, *_UNFIT, asyncpg.PostgresError) as e:
             if isinstance(e, AWAY) and not isinstance(e, ValueError):
                 raise
@@ -227,7 +232,25 @@ class PostgresEngine:
         await execute("release unit", timeout=STEP_S)
         return numbers
 
-    async def _side_by_side(self, units: Sequence[Unit]) -> list[Numbers]:
+    async def _take_numbers(self, units: Sequence[Unit]) -> Taken:
+        """Numbers for what units tell, in the order of the units: so they are published too.
+
+        Rooms are taken in the order of their names, so that no two processes wait for each other.
+        """
+        wanted = {unit: _numbered(unit) for unit in units}
+        counts = Counter(room for numbered in wanted.values() for room in numbered)
+        sent = [(room, counts[room], place) for place, room in enumerate(sorted(counts))]
+        rows = await self._run(NUMBER, sent) if sent else []
+        following = {sent[row[1]][0]: row[0] - sent[row[1]][1] for row in rows}
+        taken: Taken = {}
+        for unit, numbered in wanted.items():
+            taken[unit] = deque()
+            for room in numbered:
+                following[room] += 1
+                taken[unit].append((following[room],))
+        return taken
+
+    async def _side_by_side(self, units: Sequence[Unit], taken: Taken) -> list[Numbers]:
         """Units that may be mixed: their steps that are the same statement in one round trip.
 
         Raises Stale where a step touches another number of rows than it must.
@@ -238,6 +261,8 @@ class PostgresEngine:
         def advance(place: int, todo: Steps, row: Row | None) -> None:
             try:
                 change = todo.send(row)
+                while change.statement is NUMBER:
+                    change = todo.send(taken[units[place]].popleft())
             except StopIteration as end:
                 numbers[place] = end.value
             else:
@@ -305,6 +330,11 @@ class PostgresEngine:
         for unit, outcome in zip(batch.units, batch.outcomes, strict=True):
             if committed and not isinstance(outcome, Exception):
                 self.late(unit, outcome)
+
+
+def _numbered(unit: Unit) -> list[str]:
+    """The rooms of the events that the database numbers, in order."""
+    return [told.room for told in unit.work.told if told.kept and told.seq is None]
 
 
 def _waves(units: Iterable[Unit]) -> list[list[Unit]]:

@@ -28,7 +28,7 @@ AGAIN_S: Final = 0.25
 class Reader:
     """The connections held for reading. One that breaks is replaced in the background.
 
-    While all are broken, whoever wants to read hears so at once.
+    While none can be had, whoever wants to read hears so at once.
     """
 
     def __init__(self, url: str, hold: Callable[[Any], Held], size: int, **options: Any) -> None:
@@ -39,6 +39,7 @@ class Reader:
         self._open: dict[Held, Connection] = {}
         self._free: asyncio.LifoQueue[Held] = asyncio.LifoQueue()
         self._replacing: set[asyncio.Task[None]] = set()
+        self._away = False
 
     async def open(self) -> None:
         """Open all connections. Raises what the database raises."""
@@ -85,7 +86,7 @@ class Reader:
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[Held]:
-        if not self._open:
+        if self._away and not self._open:
             raise Unavailable("it does not answer")
         try:
             async with asyncio.timeout(WAIT_S):
@@ -106,6 +107,7 @@ class Reader:
         connection = await asyncio.create_task(self._enter())
         held = self._hold(connection.raw_connection)
         self._open[held] = connection
+        self._away = False
         self._free.put_nowait(held)
 
     async def _enter(self) -> Connection:
@@ -125,6 +127,7 @@ class Reader:
             try:
                 await self._add()
             except AWAY:
+                self._away = True
                 await asyncio.sleep(AGAIN_S)
             else:
                 log.info("reader_back")

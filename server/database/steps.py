@@ -26,12 +26,14 @@ _APPEND: Final = Statement(
     "  where room = :room and seq = cast(:seq as bigint) - 1)"
     " and not exists (select 1 from kept_replies where who = :who and request_id = :request_id)",
 )
-_NUMBER: Final = Statement(
+NUMBER: Final = Statement(
     "history.number",
-    "insert into room_numbers (room, seq, first_kept) values (:room, 1, 1)"
-    " on conflict (room) do update set seq = room_numbers.seq + 1"
+    "insert into room_numbers (room, seq, first_kept) values (:room, :count, 1)"
+    " on conflict (room) do update set seq = room_numbers.seq + :count"
     " returning seq",
 )
+"""Takes the next numbers of a room, so many at once. Returns the last of them."""
+
 _APPEND_NUMBERED: Final = Statement(
     "history.append_numbered",
     "insert into room_events (room, seq, at, name, data) values (:room, :seq, :at, :name, :data)",
@@ -60,7 +62,7 @@ def steps(work: Work, reply: bytes, request: Request | None) -> Steps:
         if not told.kept:
             continue
         if told.seq is None:
-            row = yield Change(_NUMBER, (told.room,), 1)
+            row = yield Change(NUMBER, (told.room, 1), 1)
             assert row is not None
             number = int(row[0])
             yield Change(_APPEND_NUMBERED, (told.room, number, *_content(told)), 1)

@@ -3,13 +3,14 @@
 import asyncio
 import sqlite3
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 from protocol.battle_events import Closed, RewardClaimed
 from protocol.battles import Status
 from protocol.ids import uuid7
 from server.database import Database, Request, Statement, Unavailable, Work, connect, migrate
+from server.database.sqlite import SqliteEngine
+from server.database.url import sqlite_path
 from server.database.work import Told
 from server.database.writer import Outcome, Unit
 from server.runtime.gauges import Gauges
@@ -20,16 +21,19 @@ POOL = "battles"
 PUT = Statement("test.put", "insert into facts (name, value) values (:name, :value)")
 SET = Statement("test.set", "update facts set value = :value where name = :name and value = :was")
 GET = Statement("test.get", "select value from facts where name = :name")
-ALL = Statement("test.all", "select name, value from facts where name <> 'epoch' order by name")
+ALL = Statement(
+    "test.all",
+    "select name, value from facts where name <> 'epoch' and name not like 'warroom writer %'"
+    " order by name",
+)
 SEQS = Statement("test.seqs", "select seq, data from room_events where room = :room order by seq")
 
 
 class Bench:
     """A database with the events that it published."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.url = f"sqlite:///{path}"
+    def __init__(self, url: str) -> None:
+        self.url = url
         self.published: list[tuple[Told, int | None]] = []
         self.on_publish: Callable[[], None] = lambda: None
         self.db: Database
@@ -51,8 +55,8 @@ class Bench:
         return self.db.writer.submit(work, reply, request)
 
     def outsider(self) -> sqlite3.Connection:
-        """A connection of another process."""
-        return sqlite3.connect(self.path, isolation_level=None, timeout=0)
+        """A connection of another process to a SQLite database."""
+        return sqlite3.connect(sqlite_path(self.url), isolation_level=None, timeout=0)
 
     async def facts(self) -> dict[str, str]:
         """What the units wrote."""
@@ -101,14 +105,58 @@ class HeldCommit:
         return getattr(self._connection, name)
 
     def commit(self) -> None:
-        """Called in the commit thread: wait until let go."""
+        """SQLite's, called in the commit thread: wait until let go."""
         self._loop.call_soon_threadsafe(self.reached.set)
         asyncio.run_coroutine_threadsafe(self._go.wait(), self._loop).result()
         self._connection.commit()
 
+    def execute(self, text: str, *given: Any, **options: Any) -> Any:
+        """SQLite's, which passes, and PostgreSQL's."""
+        if text != "commit":
+            return self._connection.execute(text, *given, **options)
+        return self._wait_and_commit(**options)
+
+    async def _wait_and_commit(self, **options: Any) -> Any:
+        self.reached.set()
+        await self._go.wait()
+        return await self._connection.execute("commit", **options)
+
     def let_go(self) -> None:
         """Commit now and ever after."""
         self._go.set()
+
+
+class NoCommit:
+    """Meanwhile the database refuses to commit, though every statement goes well."""
+
+    def __init__(self, bench: Bench) -> None:
+        self._engine: Any = bench.db.writer._engine
+        self._connection = self._engine._connection
+
+    def __enter__(self) -> None:
+        if isinstance(self._engine, SqliteEngine):
+            self._connection.execute("pragma query_only = 1")
+        else:
+            self._engine._connection = self
+
+    def __exit__(self, *_: object) -> None:
+        if isinstance(self._engine, SqliteEngine):
+            self._connection.execute("pragma query_only = 0")
+        else:
+            self._engine._connection = self._connection
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._connection, name)
+
+    async def execute(self, text: str, **options: Any) -> Any:
+        """PostgreSQL's: what is due at COMMIT fails."""
+        if text == "commit":
+            await self._connection.execute(
+                "create temporary table twice (n int primary key"
+                " deferrable initially deferred) on commit drop"
+            )
+            await self._connection.execute("insert into twice values (1), (1)")
+        return await self._connection.execute(text, **options)
 
 
 def put(name: str, value: str = "1") -> Work:
@@ -151,6 +199,7 @@ __all__ = [
     "Bench",
     "HeldCommit",
     "HeldEngine",
+    "NoCommit",
     "Request",
     "Unavailable",
     "claimed",

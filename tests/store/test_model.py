@@ -1,15 +1,19 @@
 """Whatever units come in whatever batches, the database ends as a simple model says."""
 
 import asyncio
+from contextlib import nullcontext
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from server.database import Copy, Request, Stale, Unavailable, Work
-from tests.store.bench import AT, POOL, SET, Bench, closed, outcome, put
+from tests.store.bench import AT, POOL, SET, Bench, NoCommit, closed, outcome, put
+from tests.support.engines import ENGINES, database
+from tests.support.postgres import Postgres
 
 NAMES = "abc"
 
@@ -78,9 +82,9 @@ def work_of(unit: Planned, copies: dict[str, Copy[int]]) -> Work:
     return work
 
 
-async def run(plan: list[Planned], path: Path) -> None:
+async def run(plan: list[Planned], url: str) -> None:
     """Carry a plan out, batch by batch, and compare."""
-    bench = await Bench(path).open(readers=1)
+    bench = await Bench(url).open(readers=1)
     try:
         for name in NAMES:
             await bench.submit(put(name, "0"))
@@ -105,28 +109,30 @@ async def carry_out(
     bench: Bench, model: Model, copies: dict[str, Copy[int]], batch: list[Planned]
 ) -> None:
     """One batch, whose COMMIT may fail."""
-    engine = bench.db.writer._engine
     commit_fails = batch[-1].commit_fails
-    if commit_fails:
-        engine._connection.execute("pragma query_only = 1")
-    futures = [
-        bench.submit(
-            work_of(unit, copies),
-            Request("alice", unit.request_id, "d") if unit.request_id else None,
-        )
-        for unit in batch
-    ]
-    ends = [await outcome(future) for future in futures]
-    if commit_fails:
-        engine._connection.execute("pragma query_only = 0")
+    with NoCommit(bench) if commit_fails else nullcontext():
+        futures = [
+            bench.submit(
+                work_of(unit, copies),
+                Request("alice", unit.request_id, "d") if unit.request_id else None,
+            )
+            for unit in batch
+        ]
+        ends = [await outcome(future) for future in futures]
     assert ends == model.batch(batch, commit_fails=commit_fails)
     for name, copy in copies.items():
         if not copy.broken:
             assert copy.committed == copy.tip == model.facts[name]
 
 
-@settings(max_examples=60, deadline=None)
-@given(st.lists(planned, max_size=25))
-def test_units_in_batches_end_as_the_model_says(plan: list[Planned]) -> None:
+@pytest.mark.parametrize("kind", ENGINES)
+@settings(max_examples=40, deadline=None)
+@given(plan=st.lists(planned, max_size=25))
+def test_units_in_batches_end_as_the_model_says(
+    kind: str, postgres: Postgres | None, plan: list[Planned]
+) -> None:
+    async def run_in(folder: str) -> None:
+        await run(plan, await database(kind, postgres, Path(folder) / "test.db"))
+
     with TemporaryDirectory() as folder:
-        asyncio.run(run(plan, Path(folder) / "test.db"))
+        asyncio.run(run_in(folder))

@@ -6,6 +6,10 @@ import pytest
 
 from server.database import Statement
 from tests.store.bench import GET, Bench, move, put
+from tests.support.engines import on_both_engines
+
+pytestmark = on_both_engines
+
 
 READERS = 2  # as many as `bench` has
 

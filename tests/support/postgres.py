@@ -26,7 +26,9 @@ def _account() -> str | None:
 class Postgres:
     """A cluster in a folder of its own, that can be stopped, killed and paused."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, durable: bool = True) -> None:
+        """Where it is never killed it need not be durable, and new databases come fast."""
+        self._durable = durable
         self._folder = Path(tempfile.mkdtemp(prefix="warroom-postgres-"))
         self._process: asyncio.subprocess.Process | None = None
         with socket.create_server(("127.0.0.1", 0)) as free:
@@ -55,6 +57,7 @@ class Postgres:
             *(need("postgres"), "-D", str(self._folder / "data"), "-p", str(self.port)),
             *("-k", str(self._folder), "-c", "listen_addresses=127.0.0.1"),
             *("-c", "max_connections=200", "-c", "lc_messages=C"),
+            *("-c", f"fsync={'on' if self._durable else 'off'}"),
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.PIPE,
             user=_account(),
