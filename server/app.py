@@ -24,6 +24,7 @@ from server.battles.rooms import BattleRoom, PoolRoom
 from server.battles.service import BattleService
 from server.battles.store import Battles
 from server.config import Settings
+from server.database import Unavailable
 from server.gateway import Gateway, Identity, Parts, unhandled
 from server.gateway import handlers as gateway_handlers
 from server.gateway.socketio import Server as SocketIOServer
@@ -35,7 +36,7 @@ from server.rest import EXCEPTION_HANDLERS, SecurityHeaders
 from server.runtime.clock import Clock, SystemClock
 from server.runtime.gauges import Gauges
 from server.runtime.log import logger
-from server.runtime.services import Service, run_all
+from server.runtime.services import Service, repeat, run_all
 from server.users import Users
 
 log = logger("app")
@@ -80,7 +81,11 @@ class App:
         gateway.rooms.add("battles", PoolRoom(self.battles))
         gateway.rooms.add("battle", BattleRoom(self.battles))
         self._battle_service = BattleService(self.battles, gateway, clock)
+        self.pruning = database.Pruning(
+            db, settings.history_events, round(settings.history_s * 1000)
+        )
         self.services: dict[str, Service] = {
+            "pruning": self._prune,
             "writer": db.writer.watch,
             "battles": self._battle_service.run,
             "battle pool": self._battle_service.keep_pool,
@@ -110,6 +115,16 @@ class App:
         scheme = environ["wsgi.url_scheme"]
         own = f"{scheme}://{environ.get('HTTP_HOST', '')}"
         return origin == own or origin in self.settings.cors_origins
+
+    async def _prune(self) -> None:
+        await repeat(self.prune, database.PRUNE_EVERY_S, self.clock, Unavailable, "pruning")
+
+    async def prune(self) -> None:
+        """Let go of all that has aged. Raises Unavailable."""
+        now = self.clock.now_ms()
+        await self.pruning.prune(now)
+        await self.battles.prune(self.pruning, now)
+        await self.auth.prune(now)
 
     async def start(self) -> None:
         """Take up what is open from the time before."""

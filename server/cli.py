@@ -12,6 +12,7 @@ from typing import Final
 from protocol.permissions import SCOPES, Role
 from server.app import App, opened, serve
 from server.config import ConfigError, Settings, load
+from server.database import migrate, revisions
 from server.runtime.log import configure
 from server.runtime.services import ServiceFailed
 from server.users import Users
@@ -58,6 +59,16 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--host", help="address to listen on (HOST)")
     run.add_argument("--port", help="port to listen on (PORT)")
     run.set_defaults(run=_run)
+    tables = commands.add_parser("migrate", help="bring the tables of the database up to date")
+    which = tables.add_mutually_exclusive_group()
+    which.add_argument(
+        "--to",
+        metavar="REVISION",
+        default="head",
+        help="up or down to a revision; the newest without",
+    )
+    which.add_argument("--history", action="store_true", help="only show the revisions")
+    tables.set_defaults(run=_migrate)
     key = commands.add_parser("service-key", help="keys of services that connect")
     actions = key.add_subparsers(required=True, metavar="ACTION")
     add = actions.add_parser("add", help="make a key; it is shown once")
@@ -85,6 +96,15 @@ async def _run(settings: Settings, _: argparse.Namespace) -> None:
         print(f"  Register there, or log in as admin{_how(password, settings)}\n", flush=True)
 
     await serve(settings, prepare, ready)
+
+
+async def _migrate(settings: Settings, arguments: argparse.Namespace) -> None:
+    url = settings.database
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    if not arguments.history:
+        await asyncio.to_thread(migrate, url, arguments.to)
+    for revision in await asyncio.to_thread(revisions, url):
+        print(f"{'*' if revision.current else ' '} {revision.revision}  {revision.doc}")
 
 
 async def _add_service_key(settings: Settings, arguments: argparse.Namespace) -> None:

@@ -122,6 +122,12 @@ class Settings:
         secret=True,
     )
     db_pool_size: int = _setting(_integer(1, 100), 4, "connections held for reading")
+    history_events: int = _setting(
+        _integer(1, 1_000_000), 1000, "newest events that stay in the history of a room"
+    )
+    history_s: float = _setting(
+        _number(0, 604_800), 600.0, "how long younger ones stay beside them, seconds"
+    )
     stamina_regen_interval: float = _setting(
         _number(0.05, 3600), 10.0, "how often stamina grows, seconds"
     )

@@ -22,6 +22,8 @@ REUSE_GRACE_MS: Final = 10_000
 """A refresh token may be used again so soon, while what it was traded for is not used: the reply
 may have been lost."""
 
+MAX_PRUNED: Final = 500
+
 AtRegistration = Callable[[Work, User, int], None]
 """What else a registration makes, in the same unit: given the work, the person, the time."""
 
@@ -201,6 +203,13 @@ class Auth:
         except Stale:
             raise ValueError(f"there is a service key named {name} already") from None
         return key
+
+    async def prune(self, now: int) -> None:
+        """Delete refresh tokens that have expired. Raises Unavailable."""
+        while await self._logins.any_expired(now):
+            work, _ = self._work()
+            self._logins.delete_expired(work, now, MAX_PRUNED)
+            await self._database.writer.submit(work, b"", None)
 
     def _work(self) -> tuple[Work, int]:
         now = self._clock.now_ms()

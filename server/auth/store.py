@@ -29,6 +29,14 @@ _ALIVE: Final = Statement(
     " where t.family = :family and t.user_id = :user_id and t.revoked = false"
     " and u.disabled = false and u.role = :role limit 1",
 )
+_EXPIRED: Final = Statement(
+    "auth.expired_refresh_token", "select 1 from refresh_tokens where expires_at <= :now limit 1"
+)
+_DELETE_EXPIRED: Final = Statement(
+    "auth.delete_expired_refresh_tokens",
+    "delete from refresh_tokens where token_hash in (select token_hash from refresh_tokens"
+    " where expires_at <= :now order by expires_at limit :most)",
+)
 _ADD_KEY: Final = Statement(
     "auth.add_service_key",
     "insert into service_keys (id, name, key_hash, scopes, created_at, revoked)"
@@ -90,6 +98,15 @@ class Logins:
         """Whether a log-in still holds, with the role that its token names."""
         found = await self._reader.one(_ALIVE, family=session, user_id=user_id, role=role)
         return found is not None
+
+    async def any_expired(self, now_ms: int) -> bool:
+        """Whether there are refresh tokens that nobody can use any more."""
+        return await self._reader.one(_EXPIRED, now=now_ms) is not None
+
+    @staticmethod
+    def delete_expired(work: Work, now_ms: int, most: int) -> None:
+        """Delete so many of them."""
+        work.change(_DELETE_EXPIRED, rows=ANY_NUMBER, now=now_ms, most=most)
 
     async def find_key(self, key: str) -> ServiceKey | None:
         """The service key."""

@@ -32,18 +32,31 @@ from protocol.times import rfc3339
 from server.battles import rules, schedule
 from server.battles.rolls import Rolls
 from server.battles.state import apply, fold, is_over, summary
-from server.database import ANY_NUMBER, Copy, Database, Hot, Row, Stale, Statement, Work
+from server.database import (
+    ANY_NUMBER,
+    REPLIES_KEPT_MS,
+    Copy,
+    Database,
+    Hot,
+    Pruning,
+    Row,
+    Stale,
+    Statement,
+    Work,
+)
 from server.database.history import Kept, after, bounds
 
 MAX_HOT: Final = 5_000
 SNAPSHOT_EVERY: Final = 100
+MAX_PRUNED: Final = 100
+PRUNE_AGAIN_MS: Final = 3_600_000
 MAX_DECISIONS: Final = 5
 FIRST_CURSOR: Final = "g"  # sorts after every id, in every collation
 
 _INSERT: Final = Statement(
     "battles.insert",
-    "insert into battles (battle_id, status, seed, summary, state, state_seq)"
-    " values (:battle_id, :status, :seed, :summary, :state, :state_seq)",
+    "insert into battles (battle_id, status, seed, summary, state, state_seq, prune_at)"
+    " values (:battle_id, :status, :seed, :summary, :state, :state_seq, :prune_at)",
 )
 _LOAD: Final = Statement(
     "battles.load", "select seed, state, state_seq from battles where battle_id = :battle_id"
@@ -62,6 +75,14 @@ _PAGE: Final = Statement(
     "battles.page",
     "select battle_id, summary from battles where status = :status and battle_id < :cursor"
     " order by battle_id desc limit :places",
+)
+_AGED: Final = Statement(
+    "battles.aged",
+    "select battle_id, status, state_seq from battles where prune_at <= :now"
+    " order by prune_at limit :most",
+)
+_PRUNED: Final = Statement(
+    "battles.pruned", "update battles set prune_at = :prune_at where battle_id = :battle_id"
 )
 _SIT: Final = Statement(
     "battles.sit",
@@ -205,11 +226,27 @@ class Battles:
             summary=codec.encode(summary(battle)).decode(),
             state=codec.encode(battle).decode(),
             state_seq=battle.seq,
+            prune_at=now + REPLIES_KEPT_MS,
         )
         work.tell(created, seq=battle.seq)
         work.tell(Offered(battle=summary(battle)))
         work.then(lambda: self.waiting.update({battle_id: summary(battle)}))
         await self._database.writer.submit(work, b"", None)
+
+    async def prune(self, pruning: Pruning, now: int) -> None:
+        """Prune the logs that have aged, below the snapshots of their battles.
+
+        Raises Unavailable; the rest is then for the next time.
+        """
+        rows = await self._database.reader.all(_AGED, now=now, most=MAX_PRUNED)
+        for battle_id, status, state_seq in rows:
+            ended = status in (Status.COMPLETED, Status.ABANDONED)
+            stop = state_seq if ended else state_seq - pruning.events
+            more = await pruning.prune_log(rooms.battle(battle_id), stop, now)
+            again = now + PRUNE_AGAIN_MS if more or not ended else None
+            work = Work(rfc3339(now))
+            work.change(_PRUNED, battle_id=battle_id, prune_at=again)
+            await self._database.writer.submit(work, b"", None)
 
     def record(self, work: Work, copy: Copy[Hosted], events: rules.Events) -> Battle:
         """Add events to a battle's log, and all that follows from them. Returns it as it will be.

@@ -3,6 +3,7 @@
 from server.database.connect import Database, connect
 from server.database.held import Reading
 from server.database.hot import Copy, Hot
+from server.database.pruning import PRUNE_EVERY_S, REPLIES_KEPT_MS, Pruning
 from server.database.reader import Reader
 from server.database.revisions import migrate, revisions
 from server.database.statement import Row, Statement
@@ -11,9 +12,12 @@ from server.database.work import ANY_NUMBER, Request, Stale, Unavailable, Work
 
 __all__ = [
     "ANY_NUMBER",
+    "PRUNE_EVERY_S",
+    "REPLIES_KEPT_MS",
     "Copy",
     "Database",
     "Hot",
+    "Pruning",
     "Reader",
     "Reading",
     "Request",

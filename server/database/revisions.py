@@ -39,12 +39,12 @@ def migrate(url: str, to: str = "head") -> None:
     Blocks. Raises ValueError for a revision that is not known, ConnectionError where the
     database can't be reached.
     """
-    _with_connection(url, lambda connection: _migrate(connection, to))
+    with_connection(url, lambda connection: _migrate(connection, to))
 
 
 def revision(url: str) -> str | None:
     """The revision that the tables are at. Blocks. Raises as `migrate` does."""
-    return _with_connection(url, _current)
+    return with_connection(url, _current)
 
 
 def revisions(url: str) -> list[Revision]:
@@ -71,7 +71,9 @@ def _migrate(connection: Connection, to: str) -> None:
         known = [script.revision for script in scripts.walk_revisions()]
         if current is not None and current not in known:
             raise ValueError(f"the tables are at {current}, which this version does not know")
-        target = scripts.get_revision(to)
+        target = scripts.get_revision(to or "base")
+        if target is None:
+            raise ValueError(f"{to!r} would delete all tables")
         down = current is not None and known.index(target.revision) > known.index(current)
         (command.downgrade if down else command.upgrade)(config, target.revision)
     except CommandError as e:
@@ -79,7 +81,8 @@ def _migrate(connection: Connection, to: str) -> None:
     connection.commit()
 
 
-def _with_connection(url: str, call: Callable[[Connection], T]) -> T:
+def with_connection(url: str, call: Callable[[Connection], T]) -> T:
+    """What a call gives, done over a connection of its own. Blocks. Raises ConnectionError."""
     if is_postgres(url):
         return asyncio.run(_with_postgres(url, call))
     engine = create_engine(f"sqlite:///{sqlite_path(url)}", poolclass=NullPool)

@@ -6,21 +6,28 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.engines import database, on_both_engines
 from tests.support.people import connected
+from tests.support.postgres import Postgres
 from tests.support.server import ROOT, Server
 
 
 async def run(*arguments: str, **environment: str) -> tuple[int | None, str]:
+    code, _, errors = await command("run", *arguments, **environment)
+    return code, errors
+
+
+async def command(*arguments: str, **environment: str) -> tuple[int | None, str, str]:
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "server", "run", *arguments),
+        *(sys.executable, "-m", "server", *arguments),
         cwd=ROOT,
         env=environment,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
     async with asyncio.timeout(30):
-        _, errors = await process.communicate()
-    return process.returncode, errors.decode()
+        output, errors = await process.communicate()
+    return process.returncode, output.decode(), errors.decode()
 
 
 async def test_all_wrong_settings_are_named_at_once(tmp_path: Path) -> None:
@@ -52,3 +59,35 @@ async def test_sigterm_ends_with_0(own_server: Server, clients: int) -> None:
     for person in people:
         await person.until_event("server.closing")
         await person.close()
+
+
+async def test_a_database_that_is_away_ends_the_start(tmp_path: Path) -> None:
+    secret = "not-to-be-shown"
+    url = f"postgresql://warroom:{secret}@127.0.0.1:1/none"
+    code, errors = await run("--port", "0", DATA_DIR=str(tmp_path), DATABASE_URL=url)
+    assert code == 1
+    assert errors.startswith("warroom: the database can't be reached")
+    assert len(errors.splitlines()) == 1
+    assert secret not in errors
+
+
+@on_both_engines
+async def test_tables_go_up_and_down_on_the_command_line(
+    tmp_path: Path, engine: str, postgres: Postgres | None
+) -> None:
+    url = await database(engine, postgres, tmp_path / "test.db")
+
+    async def current(*arguments: str) -> list[str]:
+        code, output, errors = await command("migrate", *arguments, DATABASE_URL=url)
+        assert (code, errors) == (0, "")
+        return [line.split()[1] for line in output.splitlines() if line.startswith("*")]
+
+    (newest,) = await current()
+    assert await current("--history") == [newest]
+    assert await current("--to", "0001") == ["0001"]
+    assert await current("--history") == ["0001"]
+    assert await current("--to", "head") == [newest]
+    code, _, errors = await command("migrate", "--to", "nowhere", DATABASE_URL=url)
+    assert code == 1
+    assert "nowhere" in errors
+    assert len(errors.splitlines()) == 1

@@ -55,14 +55,14 @@ async def app(tmp_path: Path, clock: ManualClock) -> AsyncIterator[App]:
         yield app
 
 
-async def say(battles: Battles, battle_id: str, text: str) -> None:
+async def say(battles: Battles, battle_id: str, text: str, now: int = 0) -> None:
     """One more event in a battle's log."""
 
     def decide(_: Hosted) -> rules.Events:
         line = ChatLine(player_id="p", name="p", text=text, at="")
         return (ChatSaid(battle_id=battle_id, line=line),)
 
-    await battles.carry_out(battle_id, decide, 0)
+    await battles.carry_out(battle_id, decide, now)
 
 
 async def test_a_hole_is_filled_from_the_history_in_order(app: App, clock: ManualClock) -> None:

@@ -1,0 +1,114 @@
+"""Pruning: what has aged leaves the history, in slices that hold nobody up.
+
+A snapshot stands for what is pruned. Of each room stay the newest events, however old, and the
+young ones, however many; of replies those that a retry may still ask for.
+"""
+
+from collections.abc import Iterator
+from typing import Final
+
+from protocol.times import rfc3339
+from server.database.connect import Database
+from server.database.statement import Statement
+from server.database.work import ANY_NUMBER, Stale, Work
+
+SLICE: Final = 500
+REPLIES_KEPT_MS: Final = 24 * 3_600_000
+"""How long a retry gets its first reply, at least."""
+PRUNE_EVERY_S: Final = 60.0
+
+_CROWDED: Final = Statement(
+    "history.crowded",
+    "select room, seq, first_kept from room_numbers where seq - first_kept >= :most",
+)
+_MOVE: Final = Statement(
+    "history.move_first_kept",
+    "update room_numbers set first_kept = :stop where room = :room and first_kept = :start",
+)
+_DELETE: Final = Statement(
+    "history.delete",
+    "delete from room_events where room = :room and seq >= :start and seq < :stop",
+)
+_FIRST: Final = Statement(
+    "history.first", "select coalesce(min(seq), 0) from room_events where room = :room"
+)
+_FIRST_YOUNG: Final = Statement(
+    "history.first_young",
+    "select coalesce(min(seq), :stop) from room_events"
+    " where room = :room and seq < :stop and at >= :cutoff",
+)
+_OLD_REPLY: Final = Statement(
+    "history.old_reply", "select 1 from kept_replies where at < :cutoff limit 1"
+)
+_DELETE_REPLIES: Final = Statement(
+    "history.delete_replies",
+    "delete from kept_replies where (who, request_id) in"
+    " (select who, request_id from kept_replies where at < :cutoff order by at limit :most)",
+)
+
+
+class Pruning:
+    """Prunes rooms that number their events by a row, and kept replies.
+
+    `events` and `age_ms`: an event stays while it is among so many, or younger than that.
+    """
+
+    def __init__(self, database: Database, events: int, age_ms: int) -> None:
+        self._database = database
+        self.events = events
+        self._age_ms = age_ms
+
+    async def prune(self, now: int) -> None:
+        """Prune all that has aged by now. Raises Unavailable: the rest is for the next time."""
+        young = rfc3339(now - self._age_ms)
+        for room, seq, first in await self._database.reader.all(_CROWDED, most=self.events):
+            stop = await self._old(room, seq - self.events + 1, young)
+            for start, end in _slices(first, stop):
+                work = Work(rfc3339(now))
+                work.change(_MOVE, room=room, start=start, stop=end)
+                work.change(_DELETE, rows=ANY_NUMBER, room=room, start=start, stop=end)
+                if not await self._submit(work):
+                    break
+        await self._prune_replies(now)
+
+    async def prune_log(self, room: str, stop: int, now: int) -> bool:
+        """Prune a log below the number that a snapshot stands for.
+
+        Its rows hold replies, so they stay as long as these. Returns whether any row below stays.
+        Raises Unavailable.
+        """
+        row = await self._database.reader.one(_FIRST, room=room)
+        assert row is not None
+        end = await self._old(room, stop, rfc3339(now - REPLIES_KEPT_MS))
+        for start, last in _slices(row[0], end):
+            work = Work(rfc3339(now))
+            work.change(_DELETE, rows=ANY_NUMBER, room=room, start=start, stop=last)
+            await self._submit(work)
+        return end < stop
+
+    async def _old(self, room: str, stop: int, cutoff: str) -> int:
+        """The number up to which, but not with which, all events of a room are old."""
+        row = await self._database.reader.one(_FIRST_YOUNG, room=room, stop=stop, cutoff=cutoff)
+        assert row is not None
+        return int(row[0])
+
+    async def _prune_replies(self, now: int) -> None:
+        cutoff = rfc3339(now - REPLIES_KEPT_MS)
+        while await self._database.reader.one(_OLD_REPLY, cutoff=cutoff) is not None:
+            work = Work(rfc3339(now))
+            work.change(_DELETE_REPLIES, rows=ANY_NUMBER, cutoff=cutoff, most=SLICE)
+            await self._submit(work)
+
+    async def _submit(self, work: Work) -> bool:
+        """Whether it stands: another process may prune the same."""
+        try:
+            await self._database.writer.submit(work, b"", None)
+        except Stale:
+            return False
+        return True
+
+
+def _slices(start: int, stop: int) -> Iterator[tuple[int, int]]:
+    """What lies between, a slice at a time."""
+    for first in range(start, stop, SLICE):
+        yield first, min(first + SLICE, stop)
