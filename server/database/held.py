@@ -35,6 +35,10 @@ class Held(Reading, Protocol):
         """Close the read transaction, if there is one. Never raises."""
         ...
 
+    async def close(self) -> None:
+        """Take leave, in bounded time. Never raises."""
+        ...
+
     def drop(self) -> None:
         """Cut the connection off, without a word to the database."""
         ...
@@ -67,6 +71,9 @@ class HeldSqlite:
     async def end(self) -> None:
         """Close the read transaction, if there is one. Never raises."""
         await self._raw.rollback()
+
+    async def close(self) -> None:
+        """Whoever gave the connection closes the file."""
 
     def drop(self) -> None:
         """Nothing to cut off."""
@@ -107,6 +114,13 @@ class HeldPostgres:
                 await self._fetch("rollback", ())
             except Unavailable:
                 return  # it is broken, and the pool sees that
+
+    async def close(self) -> None:
+        """Take leave, in bounded time. Never raises."""
+        try:
+            await self._raw.close(timeout=READ_S)
+        except AWAY:
+            self.drop()
 
     def drop(self) -> None:
         """Cut the connection off: PostgreSQL ends what it still does for us."""

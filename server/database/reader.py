@@ -52,6 +52,7 @@ class Reader:
         for task in self._replacing:
             task.cancel()
         await asyncio.gather(*self._replacing, return_exceptions=True)
+        await asyncio.gather(*(held.close() for held in self._open))
         for connection in self._open.values():
             await connection.__aexit__(None, None, None)
         self._open.clear()

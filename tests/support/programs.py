@@ -3,7 +3,7 @@
 import os
 import shutil
 from pathlib import Path
-from typing import Final
+from typing import Final, NoReturn
 
 import pytest
 
@@ -21,6 +21,11 @@ def need(program: str) -> str:
     """The path of a program. Skips the test without it; with CI=true that is a failure."""
     if found := find(program):
         return found
+    missing(f"{program} is not installed")
+
+
+def missing(why: str) -> NoReturn:
+    """Skip the test; with CI=true that is a failure."""
     if os.environ.get("CI") == "true":
-        pytest.fail(f"{program} is not installed")
-    pytest.skip(f"{program} is not installed")
+        pytest.fail(why)
+    pytest.skip(why)

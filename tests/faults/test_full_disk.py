@@ -1,0 +1,114 @@
+"""SQLite on a full disk: what would write is refused at once, reading goes on, it heals itself."""
+
+import asyncio
+import errno
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from protocol.ids import uuid7
+from tests.support.battles import easy_battle
+from tests.support.people import Person, connected
+from tests.support.programs import missing
+from tests.support.server import Server
+
+DISK_BYTES = 8 * 1024 * 1024
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    """A small disk of its own."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES}", "tmpfs", folder],
+        capture_output=True,
+        check=False,
+    )
+    if mounted.returncode:
+        missing(f"a disk can't be mounted: {mounted.stderr.decode().strip()}")
+    yield folder
+    subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+def fill(folder: Path) -> Path:
+    """Leave no byte free."""
+    path = folder / "filler"
+    with path.open("wb", buffering=0) as file:
+        for size in (65_536, 4096, 1):
+            try:
+                while True:
+                    file.write(b"x" * size)
+            except OSError as e:
+                assert e.errno == errno.ENOSPC
+    assert os.statvfs(folder).f_bavail == 0
+    return path
+
+
+async def test_a_full_disk_refuses_and_heals(tmp_path: Path, disk: Path) -> None:
+    now = asyncio.get_running_loop().time
+    url = f"sqlite:///{disk / 'warroom.db'}"
+    async with Server(tmp_path / "data", DATABASE_URL=url) as server:
+        alice, bob = await connected(server.url), await connected(server.url)
+        battle_id = await easy_battle(alice)
+        await alice.ok("battles.join", battle_id=battle_id)
+        await bob.ok("rooms.join", room=f"battle:{battle_id}")
+        filler = fill(disk)
+
+        # What was written before may be overwritten: that much still goes well.
+        kept = 0
+        while True:
+            line = {"battle_id": battle_id, "text": "x" * 200, "request_id": uuid7()}
+            asked = now()
+            answer = await alice.call("battles.chat", line)
+            took = now() - asked
+            if answer["ok"]:
+                kept += 1
+            elif answer["error"]["code"] == "rate_limited":
+                await asyncio.sleep(answer["error"]["retry_after_ms"] / 1000)
+            else:
+                break
+        assert answer["error"]["code"] == "unavailable"
+        assert "full" in answer["error"]["message"]
+        assert took <= 1
+
+        await reading_goes_on(server, bob, battle_id)
+        asked = now()
+        refused = await bob.call("battles.join", battle_id=battle_id, request_id=uuid7())
+        assert refused["error"]["code"] == "unavailable"
+        assert now() - asked <= 1
+        assert len((await bob.ok("battles.get", battle_id=battle_id))["chat"]) == kept
+
+        filler.unlink()
+        assert (await alice.patiently("battles.chat", **line))["ok"]
+        assert (await alice.patiently("battles.chat", **line))["ok"], "the same again"
+        await bob.ok("battles.join", battle_id=battle_id)
+        await bob.until(lambda: len(bob.named("battles.chat_said")) == kept + 1)
+        assert await ready(server) == ("healthy", 200)
+        for person in (alice, bob):
+            await person.close()
+        assert await server.stop() == 0
+    said = await server.rows("select count(*) from room_events where name = 'battles.chat_said'")
+    assert said == [(kept + 1,)]
+
+
+async def reading_goes_on(server: Server, person: Person, battle_id: str) -> None:
+    """All that only reads is answered, and whoever asks is told that something is wrong."""
+    await person.ok("battles.get", battle_id=battle_id)
+    await person.ok("players.get")
+    await person.ok("battles.list")
+    await person.ok("rooms.join", room="battles")
+    assert await ready(server) == ("degraded", 200)
+
+
+async def ready(server: Server) -> tuple[str, int]:
+    """What /health/ready says."""
+    async with (
+        aiohttp.ClientSession() as session,
+        session.get(f"{server.url}/health/ready") as response,
+    ):
+        return (await response.json())["status"], response.status
