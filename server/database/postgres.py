@@ -54,7 +54,7 @@ _MARK: Final = Statement(
     " on conflict (name) do update set value = excluded.value",
 )
 _READ_MARK: Final = "select value from facts where name = $1 for update"
-_END_LAST: Final = (
+_END: Final = (
     "select pg_terminate_backend(pid) from pg_stat_activity"
     " where pid = $1 and application_name = $2"
 )
@@ -100,7 +100,6 @@ class _Batch(NamedTuple):
     """A batch whose COMMIT was sent and not answered."""
 
     mark: str
-    pid: int
     units: Sequence[Unit]
     outcomes: Sequence[Outcome]
 
@@ -169,7 +168,7 @@ class PostgresEngine:
         except BaseException as e:
             await self._roll_back(e)
             raise
-        self._unknown = _Batch(mark, connection.get_server_pid(), units, outcomes)
+        self._unknown = _Batch(mark, units, outcomes)
         try:
             answer = await connection.execute("commit", timeout=STEP_S)
         except BaseException as e:
@@ -297,16 +296,21 @@ class PostgresEngine:
 
     def _lose(self) -> None:
         log.warning("writer_lost", outcome_unknown=self._unknown is not None)
+        last = self._connection.get_server_pid()
         self._connection.terminate()
         self._connection = None
-        self._coming_back = asyncio.create_task(self._come_back(), name="writer: reconnect")
+        self._coming_back = asyncio.create_task(self._come_back(last), name="writer: reconnect")
 
-    async def _come_back(self) -> None:
-        """Connect again, find out what became of the last batch, then take new ones."""
+    async def _come_back(self, last: int) -> None:
+        """Connect again, find out what became of the last batch, then take new ones.
+
+        `last`: the process of PostgreSQL that served the connection. It may hold locks still.
+        """
         while True:
             connection = None
             try:
                 connection = await dial(self._dsn, self._name)
+                await connection.execute(_END, last, self._name, timeout=STEP_S)
                 await self._find_out(connection)
             except (*AWAY, asyncpg.PostgresError) as e:
                 log.debug("writer_away", error=str(e))
@@ -323,7 +327,6 @@ class PostgresEngine:
         if self._unknown is None:
             return
         batch = self._unknown
-        await connection.execute(_END_LAST, batch.pid, self._name, timeout=STEP_S)
         committed = await connection.fetchval(_READ_MARK, self._name, timeout=STEP_S) == batch.mark
         self._unknown = None
         log.info("outcome_known", units=len(batch.units), committed=committed)
