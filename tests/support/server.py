@@ -15,8 +15,11 @@ QUICK = {
     "PASSWORD_HASH_COST": "4",
     "STAMINA_REGEN_INTERVAL": "0.05",
     "STAMINA_REGEN_PERCENT": "1",
+    "ADDRESS_LIMIT_SCALE": "1000",
 }
-"""Cheap passwords, and stamina that never holds a test up. The rules are untouched."""
+"""Cheap passwords, stamina that never holds a test up, and room for all on one address.
+
+The rules are untouched."""
 
 
 class Server:

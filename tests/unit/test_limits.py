@@ -27,13 +27,13 @@ def refused(limits: Limits, now: float, who: str = "alice", limit: Limit = Limit
 
 @pytest.mark.parametrize("limit", Limit)
 def test_a_burst_passes_and_then_no_more(limit: Limit) -> None:
-    limits = Limits()
+    limits = Limits(RATES)
     spend(limits, 0.0, limit=limit)
     refused(limits, 0.0, limit=limit)
 
 
 def test_who_waits_as_long_as_told_passes() -> None:
-    limits = Limits()
+    limits = Limits(RATES)
     spend(limits, 0.0)
     wait = refused(limits, 0.0)
     limits.check("alice", Limit.ACTION, wait / 1000)
@@ -41,14 +41,14 @@ def test_who_waits_as_long_as_told_passes() -> None:
 
 
 def test_a_refusal_costs_nothing() -> None:
-    limits = Limits()
+    limits = Limits(RATES)
     spend(limits, 0.0)
     waits = {refused(limits, 0.0) for _ in range(100)}
     assert waits == {int(1000 / RATE) + 1}
 
 
 def test_tokens_grow_with_time_up_to_the_burst() -> None:
-    limits = Limits()
+    limits = Limits(RATES)
     spend(limits, 0.0)
     for _ in range(int(RATE)):
         limits.check("alice", Limit.ACTION, 1.0)
@@ -58,7 +58,7 @@ def test_tokens_grow_with_time_up_to_the_burst() -> None:
 
 
 def test_people_and_classes_have_buckets_of_their_own() -> None:
-    limits = Limits()
+    limits = Limits(RATES)
     spend(limits, 0.0)
     limits.check("bob", Limit.ACTION, 0.0)
     limits.check("alice", Limit.READ, 0.0)
@@ -68,7 +68,7 @@ def test_full_buckets_are_forgotten_and_empty_ones_are_not(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(module, "MAX_BUCKETS", 3)
-    limits = Limits()
+    limits = Limits(RATES)
     spend(limits, 0.0, "alice")
     for n in range(10):
         limits.check(f"n{n}", Limit.ACTION, 0.9)
