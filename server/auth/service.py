@@ -15,7 +15,7 @@ from protocol.permissions import Permission, Role, granted
 from protocol.times import rfc3339
 from server.auth.attempts import Attempts
 from server.auth.passwords import Passwords
-from server.auth.rights import Ended, Rights
+from server.auth.rights import MAX_DECISIONS, Ended, Rights
 from server.auth.store import Logins, RefreshToken
 from server.auth.tokens import Tokens
 from server.database import Database, Stale, Unavailable, Work
@@ -150,11 +150,19 @@ class Auth:
         return logged_in
 
     async def refresh(self, refresh_token: str) -> LoggedIn:
-        """Trade a refresh token for a new pair. Raises Failure `unauthenticated`.
+        """Trade a refresh token for a new pair. Raises Failure `unauthenticated`, `busy`.
 
         A token that was used before ends the whole log-in: somebody has a copy.
         Source: RFC 9700, 4.14.2 (refresh token rotation).
         """
+        for _ in range(MAX_DECISIONS):
+            try:
+                return await self._refresh(refresh_token)
+            except Stale:
+                continue  # it was used or revoked at the same moment
+        raise busy("too many refresh at once")
+
+    async def _refresh(self, refresh_token: str) -> LoggedIn:
         stored = await self._logins.find(refresh_token)
         now = self._clock.now_ms()
         if stored is None or stored.revoked or stored.expires_at <= now:
@@ -169,11 +177,8 @@ class Auth:
             raise unauthenticated("the refresh token is not accepted")
         work, now = self._work()
         logged_in = self._log_in(work, user, stored.family, now)
-        self._logins.use(work, refresh_token, logged_in.tokens.refresh_token, now)
-        try:
-            await self._database.writer.submit(work, b"", None)
-        except Stale:
-            raise unauthenticated("the refresh token is not accepted") from None
+        self._logins.use(work, refresh_token, stored, logged_in.tokens.refresh_token, now)
+        await self._database.writer.submit(work, b"", None)
         return logged_in
 
     async def log_out(self, refresh_token: str) -> None:

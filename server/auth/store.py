@@ -22,7 +22,11 @@ _FIND: Final = Statement(
 _USE: Final = Statement(
     "auth.use_refresh_token",
     "update refresh_tokens set used_at = coalesce(used_at, :used_at), successor = :successor"
-    " where token_hash = :token_hash and revoked = false",
+    " where token_hash = :token_hash and revoked = false and coalesce(successor, '') = :seen",
+)
+_SUPERSEDE: Final = Statement(
+    "auth.supersede_refresh_token",
+    "update refresh_tokens set used_at = 0 where token_hash = :token_hash and used_at is null",
 )
 _REVOKE: Final = Statement(
     "auth.revoke_family",
@@ -152,9 +156,20 @@ class Logins:
         )
 
     @staticmethod
-    def use(work: Work, token: str, successor: str, now_ms: int) -> None:
-        """Mark a refresh token as traded for another. Stale where it was revoked meanwhile."""
-        work.change(_USE, token_hash=digest(token), used_at=now_ms, successor=digest(successor))
+    def use(work: Work, token: str, seen: RefreshToken, successor: str, now_ms: int) -> None:
+        """Mark a refresh token as traded for another. Stale where it changed meanwhile.
+
+        What it was traded for before can't have arrived: whoever uses that has a copy.
+        """
+        work.change(
+            _USE,
+            token_hash=digest(token),
+            used_at=now_ms,
+            successor=digest(successor),
+            seen=seen.successor or "",
+        )
+        if seen.successor is not None:
+            work.change(_SUPERSEDE, token_hash=seen.successor)
 
     @staticmethod
     def revoke(work: Work, family: str) -> None:

@@ -1,5 +1,7 @@
 """A refresh token is for one use; the reply to it may have been lost."""
 
+import asyncio
+
 import pytest
 
 from protocol.auth import LoggedIn
@@ -57,6 +59,37 @@ async def test_where_the_reply_was_used_it_was_not_lost(here: Process) -> None:
     await refused(here, first)
     assert line.ended == "logged_out"
     await refused(here, third)
+
+
+@pytest.mark.parametrize("used_first", [0, 1])
+async def test_of_two_answers_to_one_token_the_first_was_lost_or_is_a_copy(
+    here: Process, used_first: int
+) -> None:
+    first = await here.person("alice")
+    line = await here.line(first)
+    lost, kept = await refreshed(here, first), await refreshed(here, first)
+    if used_first == 1:
+        kept = await refreshed(here, kept)
+        assert line.ended is None
+    await refused(here, lost)
+    assert line.ended == "logged_out"
+    await refused(here, kept)
+
+
+async def test_of_two_answers_at_once_one_is_good(here: Process) -> None:
+    first = await here.person("alice")
+    line = await here.line(first)
+    answers = await asyncio.gather(*(refreshed(here, first) for _ in range(2)))
+    outcomes = []
+    for answer in answers:
+        try:
+            outcomes.append(await refreshed(here, answer))
+        except Failure as e:
+            assert e.error.code is Code.UNAUTHENTICATED
+    assert len(outcomes) <= 1
+    assert line.ended == "logged_out"
+    for outcome in outcomes:
+        await refused(here, outcome)
 
 
 async def test_a_token_that_was_never_used_lives_for_its_days_and_no_longer(here: Process) -> None:
