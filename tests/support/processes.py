@@ -1,13 +1,17 @@
-"""Several servers on the same data, without sockets, each with a clock that the test turns."""
+"""Servers within this process: several on the same data, each with a clock that a test turns."""
 
+import asyncio
+import socket
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import uvicorn
+
 from protocol.auth import LoggedIn, Login
 from protocol.permissions import Role
-from server.app import App, opened
+from server.app import App, _WebServer, opened
 from server.config import Settings
 from tests.support.clock import ManualClock
 from tests.support.lines import Line, line
@@ -49,6 +53,19 @@ async def process(folder: Path) -> AsyncIterator[Process]:
     clock = ManualClock()
     async with opened(Settings(data_dir=folder, password_hash_cost=4), clock) as app:
         yield Process(app, clock)
+
+
+@asynccontextmanager
+async def listening(app: App) -> AsyncIterator[str]:
+    """Let a server of this process be connected to. Gives its address."""
+    config = uvicorn.Config(app.asgi, ws="websockets-sansio", lifespan="off", log_config=None)
+    web = _WebServer(config)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        serving = asyncio.create_task(web.serve([listener]))
+        await web.listening.wait()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        web.should_exit = True
+        await serving
 
 
 def versions(folder: Path) -> list[int]:

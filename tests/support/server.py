@@ -57,6 +57,12 @@ class Server:
 
     async def command(self, *arguments: str) -> str:
         """Run another command of the same server. Returns what it prints."""
+        code, output, errors = await self.run(*arguments)
+        assert code == 0, errors
+        return output
+
+    async def run(self, *arguments: str) -> tuple[int | None, str, str]:
+        """Run another command. Returns its exit code, what it prints, and its errors."""
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", self.module, *arguments),
             cwd=ROOT,
@@ -65,8 +71,7 @@ class Server:
             stderr=asyncio.subprocess.PIPE,
         )
         output, errors = await process.communicate()
-        assert process.returncode == 0, errors.decode()
-        return output.decode()
+        return process.returncode, output.decode(), errors.decode()
 
     async def kill(self) -> None:
         """kill -9."""
