@@ -1,10 +1,11 @@
 """Registering and logging in: the bodies of the REST routes under /api/auth."""
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Final
 
 import msgspec
 
+from protocol.message import Limit
 from protocol.permissions import Permission, Role
 
 Username = Annotated[
@@ -27,6 +28,17 @@ Secret = Annotated[str, msgspec.Meta(min_length=1, max_length=4096)]
 
 PASSWORD_MIN_BYTES = 8
 PASSWORD_MAX_BYTES = 72
+
+
+ROUTES: Final[dict[str, Limit]] = {
+    "POST /api/auth/register": Limit.RARE,
+    "POST /api/auth/login": Limit.LOGIN,
+    "POST /api/auth/refresh": Limit.RARE,
+    "POST /api/auth/logout": Limit.RARE,
+    "GET /api/auth/me": Limit.READ,
+    "GET /api/auth/verify": Limit.READ,
+}
+"""Under which class a request counts."""
 
 
 class Register(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

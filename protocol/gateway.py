@@ -82,9 +82,24 @@ class Renew(Query[Renewed], frozen=True):
     token: Annotated[str, msgspec.Meta(min_length=1, max_length=4096)]
 
 
+class ExpiryReason(StrEnum):
+    """Why a connection's rights have ended."""
+
+    EXPIRED = "expired"  # the token came to its end
+    LOGGED_OUT = "logged_out"  # its log-in was ended
+    DISABLED = "disabled"  # the person may not come in any more
+    RIGHTS_CHANGED = "rights_changed"  # the person has another role
+    REVOKED = "revoked"  # the service key was
+
+
 @event("auth.expired", delivery=LATEST)
 class Expired(Event, frozen=True, kw_only=True):
-    """The connection's token has expired; it is closed after this. Log in or refresh, reconnect."""
+    """What this connection was opened with is not good any more; it is closed after this.
+
+    `expired`, `rights_changed`: refresh and reconnect. Else: log in again.
+    """
+
+    reason: ExpiryReason
 
     def room(self) -> Room:
         """Told to one connection, not in a room."""
@@ -102,11 +117,22 @@ class Closing(Event, frozen=True, kw_only=True):
         return Room("")
 
 
+class EvictionReason(StrEnum):
+    """Why a connection was let go."""
+
+    TOO_MANY_BYTES = "too_many_bytes"  # too much waited for it
+    NO_PROGRESS = "no_progress"  # it took nothing of what waited
+    FLOODING = "flooding"  # it went on sending after `rate_limited`
+
+
 @event("server.evicted", delivery=LATEST)
 class Evicted(Event, frozen=True, kw_only=True):
-    """This connection did not read fast enough and is let go. Reconnect and resume."""
+    """This connection did not read fast enough, or sent too much, and is let go.
 
-    reason: str
+    Reconnect and resume.
+    """
+
+    reason: EvictionReason
 
     def room(self) -> Room:
         """Told to one connection, not in a room."""

@@ -57,16 +57,32 @@ class Limit(StrEnum):
     READ = "read"
     ROOM = "room"
     RARE = "rare"
+    LOGIN = "login"  # log-ins that fail, by account
 
 
-RATES: Final[dict[Limit, tuple[float, int]]] = {
+Rates = dict[Limit, tuple[float, int]]
+"""For each class: sustained messages a second, and how many at once."""
+
+RATES: Final[Rates] = {
     Limit.ACTION: (20.0, 40),
     Limit.CHAT: (0.5, 5),
     Limit.READ: (20.0, 60),
     Limit.ROOM: (10.0, 60),
     Limit.RARE: (1.0, 10),
+    Limit.LOGIN: (0.1, 10),
 }
-"""Per person and class: sustained messages a second, and how many at once."""
+"""Of one person."""
+
+ADDRESS_RATES: Final[Rates] = {
+    Limit.ACTION: (2000.0, 4000),
+    Limit.CHAT: (50.0, 500),
+    Limit.READ: (2000.0, 6000),
+    Limit.ROOM: (1000.0, 6000),
+    Limit.RARE: (100.0, 1000),
+    Limit.LOGIN: (1.0, 30),
+}
+"""Of one address, multiplied by ADDRESS_LIMIT_SCALE: a hundred people at full speed may share one,
+and a thousand come at once. Passwords that are wrong are few wherever people only mistype them."""
 
 
 class Delivery(StrEnum):

@@ -17,8 +17,20 @@ import msgspec
 from msgspec import inspect
 
 from protocol import codec, errors
+from protocol.auth import ROUTES
 from protocol.domains import load
-from protocol.message import RATES, Command, Delivery, Event, Kind, Query, Spec, specs
+from protocol.message import (
+    ADDRESS_RATES,
+    RATES,
+    Command,
+    Delivery,
+    Event,
+    Kind,
+    Limit,
+    Query,
+    Spec,
+    specs,
+)
 from protocol.permissions import GRANTS, SCOPES, Permission
 from protocol.rooms import KINDS
 
@@ -387,11 +399,23 @@ def _permissions(_: list[ModuleType]) -> str:
 
 def _rates(_: list[ModuleType]) -> str:
     calls = list(specs(Kind.COMMAND, Kind.QUERY))
+
+    def counted(limit: Limit) -> str:
+        routes = [route for route, of in ROUTES.items() if of is limit]
+        return _codes([*(s.name for s in calls if s.limit is limit), *routes])
+
     rows = (
-        [f"`{limit}`", f"{rate:g}", f"{burst}", _codes(s.name for s in calls if s.limit is limit)]
-        for limit, (rate, burst) in RATES.items()
+        [
+            f"`{limit}`",
+            *(
+                f"{rate:g}/s, {burst} at once"
+                for rate, burst in (RATES[limit], ADDRESS_RATES[limit])
+            ),
+            counted(limit),
+        ]
+        for limit in Limit
     )
-    return _table(["class", "sustained, a second", "at once", "messages"], rows)
+    return _table(["class", "one person", "one address", "messages"], rows)
 
 
 def _deliveries(_: list[ModuleType]) -> str:

@@ -58,6 +58,7 @@ class App:
         db: database.Database,
         gateway: Gateway,
         people: auth.Auth,
+        rights: auth.Rights,
         clock: Clock,
         gauges: Gauges,
         parts: Parts,
@@ -66,6 +67,7 @@ class App:
         self.database = db
         self.gateway = gateway
         self.auth = people
+        self.accounts = auth.Accounts(db, Users(db.reader), rights, clock)
         self.health = health.Health(db, gateway, clock)
         self.clock = clock
         regen = players.Regen(
@@ -76,7 +78,6 @@ class App:
         for part in (gateway, people, self.players, self.battles):
             parts.add(part)
         people.at_registration(self.players.start)
-        people.at_session_end(gateway.disconnect_session)
         gateway.rooms.add("player", PlayerRoom(db.reader, self.players, clock))
         gateway.rooms.add("battles", PoolRoom(self.battles))
         gateway.rooms.add("battle", BattleRoom(self.battles))
@@ -87,6 +88,7 @@ class App:
         self.services: dict[str, Service] = {
             "pruning": self._prune,
             "writer": db.writer.watch,
+            "rights": rights.run,
             "battles": self._battle_service.run,
             "battle pool": self._battle_service.keep_pool,
             "seats": self._battle_service.keep_presence,
@@ -96,7 +98,7 @@ class App:
 
     def _asgi(self, gauges: Gauges) -> ASGIApp:
         routes = [
-            *auth_routes.routes(self.auth),
+            *auth_routes.routes(self.auth, self.gateway.addresses, self.clock),
             *health.routes(self.health, gauges, self.settings.metrics_token),
             Mount("/", Page(directory=DASHBOARD, html=True)),
         ]
@@ -112,7 +114,8 @@ class App:
         return SecurityHeaders(socketio.ASGIApp(sockets, other_asgi_app=rest))
 
     def _allows_origin(self, origin: str, environ: dict[str, Any]) -> bool:
-        scheme = environ["wsgi.url_scheme"]
+        # Not `wsgi.url_scheme`: that is what anybody writes into X-Forwarded-Proto.
+        scheme = environ["asgi.scope"]["scheme"].replace("ws", "http")
         own = f"{scheme}://{environ.get('HTTP_HOST', '')}"
         return origin == own or origin in self.settings.cors_origins
 
@@ -157,16 +160,19 @@ async def opened(settings: Settings, clock: Clock | None = None) -> AsyncIterato
     )
     try:
         gateway.use(db)
+        rights = auth.Rights(db, gateway, clock)
+        await rights.begin()
         people = auth.Auth(
             db,
             Users(db.reader),
             passwords,
             auth.Tokens(secret, settings.access_token_expire_minutes * 60),
+            auth.Attempts(gateway.addresses, clock),
+            rights,
             clock,
-            refresh_life_s=settings.refresh_token_expire_days * 86_400,
-            registration_open=settings.registration == "open",
+            settings,
         )
-        yield App(settings, db, gateway, people, clock, gauges, parts)
+        yield App(settings, db, gateway, people, rights, clock, gauges, parts)
     finally:
         passwords.close()
         await db.close()
@@ -221,6 +227,9 @@ async def serve(
                 access_log=False,
                 lifespan="off",
                 server_header=False,
+                # Left alone, anybody on this machine would be believed.
+                proxy_headers=bool(settings.trusted_proxies),
+                forwarded_allow_ips=list(settings.trusted_proxies),
                 timeout_graceful_shutdown=2,
             )
         )

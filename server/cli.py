@@ -9,10 +9,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from protocol.permissions import SCOPES, Role
-from server.app import App, opened, serve
+from protocol.errors import Failure
+from protocol.permissions import Role
+from server import commands
+from server.app import App, serve
 from server.config import ConfigError, Settings, load
-from server.database import migrate, revisions
+from server.database import Unavailable
 from server.runtime.log import configure
 from server.runtime.services import ServiceFailed
 from server.users import Users
@@ -34,10 +36,7 @@ def main() -> None:
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(arguments.run(settings, arguments))
-    except (ServiceFailed, ExceptionGroup) as e:
-        print(f"warroom: {e}", file=sys.stderr)
-        sys.exit(1)
-    except (ValueError, OSError) as e:
+    except (ServiceFailed, ExceptionGroup, Failure, Unavailable, ValueError, OSError) as e:
         print(f"warroom: {e}", file=sys.stderr)
         sys.exit(1)
 
@@ -54,33 +53,12 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="warroom", description="Real-time game server.")
     parser.set_defaults(host=None, port=None)
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    run = commands.add_parser("run", help="run the server")
+    known = parser.add_subparsers(required=True, metavar="COMMAND")
+    run = known.add_parser("run", help="run the server")
     run.add_argument("--host", help="address to listen on (HOST)")
     run.add_argument("--port", help="port to listen on (PORT)")
     run.set_defaults(run=_run)
-    tables = commands.add_parser("migrate", help="bring the tables of the database up to date")
-    which = tables.add_mutually_exclusive_group()
-    which.add_argument(
-        "--to",
-        metavar="REVISION",
-        default="head",
-        help="up or down to a revision; the newest without",
-    )
-    which.add_argument("--history", action="store_true", help="only show the revisions")
-    tables.set_defaults(run=_migrate)
-    key = commands.add_parser("service-key", help="keys of services that connect")
-    actions = key.add_subparsers(required=True, metavar="ACTION")
-    add = actions.add_parser("add", help="make a key; it is shown once")
-    add.add_argument("name", help="what the service is called")
-    add.add_argument(
-        "--scope",
-        action="append",
-        default=[],
-        choices=sorted(map(str, SCOPES)),
-        help="what it may do",
-    )
-    add.set_defaults(run=_add_service_key)
+    commands.add_to(known)
     return parser
 
 
@@ -96,20 +74,6 @@ async def _run(settings: Settings, _: argparse.Namespace) -> None:
         print(f"  Register there, or log in as admin{_how(password, settings)}\n", flush=True)
 
     await serve(settings, prepare, ready)
-
-
-async def _migrate(settings: Settings, arguments: argparse.Namespace) -> None:
-    url = settings.database
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
-    if not arguments.history:
-        await asyncio.to_thread(migrate, url, arguments.to)
-    for revision in await asyncio.to_thread(revisions, url):
-        print(f"{'*' if revision.current else ' '} {revision.revision}  {revision.doc}")
-
-
-async def _add_service_key(settings: Settings, arguments: argparse.Namespace) -> None:
-    async with opened(settings) as app:
-        print(await app.auth.add_service_key(arguments.name, arguments.scope))
 
 
 async def _first_admin(app: App, settings: Settings) -> str | None:

@@ -3,6 +3,7 @@
 All problems are named at once.
 """
 
+import ipaddress
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
@@ -63,6 +64,11 @@ def _words(text: str) -> tuple[str, ...]:
     return tuple(word.strip() for word in text.split(",") if word.strip())
 
 
+def _networks(text: str) -> tuple[str, ...]:
+    """IP addresses or networks, separated by commas"""
+    return tuple(str(ipaddress.ip_network(word)) for word in _words(text))
+
+
 def _path(text: str) -> Path:
     """a path"""
     return Path(text)
@@ -96,6 +102,14 @@ class Settings:
     )
     cors_origins: tuple[str, ...] = _setting(
         _words, (), "origins of other pages that may connect; its own always may"
+    )
+    trusted_proxies: tuple[str, ...] = _setting(
+        _networks, (), "proxies whose X-Forwarded-For and X-Forwarded-Proto are believed"
+    )
+    address_limit_scale: float = _setting(
+        _number(0.01, 10_000),
+        1.0,
+        "multiplies what one address may send; more than 1 where many clients share one",
     )
     data_dir: Path = _setting(
         _path, Path(".data"), "folder of the embedded database and its secret"

@@ -1,8 +1,20 @@
 """Who may come in: passwords, tokens, log-ins, service keys."""
 
+from server.auth.accounts import Accounts
+from server.auth.attempts import Attempts
 from server.auth.passwords import Passwords
+from server.auth.rights import Rights
 from server.auth.secret import SECRET_MIN_BYTES, load_secret
 from server.auth.service import Auth
 from server.auth.tokens import Tokens
 
-__all__ = ["SECRET_MIN_BYTES", "Auth", "Passwords", "Tokens", "load_secret"]
+__all__ = [
+    "SECRET_MIN_BYTES",
+    "Accounts",
+    "Attempts",
+    "Auth",
+    "Passwords",
+    "Rights",
+    "Tokens",
+    "load_secret",
+]

@@ -1,14 +1,21 @@
 """REST under /api/auth."""
 
+from collections.abc import Awaitable, Callable
+
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from protocol.auth import Login, RefreshBody, Register
+from protocol.auth import ROUTES, Login, RefreshBody, Register
 from protocol.errors import unauthenticated
+from protocol.message import Limit
 from server.auth.service import Auth
+from server.gateway import Limits, network
 from server.rest import answer, body
+from server.runtime.clock import Clock
+
+Respond = Callable[[Request], Awaitable[Response]]
 
 
 class LoggedOut(msgspec.Struct, frozen=True):
@@ -17,14 +24,19 @@ class LoggedOut(msgspec.Struct, frozen=True):
     logged_out: bool = True
 
 
-def routes(auth: Auth) -> list[Route]:
-    """All routes of this domain."""
+def _address(request: Request) -> str:
+    """What the client's address counts as."""
+    return network(request.client.host if request.client else "")
+
+
+def routes(auth: Auth, addresses: Limits, clock: Clock) -> list[Route]:
+    """All routes of this domain. They are counted by address, before their body is read."""
 
     async def register(request: Request) -> Response:
         return answer(await auth.register(await body(request, Register)), status=201)
 
     async def login(request: Request) -> Response:
-        return answer(await auth.log_in(await body(request, Login)))
+        return answer(await auth.log_in(await body(request, Login), _address(request)))
 
     async def refresh(request: Request) -> Response:
         given = await body(request, RefreshBody)
@@ -41,11 +53,24 @@ def routes(auth: Auth) -> list[Route]:
             raise unauthenticated("give the access token as a bearer token")
         return answer(await auth.me(token))
 
-    return [
-        Route("/api/auth/register", register, methods=["POST"]),
-        Route("/api/auth/login", login, methods=["POST"]),
-        Route("/api/auth/refresh", refresh, methods=["POST"]),
-        Route("/api/auth/logout", logout, methods=["POST"]),
-        Route("/api/auth/verify", me, methods=["GET"]),
-        Route("/api/auth/me", me, methods=["GET"]),
-    ]
+    def counted(limit: Limit, respond: Respond) -> Respond:
+        async def count(request: Request) -> Response:
+            addresses.check(_address(request), limit, clock.monotonic())
+            return await respond(request)
+
+        # Of log-ins only those that fail count, and by account too: that is decided there.
+        return respond if limit is Limit.LOGIN else count
+
+    responding = {
+        "/api/auth/register": register,
+        "/api/auth/login": login,
+        "/api/auth/refresh": refresh,
+        "/api/auth/logout": logout,
+        "/api/auth/me": me,
+        "/api/auth/verify": me,
+    }
+    found = []
+    for route, limit in ROUTES.items():
+        method, path = route.split()
+        found.append(Route(path, counted(limit, responding[path]), methods=[method]))
+    return found

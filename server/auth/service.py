@@ -2,18 +2,23 @@
 
 import secrets
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Protocol
+
+import msgspec
 
 from protocol.auth import AuthReason, LoggedIn, Login, Person, Register
 from protocol.auth import Tokens as TokenPair
-from protocol.errors import busy, conflict, refused, unauthenticated
+from protocol.errors import Failure, busy, conflict, refused, unauthenticated
+from protocol.gateway import ExpiryReason
 from protocol.ids import uuid7
-from protocol.permissions import SCOPES, Permission, Role, granted
+from protocol.permissions import Permission, Role, granted
 from protocol.times import rfc3339
+from server.auth.attempts import Attempts
 from server.auth.passwords import Passwords
-from server.auth.store import Logins
+from server.auth.rights import MAX_DECISIONS, Ended, Rights
+from server.auth.store import Logins, RefreshToken
 from server.auth.tokens import Tokens
-from server.database import Database, Stale, Work
+from server.database import Database, Stale, Unavailable, Work
 from server.gateway import Identity
 from server.runtime.clock import Clock
 from server.users import User, Users
@@ -39,6 +44,20 @@ def person(user: User) -> Person:
     )
 
 
+class AuthSettings(Protocol):
+    """What has to be told."""
+
+    @property
+    def refresh_token_expire_days(self) -> int:
+        """Life of a refresh token."""
+        ...
+
+    @property
+    def registration(self) -> str:
+        """`open` or `closed`."""
+        ...
+
+
 class Auth:
     """Who may come in."""
 
@@ -48,29 +67,26 @@ class Auth:
         users: Users,
         passwords: Passwords,
         tokens: Tokens,
+        attempts: Attempts,
+        rights: Rights,
         clock: Clock,
-        *,
-        refresh_life_s: int,
-        registration_open: bool,
+        settings: AuthSettings,
     ) -> None:
         self._database = database
         self._logins = Logins(database.reader)
         self._users = users
         self._passwords = passwords
         self._tokens = tokens
+        self._attempts = attempts
+        self._rights = rights
         self._clock = clock
-        self._refresh_life_s = refresh_life_s
-        self._registration_open = registration_open
+        self._refresh_life_ms = settings.refresh_token_expire_days * 86_400_000
+        self._registration_open = settings.registration == "open"
         self._at_registration: list[AtRegistration] = []
-        self._at_session_end: list[Callable[[str], None]] = []
 
     def at_registration(self, add: AtRegistration) -> None:
         """Ask to add to the unit of every registration."""
         self._at_registration.append(add)
-
-    def at_session_end(self, call: Callable[[str], None]) -> None:
-        """Ask to be told the session of every log-in that is ended."""
-        self._at_session_end.append(call)
 
     async def register(self, body: Register) -> LoggedIn:
         """Add a person with the role `player` and log in.
@@ -108,24 +124,47 @@ class Auth:
         if email is not None and await self._users.by_email(email) is not None:
             raise conflict(AuthReason.EMAIL_TAKEN, "the e-mail address is taken", field="email")
 
-    async def log_in(self, body: Login) -> LoggedIn:
-        """Log in. Raises Failure `unauthenticated`, the same for anything that is wrong; `busy`."""
-        user = await self._users.by_login(body.username)
-        known = None if user is None else user.password_hash
-        right = await self._passwords.matches(body.password, known)
-        if user is None or not right or user.disabled:
+    async def log_in(self, body: Login, address: str) -> LoggedIn:
+        """Log in, from an address that counts as this.
+
+        Raises Failure `unauthenticated`, the same for anything that is wrong; `rate_limited`,
+        the same whether there is such a person or not; `busy`.
+        """
+        attempt = self._attempts.begin(body.username, address)
+        try:
+            user = await self._users.by_login(body.username)
+            if user is not None:
+                attempt.means(user.id)
+            known = None if user is None else user.password_hash
+            right = await self._passwords.matches(body.password, known)
+        except (Failure, Unavailable):
+            attempt.give_back()
+            raise
+        if user is None or not right or user.disabled or attempt.in_vain:
             raise unauthenticated("the username or the password is wrong")
+        attempt.give_back()
         work, now = self._work()
         logged_in = self._log_in(work, user, uuid7(), now)
-        await self._database.writer.submit(work, b"", None)
+        try:
+            await self._database.writer.submit(work, b"", None)
+        except Stale:
+            raise unauthenticated("the username or the password is wrong") from None
         return logged_in
 
     async def refresh(self, refresh_token: str) -> LoggedIn:
-        """Trade a refresh token for a new pair. Raises Failure `unauthenticated`.
+        """Trade a refresh token for a new pair. Raises Failure `unauthenticated`, `busy`.
 
         A token that was used before ends the whole log-in: somebody has a copy.
         Source: RFC 9700, 4.14.2 (refresh token rotation).
         """
+        for _ in range(MAX_DECISIONS):
+            try:
+                return await self._refresh(refresh_token)
+            except Stale:
+                continue  # it was used or revoked at the same moment
+        raise busy("too many refresh at once")
+
+    async def _refresh(self, refresh_token: str) -> LoggedIn:
         stored = await self._logins.find(refresh_token)
         now = self._clock.now_ms()
         if stored is None or stored.revoked or stored.expires_at <= now:
@@ -133,44 +172,41 @@ class Auth:
         if stored.used_at is not None and (
             now - stored.used_at > REUSE_GRACE_MS or await self._logins.succeeded(stored)
         ):
-            await self._revoke(stored.family)
+            await self._end(stored)
             raise unauthenticated("the refresh token is not accepted")
         user = await self._users.by_id(stored.user_id)
         if user is None or user.disabled:
             raise unauthenticated("the refresh token is not accepted")
         work, now = self._work()
         logged_in = self._log_in(work, user, stored.family, now)
-        self._logins.use(work, refresh_token, logged_in.tokens.refresh_token, now)
-        try:
-            await self._database.writer.submit(work, b"", None)
-        except Stale:
-            raise unauthenticated("the refresh token is not accepted") from None
+        self._logins.use(work, refresh_token, stored, logged_in.tokens.refresh_token, now)
+        await self._database.writer.submit(work, b"", None)
         return logged_in
 
     async def log_out(self, refresh_token: str) -> None:
         """End a log-in. A token that is not known ends nothing."""
         stored = await self._logins.find(refresh_token)
-        if stored is not None:
-            await self._revoke(stored.family)
+        if stored is not None and not stored.revoked:
+            await self._end(stored)
 
     async def identify(self, auth: object) -> Identity:
         """Who opens a connection: `{token}` or `{service_key}`. Raises Failure."""
         given = auth if isinstance(auth, dict) else {}
-        token, key = given.get("token"), given.get("service_key")
-        if isinstance(token, str):
-            return await self.identify_token(token)
-        if isinstance(key, str):
-            return await self._identify_service(key)
+        if "token" in given:
+            return await self.identify_token(given["token"])
+        if "service_key" in given:
+            return await self._identify_service(given["service_key"])
         raise unauthenticated("give a token or a service_key")
 
-    async def identify_token(self, token: str) -> Identity:
+    async def identify_token(self, token: object) -> Identity:
         """Who an access token speaks for, if the log-in still holds. Raises Failure."""
-        identity = self._tokens.read(token)
+        identity = self._tokens.read(token, self._clock.now_ms())
         assert identity.session is not None
         assert identity.role is not None
-        if not await self._logins.alive(identity.session, identity.id, identity.role):
+        rights = await self._logins.alive(identity.session, identity.id, identity.role)
+        if rights is None:
             raise unauthenticated("the access token is not accepted")
-        return identity
+        return msgspec.structs.replace(identity, rights=rights)
 
     async def me(self, token: str) -> Person:
         """The person an access token speaks for. Raises Failure `unauthenticated`."""
@@ -180,29 +216,16 @@ class Auth:
             raise unauthenticated("the access token is not accepted")
         return person(user)
 
-    async def _identify_service(self, key: str) -> Identity:
-        found = await self._logins.find_key(key)
+    async def _identify_service(self, key: object) -> Identity:
+        found = await self._logins.find_key(key) if isinstance(key, str) else None
         if found is None:
             raise unauthenticated("the service key is not accepted")
         return Identity(
             id=found.id,
             name=found.name,
             permissions=frozenset({Permission.CONNECT, *map(Permission, found.scopes)}),
+            rights=found.rights,
         )
-
-    async def add_service_key(self, name: str, scopes: list[str]) -> str:
-        """Make a service key: shown once, stored hashed. Raises ValueError."""
-        if unknown := set(scopes) - SCOPES:
-            known = ", ".join(sorted(SCOPES))
-            raise ValueError(f"no such scope: {', '.join(sorted(unknown))} (there are: {known})")
-        key = f"wrk_{secrets.token_urlsafe(32)}"
-        work, now = self._work()
-        self._logins.add_key(work, uuid7(), name, key, " ".join(sorted(set(scopes))), now)
-        try:
-            await self._database.writer.submit(work, b"", None)
-        except Stale:
-            raise ValueError(f"there is a service key named {name} already") from None
-        return key
 
     async def prune(self, now: int) -> None:
         """Delete refresh tokens that have expired. Raises Unavailable."""
@@ -216,16 +239,19 @@ class Auth:
         return Work(rfc3339(now)), now
 
     def _log_in(self, work: Work, user: User, session: str, now: int) -> LoggedIn:
+        self._users.hold(work, user)
         refresh_token = secrets.token_urlsafe(32)
-        expires_at = now + self._refresh_life_s * 1000
+        expires_at = now + self._refresh_life_ms
         self._logins.add(work, refresh_token, session, user.id, expires_at)
         access_token = self._tokens.make(user.id, user.username, user.role, session, now)
         pair = TokenPair(access_token, refresh_token, self._tokens.life_s)
         return LoggedIn(person(user), pair)
 
-    async def _revoke(self, session: str) -> None:
-        work, _ = self._work()
-        self._logins.revoke(work, session)
-        await self._database.writer.submit(work, b"", None)
-        for call in self._at_session_end:
-            call(session)
+    async def _end(self, token: RefreshToken) -> None:
+        """End the log-in that a refresh token belongs to."""
+
+        async def decide(work: Work, _: int) -> Ended:
+            self._logins.revoke(work, token.family)
+            return Ended(token.user_id, token.family, ExpiryReason.LOGGED_OUT)
+
+        await self._rights.change(decide)

@@ -1,4 +1,8 @@
-"""The rows of log-ins and of service keys. Tokens and keys are stored hashed."""
+"""The rows of log-ins, of service keys, and of changes of rights.
+
+Tokens and keys are stored hashed. What says who may come in says also after which change of rights
+it was read, in the same statement.
+"""
 
 import hashlib
 from typing import Final, NamedTuple
@@ -18,14 +22,24 @@ _FIND: Final = Statement(
 _USE: Final = Statement(
     "auth.use_refresh_token",
     "update refresh_tokens set used_at = coalesce(used_at, :used_at), successor = :successor"
-    " where token_hash = :token_hash and revoked = false",
+    " where token_hash = :token_hash and revoked = false and coalesce(successor, '') = :seen",
+)
+_SUPERSEDE: Final = Statement(
+    "auth.supersede_refresh_token",
+    "update refresh_tokens set used_at = 0 where token_hash = :token_hash and used_at is null",
 )
 _REVOKE: Final = Statement(
-    "auth.revoke_family", "update refresh_tokens set revoked = true where family = :family"
+    "auth.revoke_family",
+    "update refresh_tokens set revoked = true where family = :family and revoked = false",
+)
+_REVOKE_ALL: Final = Statement(
+    "auth.revoke_all",
+    "update refresh_tokens set revoked = true where user_id = :user_id and revoked = false",
 )
 _ALIVE: Final = Statement(
     "auth.session_alive",
-    "select 1 from refresh_tokens t join users u on u.id = t.user_id"
+    "select (select coalesce(max(version), 0) from rights_changes)"
+    " from refresh_tokens t join users u on u.id = t.user_id"
     " where t.family = :family and t.user_id = :user_id and t.revoked = false"
     " and u.disabled = false and u.role = :role limit 1",
 )
@@ -44,7 +58,32 @@ _ADD_KEY: Final = Statement(
 )
 _FIND_KEY: Final = Statement(
     "auth.find_service_key",
-    "select id, name, scopes from service_keys where key_hash = :key_hash and revoked = false",
+    "select id, name, scopes, (select coalesce(max(version), 0) from rights_changes)"
+    " from service_keys where key_hash = :key_hash and revoked = false",
+)
+_FIND_KEY_BY_NAME: Final = Statement(
+    "auth.find_service_key_by_name", "select id, revoked from service_keys where name = :name"
+)
+_REVOKE_KEY: Final = Statement(
+    "auth.revoke_service_key",
+    "update service_keys set revoked = true where id = :id and revoked = false",
+)
+_ADD_CHANGE: Final = Statement(
+    "auth.add_rights_change",
+    "insert into rights_changes (version, who, session, why, at)"
+    " select coalesce(max(version), 0) + 1, cast(:who as text), cast(:session as text),"
+    " cast(:why as text), cast(:at as bigint) from rights_changes",
+)
+_NEWEST_CHANGE: Final = Statement(
+    "auth.newest_rights_change", "select coalesce(max(version), 0) from rights_changes"
+)
+_CHANGES_AFTER: Final = Statement(
+    "auth.rights_changes_after",
+    "select version, who, session, why from rights_changes where version > :version"
+    " order by version",
+)
+_FORGET_CHANGES: Final = Statement(
+    "auth.forget_rights_changes", "delete from rights_changes where version <= :version"
 )
 
 
@@ -65,6 +104,7 @@ class ServiceKey(NamedTuple):
     id: str
     name: str
     scopes: tuple[str, ...]
+    rights: int
 
 
 def digest(secret: str) -> str:
@@ -94,10 +134,13 @@ class Logins:
         row = await self._reader.one(_FIND, token_hash=token.successor)
         return row is None or row[3] is not None
 
-    async def alive(self, session: str, user_id: str, role: str) -> bool:
-        """Whether a log-in still holds, with the role that its token names."""
-        found = await self._reader.one(_ALIVE, family=session, user_id=user_id, role=role)
-        return found is not None
+    async def alive(self, session: str, user_id: str, role: str) -> int | None:
+        """After which change of rights a log-in holds, with the role that its token names.
+
+        None where it does not hold.
+        """
+        row = await self._reader.one(_ALIVE, family=session, user_id=user_id, role=role)
+        return None if row is None else int(row[0])
 
     async def any_expired(self, now_ms: int) -> bool:
         """Whether there are refresh tokens that nobody can use any more."""
@@ -109,9 +152,14 @@ class Logins:
         work.change(_DELETE_EXPIRED, rows=ANY_NUMBER, now=now_ms, most=most)
 
     async def find_key(self, key: str) -> ServiceKey | None:
-        """The service key."""
+        """The service key, unless it was revoked."""
         row = await self._reader.one(_FIND_KEY, key_hash=digest(key))
-        return None if row is None else ServiceKey(row[0], row[1], tuple(row[2].split()))
+        return None if row is None else ServiceKey(row[0], row[1], tuple(row[2].split()), row[3])
+
+    async def find_key_named(self, name: str) -> tuple[str, bool] | None:
+        """The id of a service key, and whether it was revoked."""
+        row = await self._reader.one(_FIND_KEY_BY_NAME, name=name)
+        return None if row is None else (row[0], bool(row[1]))
 
     @staticmethod
     def add(work: Work, token: str, family: str, user_id: str, expires_at: int) -> None:
@@ -125,14 +173,35 @@ class Logins:
         )
 
     @staticmethod
-    def use(work: Work, token: str, successor: str, now_ms: int) -> None:
-        """Mark a refresh token as traded for another. Stale where it was revoked meanwhile."""
-        work.change(_USE, token_hash=digest(token), used_at=now_ms, successor=digest(successor))
+    def use(work: Work, token: str, seen: RefreshToken, successor: str, now_ms: int) -> None:
+        """Mark a refresh token as traded for another. Stale where it changed meanwhile.
+
+        What it was traded for before can't have arrived: whoever uses that has a copy.
+        """
+        work.change(
+            _USE,
+            token_hash=digest(token),
+            used_at=now_ms,
+            successor=digest(successor),
+            seen=seen.successor or "",
+        )
+        if seen.successor is not None:
+            work.change(_SUPERSEDE, token_hash=seen.successor)
 
     @staticmethod
     def revoke(work: Work, family: str) -> None:
         """End a log-in: all its tokens."""
         work.change(_REVOKE, rows=ANY_NUMBER, family=family)
+
+    @staticmethod
+    def revoke_all(work: Work, user_id: str) -> None:
+        """End all log-ins of a person."""
+        work.change(_REVOKE_ALL, rows=ANY_NUMBER, user_id=user_id)
+
+    @staticmethod
+    def revoke_key(work: Work, key_id: str) -> None:
+        """End a service key. Stale where it was ended already."""
+        work.change(_REVOKE_KEY, id=key_id)
 
     @staticmethod
     def add_key(work: Work, key_id: str, name: str, key: str, scopes: str, now_ms: int) -> None:
@@ -145,3 +214,39 @@ class Logins:
             scopes=scopes,
             created_at=now_ms,
         )
+
+
+class ChangeRow(NamedTuple):
+    """A change of rights as it is stored. `session` None: of all log-ins."""
+
+    version: int
+    who: str
+    session: str | None
+    why: str
+
+
+class RightsLog:
+    """All changes of rights that are kept, numbered 1, 2, 3, … in the order of their commits."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+
+    async def newest(self) -> int:
+        """The number of the last change, 0 where there was none."""
+        row = await self._reader.one(_NEWEST_CHANGE)
+        assert row is not None
+        return int(row[0])
+
+    async def after(self, version: int) -> list[ChangeRow]:
+        """The changes above a number, in order."""
+        return [ChangeRow(*row) for row in await self._reader.all(_CHANGES_AFTER, version=version)]
+
+    @staticmethod
+    def add(work: Work, who: str, session: str | None, why: str, now_ms: int) -> None:
+        """Number a change. Stale where another process took the number at the same moment."""
+        work.change(_ADD_CHANGE, who=who, session=session, why=why, at=now_ms)
+
+    @staticmethod
+    def forget(work: Work, version: int) -> None:
+        """Drop the changes up to a number."""
+        work.change(_FORGET_CHANGES, rows=ANY_NUMBER, version=version)

@@ -5,6 +5,7 @@ import { noteServerTime } from "./clock.js";
 import { Failure } from "./failure.js";
 import { uuid7 } from "./ids.js";
 import { Rooms } from "./rooms.js";
+import { ENDED } from "./words.js";
 
 const ACK_TIMEOUT_MS = 8000;
 const PATIENCE_MS = 30_000;
@@ -179,11 +180,16 @@ export class Connection extends EventTarget {
   #receive(name, data, meta) {
     noteServerTime(meta.at);
     if (meta.room) return this.rooms.receive(name, data, meta);
-    if (name === "auth.expired") this.#session.refresh().catch(() => {});
+    if (name === "auth.expired") this.#expired(data.reason);
     if (name === "server.closing") {
       this.#socket.io.reconnectionDelay(Math.max(FIRST_DELAY_MS, data.retry_after_ms ?? 0));
     }
     announce(name, data, meta);
+  }
+
+  #expired(reason) {
+    if (reason in ENDED) this.#session.end(ENDED[reason]);
+    else this.#session.refresh().catch(() => {});
   }
 
   #become(state) {

@@ -39,6 +39,12 @@ export const CONNECTION = {
   offline: "Offline",
 };
 
+/** Why a session ended, where only a new log-in helps. */
+export const ENDED = {
+  logged_out: "You were logged out. Log in again.",
+  disabled: "This account may not come in any more.",
+};
+
 export function resumeNote({ verdict, missed }) {
   if (verdict === "reset") return "started afresh";
   if (verdict === "gap_filled") return `${number(missed)} missed ${missed === 1 ? "event" : "events"} filled in`;

@@ -1,9 +1,12 @@
 """The gateway: connections, the path of every message, rooms. It knows no domain."""
 
+from server.gateway.address import network
 from server.gateway.context import Context, Parts
 from server.gateway.dispatch import handles, unhandled
 from server.gateway.gateway import Gateway
 from server.gateway.identity import Identity
+from server.gateway.limits import Limits
+from server.gateway.rights import RightsChange
 from server.gateway.rooms import Door, Snapshot
 
 __all__ = [
@@ -11,8 +14,11 @@ __all__ = [
     "Door",
     "Gateway",
     "Identity",
+    "Limits",
     "Parts",
+    "RightsChange",
     "Snapshot",
     "handles",
+    "network",
     "unhandled",
 ]

@@ -10,8 +10,10 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from server.gateway.address import network
 from server.gateway.frame import Frame
 from server.gateway.identity import Identity
+from server.gateway.pace import Pace
 
 MAX_INBOX: Final = 256
 
@@ -32,6 +34,8 @@ class Connection(ABC):
         self.id = ident
         self.identity = identity
         self.address = address
+        self.network = network(address)
+        self.pace = Pace()
         self.since_ms = since_ms
         self.inbox: deque[Call] = deque()
         self.closed = False
@@ -44,3 +48,7 @@ class Connection(ABC):
     @abstractmethod
     def close(self) -> None:
         """Answer nothing more, send what is queued, then close."""
+
+    @abstractmethod
+    def evict(self, reason: str) -> None:
+        """Drop what is queued, tell `server.evicted` with an EvictionReason, then close."""

@@ -11,8 +11,9 @@ import msgspec
 
 from protocol import codec
 from protocol.errors import Code, Error, Failure, busy, forbidden, unavailable
+from protocol.gateway import EvictionReason
 from protocol.ids import uuid7
-from protocol.message import Kind, Limit, Spec, find, spec_of, specs
+from protocol.message import RATES, Kind, Limit, Spec, find, spec_of, specs
 from server.database import Database, Request, Stale, Unavailable
 from server.gateway.connection import MAX_INBOX, Call, Connection
 from server.gateway.context import Context, Parts
@@ -61,10 +62,11 @@ def _data_reply(data: bytes) -> bytes:
 class Dispatch:
     """Answers messages."""
 
-    def __init__(self, parts: Parts, clock: Clock, limits: Limits, gauges: Gauges) -> None:
+    def __init__(self, parts: Parts, clock: Clock, addresses: Limits, gauges: Gauges) -> None:
         self._parts = parts
         self._clock = clock
-        self._limits = limits
+        self._people = Limits(RATES)
+        self._addresses = addresses
         self._gauges = gauges
         self._requests = Requests()
         self._answering: dict[Connection, asyncio.Task[None]] = {}
@@ -90,6 +92,17 @@ class Dispatch:
             self._answering[connection] = asyncio.create_task(
                 self._drain(connection), name=f"answers:{connection.id}"
             )
+
+    def refuse(self, connection: Connection, error: Error, reply: Callable[[bytes], None]) -> None:
+        """Answer what can't be read. It counts like a question."""
+        if connection.closed:
+            return
+        try:
+            self._count(connection, Limit.READ)
+        except Failure as e:
+            error = e.error
+        reply(codec.reply_error(error))
+        self._let_go(connection)
 
     async def settle(self, connection: Connection | None = None) -> None:
         """Wait until all that was taken in, from one connection or from all, is answered."""
@@ -133,6 +146,27 @@ class Dispatch:
         call.reply(reply)
         for after in later:
             after()
+        self._let_go(connection)
+
+    def _count(self, connection: Connection, limit: Limit) -> None:
+        """Count a message of a person and of an address. Raises Failure `rate_limited`."""
+        who, now = connection.identity.id, self._clock.monotonic()
+        try:
+            self._people.check(who, limit, now)
+            try:
+                self._addresses.check(connection.network, limit, now)
+            except Failure:
+                self._people.give_back(who, limit)
+                raise
+        except Failure as e:
+            assert e.error.retry_after_ms is not None
+            connection.pace.refused(limit, (e.error.retry_after_ms - 1) / 1000, now)
+            raise
+
+    @staticmethod
+    def _let_go(connection: Connection) -> None:
+        if connection.pace.lost and not connection.closed:
+            connection.evict(EvictionReason.FLOODING)
 
     async def _reply(
         self,
@@ -141,16 +175,15 @@ class Dispatch:
         call: Call,
         later: list[Callable[[], None]],
     ) -> bytes:
-        who, now = connection.identity.id, self._clock.monotonic()
         if spec is None or spec.kind is Kind.EVENT:
-            self._limits.check(who, Limit.READ, now)
+            self._count(connection, Limit.READ)
             raise Failure(Error(Code.NOT_FOUND, f"no such command: {call.name[:100]}"))
         assert spec.permission is not None
         assert spec.limit is not None
         if not connection.identity.may(spec.permission):
-            self._limits.check(who, Limit.READ, now)
+            self._count(connection, Limit.READ)
             raise forbidden(f"{spec.name} needs the permission {spec.permission}")
-        self._limits.check(who, spec.limit, now)
+        self._count(connection, spec.limit)
         message = codec.decode_call(spec, call.data)
         request = self._requests.of(connection.identity.id, spec, message)
         if request is None:

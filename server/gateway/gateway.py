@@ -5,9 +5,9 @@ import contextlib
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
-from protocol.errors import unavailable
-from protocol.gateway import Closing, Expired
-from protocol.message import Event
+from protocol.errors import unauthenticated, unavailable
+from protocol.gateway import Closing, Expired, ExpiryReason
+from protocol.message import ADDRESS_RATES, Event
 from protocol.times import rfc3339
 from server.database import Database
 from server.gateway.connection import Connection
@@ -17,6 +17,7 @@ from server.gateway.frame import announcement
 from server.gateway.identity import Identity
 from server.gateway.limits import Limits
 from server.gateway.presence import Presence
+from server.gateway.rights import RightsChange, RightsChanges
 from server.gateway.rooms import Rooms
 from server.runtime.clock import Clock
 from server.runtime.gauges import Gauges
@@ -55,6 +56,11 @@ class GatewaySettings(Protocol):
         """How long a client may take to answer a ping."""
         ...
 
+    @property
+    def address_limit_scale(self) -> float:
+        """What the rates of one address are multiplied by."""
+        ...
+
 
 class Gateway:
     """One gateway a process. It knows no domain."""
@@ -72,7 +78,11 @@ class Gateway:
         self.gauges = gauges
         self.rooms = Rooms(gauges, clock)
         self.presence = Presence()
-        self.dispatch = Dispatch(parts, clock, Limits(), gauges)
+        self.addresses = Limits(
+            ADDRESS_RATES, scale=settings.address_limit_scale, whose=" from one address"
+        )
+        self.dispatch = Dispatch(parts, clock, self.addresses, gauges)
+        self._rights = RightsChanges()
         self._authenticate = authenticate
         self.draining = False
         gauges.watch("warroom_connections", "Open connections.", lambda: len(self.presence))
@@ -93,8 +103,15 @@ class Gateway:
         return await self._authenticate(auth)
 
     async def opened(self, connection: Connection) -> None:
-        """A connection has authenticated."""
+        """A connection has authenticated.
+
+        Rights that have changed since they were read close it again. There is no await between
+        that look and the moment in which it is among the open ones.
+        """
         self.watch_expiry(connection)
+        lapsed = self._rights.lapsed(connection.identity)
+        if lapsed is not None:
+            self._expire(connection, lapsed)
         await self.presence.opened(connection)
         log.info("connected", connection=connection.id, person=connection.identity.id)
 
@@ -120,21 +137,43 @@ class Gateway:
         if expires_at is not None:
             left_s = max(0.0, (expires_at - self.clock.now_ms()) / 1000)
             loop = asyncio.get_running_loop()
-            connection.expiry = loop.call_later(left_s, self._expire, connection).cancel
+            connection.expiry = loop.call_later(
+                left_s, self._expire, connection, ExpiryReason.EXPIRED
+            ).cancel
 
-    def _expire(self, connection: Connection) -> None:
-        self.tell(connection, Expired())
-        connection.close()
+    def _expire(self, connection: Connection, reason: ExpiryReason) -> None:
+        if not connection.closed:
+            self.tell(connection, Expired(reason=reason))
+            connection.close()
+            log.info("expired", connection=connection.id, reason=reason)
+
+    def renew(self, connection: Connection, identity: Identity) -> None:
+        """Put fresh rights of the same person under an open connection.
+
+        Raises Failure `unauthenticated` where they have changed since they were read.
+        """
+        if connection.closed or self._rights.lapsed(identity) is not None:
+            raise unauthenticated("the access token is not accepted")
+        connection.identity = identity
+        self.watch_expiry(connection)
+
+    def change_rights(self, change: RightsChange) -> None:
+        """Act on a change of rights that is committed: close the connections that it concerns."""
+        self._rights.remember(change)
+        for connection in self.presence.connections(change.who):
+            if change.concerns(connection.identity):
+                self._expire(connection, change.reason)
+
+    def doubt_rights(self, version: int) -> None:
+        """What changed up to a version is not known: close all whose rights were read before."""
+        self._rights.doubt(version)
+        for connection in self.presence.connections():
+            if connection.identity.rights < version:
+                self._expire(connection, ExpiryReason.RIGHTS_CHANGED)
 
     def tell(self, connection: Connection, event: Event) -> None:
         """Tell one connection something."""
         connection.send(announcement(event, self.timestamp()))
-
-    def disconnect_session(self, session: str) -> None:
-        """Close what a log-in has opened: it was logged out."""
-        for connection in self.presence.connections():
-            if connection.identity.session == session:
-                self._expire(connection)
 
     async def drain(self, retry_after_ms: int, timeout_s: float) -> None:
         """Take nobody and nothing in, answer what was taken in, say good-bye.

@@ -10,6 +10,7 @@ class Identity(msgspec.Struct, frozen=True):
 
     `expires_at_ms`: wall time at which the token ends; None for a service key.
     `session`: names the log-in, so that logging out reaches what it opened.
+    `rights`: the number of the last change of rights there was when these were read.
     """
 
     id: str
@@ -18,6 +19,7 @@ class Identity(msgspec.Struct, frozen=True):
     role: Role | None = None
     session: str | None = None
     expires_at_ms: int | None = None
+    rights: int = 0
 
     def may(self, permission: Permission) -> bool:
         """Whether the permission was granted."""

@@ -18,9 +18,8 @@ import socketio
 from engineio.async_socket import AsyncSocket
 from engineio.packet import NOOP, Packet
 
-from protocol import codec
 from protocol.errors import Code, Error, Failure, unavailable
-from protocol.gateway import Evicted
+from protocol.gateway import Evicted, EvictionReason
 from protocol.ids import uuid7
 from server.gateway.connection import Call, Connection
 from server.gateway.frame import Frame, announcement
@@ -66,7 +65,7 @@ class SocketIOConnection(Connection):
         self._server = server
         self._eio_sid = eio_sid
         self._outbox = outbox
-        outbox.overflow = self._evict
+        outbox.overflow = self.evict
 
     def send(self, frame: Frame) -> None:
         """Queue an event."""
@@ -88,7 +87,8 @@ class SocketIOConnection(Connection):
             self.inbox.clear()
             self._server.spawn(self._server.hang_up(self._eio_sid))
 
-    def _evict(self, reason: str) -> None:
+    def evict(self, reason: str) -> None:
+        """Drop what is queued, say why, then close."""
         if self.closed:
             return
         log.info("evicted", connection=self.id, person=self.identity.id, reason=reason)
@@ -97,7 +97,7 @@ class SocketIOConnection(Connection):
         self._outbox.clear()
         self._outbox.overflowed = False
         self._outbox.overflow = None
-        self.send(announcement(Evicted(reason=reason), gateway.timestamp()))
+        self.send(announcement(Evicted(reason=EvictionReason(reason)), gateway.timestamp()))
         self.close()
 
 
@@ -201,12 +201,12 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]
             case _:
                 await super()._handle_eio_message(eio_sid, data)
 
-    @staticmethod
-    def _refuse_attachments(connection: SocketIOConnection, packet: str) -> None:
+    def _refuse_attachments(self, connection: SocketIOConnection, packet: str) -> None:
         """`5<count>-<ack id>[…]`: python-socketio would hold as many as a client announces."""
         found = _ANNOUNCED.match(packet)
         error = Error(Code.INVALID, "binary attachments are not taken")
-        connection.replier(found[1] if found else "")(codec.reply_error(error))
+        reply = connection.replier(found[1] if found else "")
+        self.gateway.dispatch.refuse(connection, error, reply)
 
     def _message(self, connection: SocketIOConnection, packet: str) -> None:
         """`2<ack id>["name",{…}]`: hand it to the dispatcher, or answer what is wrong with it."""
@@ -220,7 +220,7 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]
         try:
             name, data = self._parse(packet[start:] if start > 0 else "")
         except Failure as e:
-            reply(codec.reply_error(e.error))
+            self.gateway.dispatch.refuse(connection, e.error, reply)
             return
         clock = self.gateway.clock
         self.gateway.dispatch.accept(connection, Call(name, data, reply, clock.monotonic()))

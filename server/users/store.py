@@ -25,6 +25,26 @@ _BY_EMAIL: Final = Statement(
     "users.by_email",
     "select id, username, email, password_hash, role, disabled from users where email_key = :key",
 )
+_ANOTHER: Final = Statement(
+    "users.another",
+    "select 1 from users where role = :role and disabled = false and id <> :id limit 1",
+)
+_HOLD: Final = Statement(
+    "users.hold", "update users set disabled = false where id = :id and disabled = false"
+)
+_SET_ROLE: Final = Statement(
+    "users.set_role",
+    "update users set role = :role where id = :id and role = :seen and disabled = :disabled"
+    " and (:stays or exists (select 1 from users as others"
+    "  where others.role = :seen and others.disabled = false and others.id <> :id))",
+)
+_SET_DISABLED: Final = Statement(
+    "users.set_disabled",
+    "update users set disabled = :disabled"
+    " where id = :id and role = :seen and disabled <> :disabled"
+    " and (:stays or exists (select 1 from users as others"
+    "  where others.role = :seen and others.disabled = false and others.id <> :id))",
+)
 _ANY: Final = Statement("users.any", "select 1 from users where role = :role limit 1")
 
 
@@ -37,6 +57,11 @@ class User(NamedTuple):
     password_hash: str
     role: Role
     disabled: bool
+
+    @property
+    def administers(self) -> bool:
+        """Whether this is an admin who may come in: there must always be one."""
+        return self.role is Role.ADMIN and not self.disabled
 
 
 def _user(row: Row | None) -> User | None:
@@ -71,6 +96,38 @@ class Users:
     async def any_with(self, role: Role) -> bool:
         """Whether anybody has the role."""
         return await self._reader.one(_ANY, role=role) is not None
+
+    async def another_admin(self, user: User) -> bool:
+        """Whether there is an admin who may come in besides a person."""
+        return await self._reader.one(_ANOTHER, role=Role.ADMIN, id=user.id) is not None
+
+    @staticmethod
+    def hold(work: Work, user: User) -> None:
+        """Let nobody disable a person at the same moment. Stale where somebody has."""
+        work.change(_HOLD, id=user.id)
+
+    @staticmethod
+    def set_role(work: Work, user: User, role: Role) -> None:
+        """Give a person another role. Stale where they changed, or are the last admin."""
+        work.change(
+            _SET_ROLE,
+            id=user.id,
+            seen=user.role,
+            disabled=user.disabled,
+            role=role,
+            stays=not user.administers,
+        )
+
+    @staticmethod
+    def set_disabled(work: Work, user: User, disabled: bool) -> None:
+        """Keep a person out, or let them in again. Stale as `set_role`."""
+        work.change(
+            _SET_DISABLED,
+            id=user.id,
+            seen=user.role,
+            disabled=disabled,
+            stays=not (disabled and user.administers),
+        )
 
     @staticmethod
     def add(work: Work, user: User, now_ms: int) -> None:

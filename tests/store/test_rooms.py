@@ -37,6 +37,9 @@ class Ear(Connection):
         self.closed = True
         self.told.set()
 
+    def evict(self, reason: str) -> None:
+        self.close()
+
     async def until(self, number: int) -> None:
         while number not in self.heard:
             self.told.clear()

@@ -24,8 +24,10 @@ class Person:
         self.logged_in = logged_in
         self.events: list[tuple[str, dict[str, Any], dict[str, Any]]] = []
         self._changed = asyncio.Event()
+        self.gone = asyncio.Event()
         self.sio = socketio.AsyncClient(reconnection=False)
         self.sio.on("*", self._event)
+        self.sio.on("disconnect", lambda *_: self.gone.set())
 
     @property
     def id(self) -> str:

@@ -17,8 +17,11 @@ QUICK = {
     "PASSWORD_HASH_COST": "4",
     "STAMINA_REGEN_INTERVAL": "0.05",
     "STAMINA_REGEN_PERCENT": "1",
+    "ADDRESS_LIMIT_SCALE": "1000",
 }
-"""Cheap passwords, and stamina that never holds a test up. The rules are untouched."""
+"""Cheap passwords, stamina that never holds a test up, and room for all on one address.
+
+The rules are untouched."""
 
 
 class Server:
@@ -57,6 +60,12 @@ class Server:
 
     async def command(self, *arguments: str) -> str:
         """Run another command of the same server. Returns what it prints."""
+        code, output, errors = await self.run(*arguments)
+        assert code == 0, errors
+        return output
+
+    async def run(self, *arguments: str) -> tuple[int | None, str, str]:
+        """Run another command. Returns its exit code, what it prints, and its errors."""
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", self.module, *arguments),
             cwd=ROOT,
@@ -65,8 +74,7 @@ class Server:
             stderr=asyncio.subprocess.PIPE,
         )
         output, errors = await process.communicate()
-        assert process.returncode == 0, errors.decode()
-        return output.decode()
+        return process.returncode, output.decode(), errors.decode()
 
     async def rows(self, query: str) -> list[tuple[Any, ...]]:
         """What a query gives, asked of the database by a connection of its own."""

@@ -115,3 +115,22 @@ def test_production_asks_for_more(tmp_path: Path) -> None:
 def test_without_an_address_the_database_lies_in_the_data_folder(tmp_path: Path) -> None:
     assert settings(tmp_path, DATA_DIR="/d").database == "sqlite:////d/warroom.db"
     assert settings(tmp_path, DATABASE_URL="sqlite:///x.db").database == "sqlite:///x.db"
+
+
+def test_proxies_are_addresses_or_networks(tmp_path: Path) -> None:
+    found = settings(tmp_path, TRUSTED_PROXIES="10.0.0.0/8, ::1,192.0.2.7")
+    assert found.trusted_proxies == ("10.0.0.0/8", "::1/128", "192.0.2.7/32")
+
+
+@pytest.mark.parametrize("proxies", ["*", "proxy.example", "10.0.0.1/8", "10.0.0.0/33", "1.2.3"])
+def test_anything_else_is_trusted_by_mistake(tmp_path: Path, proxies: str) -> None:
+    assert problems(tmp_path, TRUSTED_PROXIES=f"127.0.0.1, {proxies}") == [
+        "TRUSTED_PROXIES must be IP addresses or networks, separated by commas,"
+        f" not '127.0.0.1, {proxies}'"
+    ]
+
+
+@pytest.mark.parametrize("scale", ["0", "0.009", "10001", "-1", "nan", "inf"])
+def test_what_an_address_may_send_is_scaled_within_reason(tmp_path: Path, scale: str) -> None:
+    assert len(problems(tmp_path, ADDRESS_LIMIT_SCALE=scale)) == 1
+    assert settings(tmp_path, ADDRESS_LIMIT_SCALE="2.5").address_limit_scale == 2.5

@@ -88,7 +88,7 @@ def tokens() -> Tokens:
 
 
 def test_a_token_speaks_for_whom_it_was_made(tokens: Tokens) -> None:
-    identity = tokens.read(tokens.make("u1", "alice", Role.PLAYER, "s1", NOW_MS))
+    identity = tokens.read(tokens.make("u1", "alice", Role.PLAYER, "s1", NOW_MS), NOW_MS)
     assert (identity.id, identity.name, identity.role, identity.session) == (
         "u1",
         "alice",
@@ -100,14 +100,14 @@ def test_a_token_speaks_for_whom_it_was_made(tokens: Tokens) -> None:
 
 
 def test_a_token_made_elsewhere_with_the_secret_is_read(tokens: Tokens) -> None:
-    assert tokens.read(signed()).id == "u1"
+    assert tokens.read(signed(), NOW_MS).id == "u1"
 
 
 @pytest.mark.filterwarnings("ignore::jwt.warnings.InsecureKeyLengthWarning")
 @pytest.mark.parametrize("forged", FORGED.values(), ids=FORGED)
 def test_a_forged_token_is_refused_in_the_same_words(tokens: Tokens, forged: str) -> None:
     with pytest.raises(Failure) as caught:
-        tokens.read(forged)
+        tokens.read(forged, NOW_MS)
     error = caught.value.error
     assert (error.code, error.message) == (
         Code.UNAUTHENTICATED,

@@ -11,10 +11,12 @@ import pytest
 
 from protocol import spec
 from protocol.domains import load
+from protocol.gateway import ExpiryReason
 from protocol.message import Kind, find, specs
 from server.config import Settings
 from server.gateway.connection import MAX_INBOX
 from server.gateway.outbox import MAX_LOSSY
+from server.gateway.pace import EXCUSED
 from server.gateway.rooms import MAX_GAP_BYTES
 from server.rest import MAX_BODY_BYTES, STATUS
 
@@ -135,6 +137,8 @@ def test_limits_are_the_server_s() -> None:
     for name in ("outbox_limit_bytes", "outbox_stall_s", "max_message_bytes"):
         assert f"`{name.upper()}`" in limits
     assert f"reply, a connection | {MAX_INBOX} |" in limits
+    rate, at_once = EXCUSED
+    assert f"a connection | {rate:g} a second, {at_once} at once | `server.evicted`" in limits
     assert f"| {Settings.outbox_stall_s:g} s (`OUTBOX_STALL_S`) |" in limits
     ping = f"every {Settings.ping_interval_s:g} s, to be answered within"
     assert f"{ping} {Settings.ping_timeout_s:g} s" in limits
@@ -146,6 +150,12 @@ def test_every_code_has_its_status_in_the_document() -> None:
     lines = spec.DOCUMENT.read_text().splitlines()
     for code, status in STATUS.items():
         assert any(line.startswith(f"| {status} |") and f"`{code}`" in line for line in lines)
+
+
+def test_every_reason_to_expire_says_what_to_do() -> None:
+    lines = spec.DOCUMENT.read_text().splitlines()
+    for reason in ExpiryReason:
+        assert sum(line.startswith(f"| `{reason}` | ") for line in lines) == 1
 
 
 def setting_row(setting: dataclasses.Field[object]) -> str:

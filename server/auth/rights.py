@@ -1,0 +1,111 @@
+"""Changes of rights: numbered in the unit that makes them, and acted on in every process.
+
+The process in which a change is made acts on it as soon as it is committed. All others read every
+2 s what is new. Both go the same way: whatever has a higher number than the last one acted on.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Final, NamedTuple
+
+from protocol.errors import busy
+from protocol.gateway import ExpiryReason
+from protocol.times import rfc3339
+from server.auth.store import ChangeRow, RightsLog
+from server.database import Database, Stale, Unavailable, Work
+from server.gateway import Gateway, RightsChange
+from server.runtime.clock import Clock
+from server.runtime.log import logger
+
+log = logger("auth")
+
+EVERY_S: Final = 2.0
+KEPT: Final = 1000
+"""So many changes are there to be read at least: a process that was away for more closes all."""
+FORGET_EACH: Final = 100
+MAX_DECISIONS: Final = 5
+
+
+class Ended(NamedTuple):
+    """Whose rights end, and why. `session`: one log-in, None for all."""
+
+    who: str
+    session: str | None
+    why: ExpiryReason
+
+
+Decide = Callable[[Work, int], Awaitable[Ended | None]]
+"""Puts a change into a unit of this moment; None where there is nothing to change."""
+
+
+def _change(row: ChangeRow) -> RightsChange:
+    known = set(ExpiryReason)
+    reason = ExpiryReason(row.why) if row.why in known else ExpiryReason.RIGHTS_CHANGED
+    return RightsChange(row.version, row.who, row.session, reason)
+
+
+class Rights:
+    """The changes of rights, as one process knows them."""
+
+    def __init__(self, database: Database, gateway: Gateway, clock: Clock) -> None:
+        self._database = database
+        self._log = RightsLog(database.reader)
+        self._gateway = gateway
+        self._clock = clock
+        self._seen = 0
+        self._forgotten = 0
+        self._one_reads = asyncio.Lock()
+
+    async def begin(self) -> None:
+        """Begin from the newest change: nobody is connected who could have missed one."""
+        self._seen = await self._log.newest()
+        self._gateway.doubt_rights(self._seen)
+
+    async def change(self, decide: Decide) -> None:
+        """Change rights, and act on it. Raises what `decide` does, Unavailable, Failure `busy`."""
+        for _ in range(MAX_DECISIONS):
+            now = self._clock.now_ms()
+            work = Work(rfc3339(now))
+            ended = await decide(work, now)
+            if ended is None:
+                return
+            self._log.add(work, ended.who, ended.session, ended.why, now)
+            try:
+                await self._database.writer.submit(work, b"", None)
+            except Stale:
+                continue
+            await self._look()
+            return
+        raise busy("too many rights change at once")
+
+    async def run(self) -> None:
+        """Act on what other processes changed, for ever."""
+        while True:
+            await self._clock.sleep(EVERY_S)
+            await self._look()
+
+    async def _look(self) -> None:
+        """Act on what is new. Where the database is away, the next look finds it."""
+        try:
+            await self.catch_up()
+            if self._seen - KEPT - self._forgotten >= FORGET_EACH:
+                await self._forget(self._seen - KEPT)
+        except Unavailable as e:
+            log.warning("rights_not_read", error=str(e))
+
+    async def catch_up(self) -> None:
+        """Act on all changes that were not acted on. Raises Unavailable."""
+        async with self._one_reads:
+            for row in await self._log.after(self._seen):
+                if row.version != self._seen + 1:
+                    # What stood between is pruned, so whom it concerned is not known.
+                    log.warning("rights_missed", after=self._seen, before=row.version)
+                    self._gateway.doubt_rights(row.version - 1)
+                self._gateway.change_rights(_change(row))
+                self._seen = row.version
+
+    async def _forget(self, version: int) -> None:
+        work = Work(rfc3339(self._clock.now_ms()))
+        self._log.forget(work, version)
+        await self._database.writer.submit(work, b"", None)
+        self._forgotten = version

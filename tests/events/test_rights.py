@@ -1,0 +1,146 @@
+"""What an operator changes on the command line reaches the sockets that are open."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+import socketio
+
+from protocol.auth import Login
+from protocol.client import log_in, log_out, refresh
+from protocol.errors import Failure
+from protocol.ids import uuid7
+from protocol.permissions import Role
+from server.app import opened
+from server.config import Settings
+from tests.support.people import PASSWORD, Person, connected, registered
+from tests.support.processes import listening
+from tests.support.server import Server
+
+REACHES_WITHIN_S = 5
+
+
+async def until_gone(*people: Person) -> list[str]:
+    """Wait until the server has let these go. Returns the reasons that it gave."""
+    await asyncio.gather(*(person.gone.wait() for person in people))
+    return [told["reason"] for person in people for told in person.named("auth.expired")]
+
+
+async def test_a_person_is_kept_out_of_every_socket_and_let_in_again(server: Server) -> None:
+    logged_in = await registered(server.url)
+    name = logged_in.user.username
+    other = await log_in(server.url, Login(name, PASSWORD))
+    sockets = [
+        await Person(server.url, logged_in).connect("websocket"),
+        await Person(server.url, other).connect("polling"),
+    ]
+    bystander = await connected(server.url)
+    await server.command("user", "disable", name)
+    async with asyncio.timeout(REACHES_WITHIN_S):
+        assert await until_gone(*sockets) == ["disabled", "disabled"]
+    with pytest.raises(Failure) as wrong:
+        await log_in(server.url, Login(name, PASSWORD))
+    assert wrong.value.error.code == "unauthenticated"
+    with pytest.raises(socketio.exceptions.ConnectionError):
+        await Person(server.url, other).connect()
+
+    await server.command("user", "enable", name.upper())
+    with pytest.raises(Failure):
+        await refresh(server.url, other.tokens.refresh_token)
+    again = await Person(server.url, await log_in(server.url, Login(name, PASSWORD))).connect()
+    await again.ok("players.get")
+    await bystander.ok("players.get")
+    for person in (again, bystander):
+        await person.close()
+
+
+async def test_another_role_is_refreshed_into(server: Server) -> None:
+    person = await connected(server.url)
+    assert person.logged_in is not None
+    await server.command("user", "role", person.logged_in.user.username, "viewer")
+    async with asyncio.timeout(REACHES_WITHIN_S):
+        assert await until_gone(person) == ["rights_changed"]
+    with pytest.raises(socketio.exceptions.ConnectionError):
+        await Person(server.url, person.logged_in).connect()
+    refreshed = await refresh(server.url, person.logged_in.tokens.refresh_token)
+    assert refreshed.user.role is Role.VIEWER
+    viewer = await Person(server.url, refreshed).connect()
+    assert await viewer.refused("players.get") == ("forbidden", None)
+    await viewer.close()
+
+
+async def test_a_service_key_ends(server: Server) -> None:
+    name = f"robot {uuid7()}"
+    key = (await server.command("service-key", "add", name, "--scope", "read")).strip()
+    robot = await Person(server.url).connect(service_key=key)
+    await server.command("service-key", "revoke", name)
+    async with asyncio.timeout(REACHES_WITHIN_S):
+        assert await until_gone(robot) == ["revoked"]
+    with pytest.raises(socketio.exceptions.ConnectionError):
+        await Person(server.url).connect(service_key=key)
+
+
+async def test_a_copy_of_a_refresh_token_ends_the_sockets_of_its_log_in(server: Server) -> None:
+    thief = await connected(server.url)
+    assert thief.logged_in is not None
+    first = thief.logged_in.tokens.refresh_token
+    second = await refresh(server.url, first)
+    owner = await Person(server.url, second).connect()
+    await refresh(server.url, second.tokens.refresh_token)
+    with pytest.raises(Failure):
+        await refresh(server.url, first)
+    async with asyncio.timeout(REACHES_WITHIN_S):
+        assert await until_gone(thief, owner) == ["logged_out", "logged_out"]
+
+
+@pytest.mark.parametrize("transport", ["websocket", "polling"])
+async def test_who_is_logged_out_during_the_handshake_does_not_stay(
+    tmp_path: Path, transport: str
+) -> None:
+    async with (
+        opened(Settings(data_dir=tmp_path, password_hash_cost=4)) as app,
+        listening(app) as url,
+    ):
+        logged_in = await app.auth.add("alice", PASSWORD, Role.PLAYER)
+        reads = app.gateway._authenticate
+
+        async def read_and_then_log_out(given: object) -> object:
+            identity = await reads(given)
+            await log_out(url, logged_in.tokens.refresh_token)
+            return identity
+
+        app.gateway._authenticate = read_and_then_log_out  # type: ignore[assignment]
+        late = Person(url, logged_in)
+        with pytest.raises(socketio.exceptions.ConnectionError):
+            await late.connect(transport)
+        assert late.named("auth.expired") == [{"reason": "logged_out"}]
+        assert len(app.gateway.presence) == 0
+        await late.close()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (("user", "role", "nobody-here", "viewer"), 1, "there is nobody named nobody-here"),
+        (("user", "disable", "nobody-here"), 1, "there is nobody named nobody-here"),
+        (("user", "enable", "nobody-here"), 1, "there is nobody named nobody-here"),
+        (("service-key", "revoke", "none"), 1, "there is no service key named none"),
+        (
+            ("user", "disable", "admin"),
+            1,
+            "admin is the last admin: make somebody else",
+        ),
+        (("user", "role", "admin", "player"), 1, "admin is the last admin: make somebody else"),
+        (("user", "role", "admin", "owner"), 2, "invalid choice: 'owner'"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+async def test_what_can_not_be_done_is_said_in_one_line(
+    server: Server, arguments: tuple[str, ...], code: int, says: str
+) -> None:
+    status, output, errors = await server.run(*arguments)
+    assert (status, output) == (code, "")
+    assert says in errors.splitlines()[-1]
+    if code == 1:
+        assert errors.count("\n") == 1
+        assert errors.startswith("warroom: ")

@@ -1,0 +1,76 @@
+"""Servers within this process: several on the same data, each with a clock that a test turns."""
+
+import asyncio
+import socket
+import sqlite3
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import uvicorn
+
+from protocol.auth import LoggedIn, Login
+from protocol.permissions import Role
+from server.app import App, _WebServer, opened
+from server.config import Settings
+from tests.support.clock import ManualClock
+from tests.support.lines import Line, line
+from tests.support.people import PASSWORD
+
+ADDRESS = "203.0.113.7"
+
+Look = Callable[[], Awaitable[None]]
+"""Lets a process look at what the others have changed."""
+
+
+class Process:
+    """One of several processes on the same data, without sockets."""
+
+    def __init__(self, app: App, clock: ManualClock) -> None:
+        self.app = app
+        self.clock = clock
+
+    async def person(self, name: str, role: Role = Role.PLAYER) -> LoggedIn:
+        """Somebody new."""
+        return await self.app.auth.add(name, PASSWORD, role)
+
+    async def log_in(self, name: str) -> LoggedIn:
+        """Another log-in of somebody."""
+        return await self.app.auth.log_in(Login(name, PASSWORD), ADDRESS)
+
+    async def line(self, logged_in: LoggedIn) -> Line:
+        """A connection with an access token."""
+        return await line(self.app, token=logged_in.tokens.access_token)
+
+    async def log_out(self, logged_in: LoggedIn) -> None:
+        """End a log-in."""
+        await self.app.auth.log_out(logged_in.tokens.refresh_token)
+
+
+@asynccontextmanager
+async def process(folder: Path) -> AsyncIterator[Process]:
+    """Start one."""
+    clock = ManualClock()
+    async with opened(Settings(data_dir=folder, password_hash_cost=4), clock) as app:
+        yield Process(app, clock)
+
+
+@asynccontextmanager
+async def listening(app: App) -> AsyncIterator[str]:
+    """Let a server of this process be connected to. Gives its address."""
+    config = uvicorn.Config(app.asgi, ws="websockets-sansio", lifespan="off", log_config=None)
+    web = _WebServer(config)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        serving = asyncio.create_task(web.serve([listener]))
+        await web.listening.wait()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        web.should_exit = True
+        await serving
+
+
+def versions(folder: Path) -> list[int]:
+    """The numbers of all changes that are kept."""
+    with sqlite3.connect(folder / "warroom.db") as db:
+        found = [row[0] for row in db.execute("select version from rights_changes order by 1")]
+    db.close()
+    return found
