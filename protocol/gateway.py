@@ -102,11 +102,19 @@ class Closing(Event, frozen=True, kw_only=True):
         return Room("")
 
 
+class EvictionReason(StrEnum):
+    """Why a connection was let go."""
+
+    TOO_MANY_BYTES = "too_many_bytes"  # more waited for it than may
+    NO_PROGRESS = "no_progress"  # it took nothing of what waited, for too long
+    FLOODING = "flooding"  # it went on sending far more than it may
+
+
 @event("server.evicted", delivery=LATEST)
 class Evicted(Event, frozen=True, kw_only=True):
-    """This connection did not read fast enough and is let go. Reconnect and resume."""
+    """This connection costs others too much and is let go. Nothing comes after this."""
 
-    reason: str
+    reason: EvictionReason
 
     def room(self) -> Room:
         """Told to one connection, not in a room."""

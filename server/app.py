@@ -1,11 +1,9 @@
 """The composition root: the one place that lists domains, services and routes."""
 
 import asyncio
-import contextlib
 import gc
-import signal
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -27,6 +25,7 @@ from server.config import Settings
 from server.gateway import Gateway, Identity, Parts, unhandled
 from server.gateway import handlers as gateway_handlers
 from server.gateway.socketio import Server as SocketIOServer
+from server.gateway.transport import WebSocketProtocol, bound
 from server.page import Page
 from server.players import handlers as player_handlers
 from server.players.rooms import PlayerRoom
@@ -35,8 +34,10 @@ from server.rest import EXCEPTION_HANDLERS, SecurityHeaders
 from server.runtime.clock import Clock, SystemClock
 from server.runtime.gauges import Gauges
 from server.runtime.log import logger
-from server.runtime.services import Service, run_all
+from server.runtime.services import Service, ServiceFailed, run_all
+from server.runtime.signals import on_end
 from server.users import Users
+from server.web import WebServer
 
 log = logger("app")
 
@@ -44,7 +45,7 @@ HANDLERS: Final = (gateway_handlers, player_handlers, battle_handlers)
 """Importing them registers them."""
 
 DASHBOARD: Final = Path(__file__).parent / "dashboard"
-DRAIN_S: Final = 5.0
+DRAIN_S: Final = 4.0
 RETRY_AFTER_MS: Final = 1000
 
 
@@ -81,12 +82,14 @@ class App:
         gateway.rooms.add("battle", BattleRoom(self.battles))
         self._battle_service = BattleService(self.battles, gateway, clock)
         self.services: dict[str, Service] = {
-            "writer": db.writer.watch,
+            "writer": self._watch_writer,
             "battles": self._battle_service.run,
             "battle pool": self._battle_service.keep_pool,
             "seats": self._battle_service.keep_presence,
             "stamina": StaminaPush(self.players, gateway, clock).run,
+            "progress": gateway.watch_progress,
         }
+        self.sockets = SocketIOServer(gateway, self._allows_origin)
         self.asgi = self._asgi(gauges)
 
     def _asgi(self, gauges: Gauges) -> ASGIApp:
@@ -102,9 +105,15 @@ class App:
             allow_methods=["GET", "POST"],
             allow_headers=["authorization", "content-type"],
         )
-        sockets = SocketIOServer(self.gateway, self._allows_origin)
         # Around all of it: Starlette answers faults outside of its own middleware.
-        return SecurityHeaders(socketio.ASGIApp(sockets, other_asgi_app=rest))
+        return SecurityHeaders(socketio.ASGIApp(self.sockets, other_asgi_app=rest))
+
+    async def _watch_writer(self) -> None:
+        """Only a new process can take the place of a writer that crashed."""
+        try:
+            await self.database.writer.watch()
+        except Exception as e:
+            raise ServiceFailed("writer", e) from e
 
     def _allows_origin(self, origin: str, environ: dict[str, Any]) -> bool:
         scheme = environ["wsgi.url_scheme"]
@@ -116,6 +125,12 @@ class App:
         await self._battle_service.resume()
         await self._battle_service.fill_pool()
         self.health.started = True
+
+    async def drain(self) -> None:
+        """Say good-bye to all clients, and answer what was taken in."""
+        self.auth.close()
+        await self.gateway.drain(RETRY_AFTER_MS, DRAIN_S)
+        await self.sockets.close()
 
 
 @asynccontextmanager
@@ -157,24 +172,6 @@ async def opened(settings: Settings, clock: Clock | None = None) -> AsyncIterato
         await db.close()
 
 
-class _WebServer(uvicorn.Server):
-    """uvicorn that leaves the signals to us, and says when it listens."""
-
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self.listening = asyncio.Event()
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Listen."""
-        await super().startup(sockets)
-        self.listening.set()
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Capture none: clients hear of the end before their sockets close."""
-        yield
-
-
 async def serve(
     settings: Settings,
     prepare: Callable[[App], Awaitable[None]],
@@ -187,26 +184,27 @@ async def serve(
     had, ServiceFailed (in a group) where a service keeps crashing.
     """
     stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+    on_end(stop.set)
     async with opened(settings) as app:
         listener = socket.create_server(
             (settings.host, settings.port), family=_family(settings.host), backlog=2048
         )
+        bound(listener, settings.ping_interval_s + settings.ping_timeout_s)
         await prepare(app)
         await app.start()
-        web = _WebServer(
+        if stop.is_set():
+            return
+        web = WebServer(
             uvicorn.Config(
                 app.asgi,
-                ws="websockets-sansio",
+                ws=WebSocketProtocol,
                 ws_max_size=settings.max_message_bytes,
                 ws_per_message_deflate=False,
+                ws_ping_interval=None,  # Engine.IO pings
                 log_config=None,
                 access_log=False,
                 lifespan="off",
                 server_header=False,
-                timeout_graceful_shutdown=2,
             )
         )
         serving = asyncio.create_task(web.serve([listener]), name="web")
@@ -223,9 +221,8 @@ async def serve(
             ready(_address(listener))
         await stop.wait()
         log.info("closing")
-        await app.gateway.drain(RETRY_AFTER_MS, DRAIN_S)
-        web.should_exit = True
-        await serving
+        await app.drain()
+        await web.end(serving)
         await services
 
 

@@ -13,7 +13,6 @@ from protocol.permissions import SCOPES, Role
 from server.app import App, opened, serve
 from server.config import ConfigError, Settings, load
 from server.runtime.log import configure
-from server.runtime.services import ServiceFailed
 from server.users import Users
 
 ADMIN_FILE: Final = "admin_password"
@@ -33,8 +32,9 @@ def main() -> None:
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(arguments.run(settings, arguments))
-    except (ServiceFailed, ExceptionGroup) as e:
-        print(f"warroom: {e}", file=sys.stderr)
+    except ExceptionGroup as e:
+        for failed in e.exceptions:
+            print(f"warroom: {failed}", file=sys.stderr)
         sys.exit(1)
     except (ValueError, OSError) as e:
         print(f"warroom: {e}", file=sys.stderr)

@@ -70,6 +70,10 @@ class Auth:
         """Ask to be told the session of every log-in that is ended."""
         self._at_session_end.append(call)
 
+    def close(self) -> None:
+        """Check no more passwords: who waits for that is told `unavailable`."""
+        self._passwords.close()
+
     async def register(self, body: Register) -> LoggedIn:
         """Add a person with the role `player` and log in.
 
