@@ -45,7 +45,8 @@ HANDLERS: Final = (gateway_handlers, player_handlers, battle_handlers)
 """Importing them registers them."""
 
 DASHBOARD: Final = Path(__file__).parent / "dashboard"
-DRAIN_S: Final = 4.0
+DRAIN_S: Final = 3.5
+HANG_UP_S: Final = 1.5
 RETRY_AFTER_MS: Final = 1000
 
 
@@ -130,7 +131,7 @@ class App:
         """Say good-bye to all clients, and answer what was taken in."""
         self.auth.close()
         await self.gateway.drain(RETRY_AFTER_MS, DRAIN_S)
-        await self.sockets.close()
+        await self.sockets.close(HANG_UP_S)
 
 
 @asynccontextmanager

@@ -12,6 +12,7 @@ from typing import Final
 from protocol.permissions import SCOPES, Role
 from server.app import App, opened, serve
 from server.config import ConfigError, Settings, load
+from server.runtime import signals
 from server.runtime.log import configure
 from server.users import Users
 
@@ -84,7 +85,10 @@ async def _run(settings: Settings, _: argparse.Namespace) -> None:
         print(f"\n  Warroom is at {address}", flush=True)
         print(f"  Register there, or log in as admin{_how(password, settings)}\n", flush=True)
 
-    await serve(settings, prepare, ready)
+    try:
+        await serve(settings, prepare, ready)
+    finally:
+        signals.ignore()
 
 
 async def _add_service_key(settings: Settings, arguments: argparse.Namespace) -> None:

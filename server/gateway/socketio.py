@@ -7,6 +7,8 @@ name of python-socketio and python-engineio that is relied on here.
 """
 
 import asyncio
+import contextlib
+import logging
 import re
 from collections.abc import Callable
 from typing import Any, Final
@@ -130,7 +132,8 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]
         super().__init__(
             async_mode="asgi",
             json=_Json,
-            logger=False,
+            logger=logging.getLogger("socketio"),
+            engineio_logger=logging.getLogger("engineio"),
             cors_allowed_origins=allows_origin,
             max_http_buffer_size=gateway.settings.max_message_bytes,
             ping_interval=gateway.settings.ping_interval_s,
@@ -154,10 +157,14 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]
             await socket.close(wait=False, abort=True, reason=self.eio.reason.SERVER_DISCONNECT)
             socket.queue.put_nowait(None)
 
-    async def close(self) -> None:
-        """Hang up on everybody, also on those who have not logged in."""
+    async def close(self, timeout_s: float) -> None:
+        """Hang up on everybody, also on those who have not logged in, and see them off."""
         for eio_sid in list(self.eio.sockets):
             await self.hang_up(eio_sid)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                while self._tasks:
+                    await asyncio.wait(list(self._tasks))
 
     def spawn(self, work: Any) -> None:
         """Run something to its end in the background."""

@@ -1,6 +1,7 @@
 """A server as it looks from outside: its memory, its sockets, its metrics."""
 
 import asyncio
+import signal
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -23,6 +24,14 @@ def peak_memory(pid: int) -> int:
     peak = _status(pid, PEAK)
     Path(f"/proc/{pid}/clear_refs").write_text("5")
     return peak
+
+
+def catches(pid: int, number: signal.Signals) -> bool:
+    """Whether a process has a handler for a signal."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("SigCgt:"):
+            return bool(int(line.split()[1], 16) >> (number - 1) & 1)
+    raise LookupError("SigCgt")
 
 
 def sockets(pid: int) -> int:

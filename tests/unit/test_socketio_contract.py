@@ -4,6 +4,7 @@ python-engineio, some of it private. An upgrade that moves one of these fails he
 import ast
 import asyncio
 import inspect
+import logging
 import textwrap
 from collections.abc import Callable
 from typing import Any
@@ -185,12 +186,14 @@ async def test_options_are_taken_under_these_names() -> None:
 
     server = socketio.AsyncServer(
         async_mode="asgi",
-        logger=False,
+        logger=(log := logging.getLogger("socketio")),
+        engineio_logger=(engine_log := logging.getLogger("engineio")),
         cors_allowed_origins=allows,
         max_http_buffer_size=5,
         ping_interval=6,
         ping_timeout=7,
     )
+    assert (server.logger, server.eio.logger) == (log, engine_log)
     assert server.eio.max_http_buffer_size == 5
     assert (server.eio.ping_interval, server.eio.ping_timeout) == (6, 7)
     assert server.eio._cors_allowed_origins({"HTTP_ORIGIN": "a", "it": "a"}) == ["a"]
