@@ -127,7 +127,7 @@ class EvictionReason(StrEnum):
 
 @event("server.evicted", delivery=LATEST)
 class Evicted(Event, frozen=True, kw_only=True):
-    """This connection did not read fast enough, or sent too much, and is let go.
+    """This connection costs others too much and is let go. Nothing comes after this.
 
     Reconnect and resume.
     """

@@ -1,11 +1,9 @@
 """The composition root: the one place that lists domains, services and routes."""
 
 import asyncio
-import contextlib
 import gc
-import signal
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -28,6 +26,7 @@ from server.database import Unavailable
 from server.gateway import Gateway, Identity, Parts, unhandled
 from server.gateway import handlers as gateway_handlers
 from server.gateway.socketio import Server as SocketIOServer
+from server.gateway.transport import WebSocketProtocol, bound
 from server.page import Page
 from server.players import handlers as player_handlers
 from server.players.rooms import PlayerRoom
@@ -36,8 +35,10 @@ from server.rest import EXCEPTION_HANDLERS, SecurityHeaders
 from server.runtime.clock import Clock, SystemClock
 from server.runtime.gauges import Gauges
 from server.runtime.log import logger
-from server.runtime.services import Service, repeat, run_all
+from server.runtime.services import Service, ServiceFailed, repeat, run_all
+from server.runtime.signals import on_end
 from server.users import Users
+from server.web import WebServer
 
 log = logger("app")
 
@@ -45,7 +46,8 @@ HANDLERS: Final = (gateway_handlers, player_handlers, battle_handlers)
 """Importing them registers them."""
 
 DASHBOARD: Final = Path(__file__).parent / "dashboard"
-DRAIN_S: Final = 5.0
+DRAIN_S: Final = 3.5
+HANG_UP_S: Final = 1.5
 RETRY_AFTER_MS: Final = 1000
 
 
@@ -87,13 +89,15 @@ class App:
         )
         self.services: dict[str, Service] = {
             "pruning": self._prune,
-            "writer": db.writer.watch,
+            "writer": self._watch_writer,
             "rights": rights.run,
             "battles": self._battle_service.run,
             "battle pool": self._battle_service.keep_pool,
             "seats": self._battle_service.keep_presence,
             "stamina": StaminaPush(self.players, gateway, clock).run,
+            "progress": gateway.watch_progress,
         }
+        self.sockets = SocketIOServer(gateway, self._allows_origin)
         self.asgi = self._asgi(gauges)
 
     def _asgi(self, gauges: Gauges) -> ASGIApp:
@@ -109,9 +113,15 @@ class App:
             allow_methods=["GET", "POST"],
             allow_headers=["authorization", "content-type"],
         )
-        sockets = SocketIOServer(self.gateway, self._allows_origin)
         # Around all of it: Starlette answers faults outside of its own middleware.
-        return SecurityHeaders(socketio.ASGIApp(sockets, other_asgi_app=rest))
+        return SecurityHeaders(socketio.ASGIApp(self.sockets, other_asgi_app=rest))
+
+    async def _watch_writer(self) -> None:
+        """Only a new process can take the place of a writer that crashed."""
+        try:
+            await self.database.writer.watch()
+        except Exception as e:
+            raise ServiceFailed("writer", e) from e
 
     def _allows_origin(self, origin: str, environ: dict[str, Any]) -> bool:
         # Not `wsgi.url_scheme`: that is what anybody writes into X-Forwarded-Proto.
@@ -134,6 +144,12 @@ class App:
         await self._battle_service.resume()
         await self._battle_service.fill_pool()
         self.health.started = True
+
+    async def drain(self) -> None:
+        """Say good-bye to all clients, and answer what was taken in."""
+        self.auth.close()
+        await self.gateway.drain(RETRY_AFTER_MS, DRAIN_S)
+        await self.sockets.close(HANG_UP_S)
 
 
 @asynccontextmanager
@@ -178,24 +194,6 @@ async def opened(settings: Settings, clock: Clock | None = None) -> AsyncIterato
         await db.close()
 
 
-class _WebServer(uvicorn.Server):
-    """uvicorn that leaves the signals to us, and says when it listens."""
-
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self.listening = asyncio.Event()
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Listen."""
-        await super().startup(sockets)
-        self.listening.set()
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Capture none: clients hear of the end before their sockets close."""
-        yield
-
-
 async def serve(
     settings: Settings,
     prepare: Callable[[App], Awaitable[None]],
@@ -208,21 +206,23 @@ async def serve(
     had, ServiceFailed (in a group) where a service keeps crashing.
     """
     stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+    on_end(stop.set)
     async with opened(settings) as app:
         listener = socket.create_server(
             (settings.host, settings.port), family=_family(settings.host), backlog=2048
         )
+        bound(listener, settings.ping_interval_s + settings.ping_timeout_s)
         await prepare(app)
         await app.start()
-        web = _WebServer(
+        if stop.is_set():
+            return
+        web = WebServer(
             uvicorn.Config(
                 app.asgi,
-                ws="websockets-sansio",
+                ws=WebSocketProtocol,
                 ws_max_size=settings.max_message_bytes,
                 ws_per_message_deflate=False,
+                ws_ping_interval=None,  # Engine.IO pings
                 log_config=None,
                 access_log=False,
                 lifespan="off",
@@ -230,7 +230,6 @@ async def serve(
                 # Left alone, anybody on this machine would be believed.
                 proxy_headers=bool(settings.trusted_proxies),
                 forwarded_allow_ips=list(settings.trusted_proxies),
-                timeout_graceful_shutdown=2,
             )
         )
         serving = asyncio.create_task(web.serve([listener]), name="web")
@@ -247,9 +246,8 @@ async def serve(
             ready(_address(listener))
         await stop.wait()
         log.info("closing")
-        await app.gateway.drain(RETRY_AFTER_MS, DRAIN_S)
-        web.should_exit = True
-        await serving
+        await app.drain()
+        await web.end(serving)
         await services
 
 

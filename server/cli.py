@@ -15,8 +15,8 @@ from server import commands
 from server.app import App, serve
 from server.config import ConfigError, Settings, load
 from server.database import Unavailable
+from server.runtime import signals
 from server.runtime.log import configure
-from server.runtime.services import ServiceFailed
 from server.users import Users
 
 ADMIN_FILE: Final = "admin_password"
@@ -36,7 +36,11 @@ def main() -> None:
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(arguments.run(settings, arguments))
-    except (ServiceFailed, ExceptionGroup, Failure, Unavailable, ValueError, OSError) as e:
+    except ExceptionGroup as e:
+        for failed in e.exceptions:
+            print(f"warroom: {failed}", file=sys.stderr)
+        sys.exit(1)
+    except (Failure, Unavailable, ValueError, OSError) as e:
         print(f"warroom: {e}", file=sys.stderr)
         sys.exit(1)
 
@@ -73,7 +77,10 @@ async def _run(settings: Settings, _: argparse.Namespace) -> None:
         print(f"\n  Warroom is at {address}", flush=True)
         print(f"  Register there, or log in as admin{_how(password, settings)}\n", flush=True)
 
-    await serve(settings, prepare, ready)
+    try:
+        await serve(settings, prepare, ready)
+    finally:
+        signals.ignore()
 
 
 async def _first_admin(app: App, settings: Settings) -> str | None:

@@ -8,7 +8,7 @@ from typing import Final, TypeVar
 import bcrypt
 
 from protocol.auth import PASSWORD_MAX_BYTES, PASSWORD_MIN_BYTES
-from protocol.errors import busy, invalid
+from protocol.errors import busy, invalid, unavailable
 
 T = TypeVar("T")
 
@@ -35,18 +35,19 @@ class Passwords:
         self._cost = cost
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="bcrypt")
         self._waiting = 0
+        self._closed = False
         # Checked in the place of a person who is not there, so that both take as long.
         self._nobody = bcrypt.hashpw(b"nobody has this password", bcrypt.gensalt(cost))
 
     async def hash(self, password: str) -> str:
-        """The hash of a new password. Raises Failure `invalid`, `busy`."""
+        """The hash of a new password. Raises Failure `invalid`, `busy`, `unavailable`."""
         raw = check_length(password)
         return (await self._run(self._hash, raw)).decode()
 
     async def matches(self, password: str, password_hash: str | None) -> bool:
         """Whether the password is right; without a hash it never is, and takes as long.
 
-        Raises Failure `busy`.
+        Raises Failure `busy`, `unavailable`.
         """
         raw = password.encode()[:PASSWORD_MAX_BYTES]
         known = self._nobody if password_hash is None else password_hash.encode()
@@ -54,7 +55,8 @@ class Passwords:
         return right and password_hash is not None and len(password.encode()) == len(raw)
 
     def close(self) -> None:
-        """End the threads."""
+        """Begin nothing more: who waits is told `unavailable`. What has begun is ended."""
+        self._closed = True
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _hash(self, raw: bytes) -> bytes:
@@ -65,10 +67,17 @@ class Passwords:
         return bcrypt.checkpw(raw, known)
 
     async def _run(self, work: Callable[..., T], *given: bytes) -> T:
+        closing = unavailable("the server is closing")
+        if self._closed:
+            raise closing
         if self._waiting >= MAX_WAITING:
             raise busy("too many are logging in", retry_after_ms=2000)
         self._waiting += 1
         try:
             return await asyncio.get_running_loop().run_in_executor(self._threads, work, *given)
+        except asyncio.CancelledError:
+            if self._closed:
+                raise closing from None
+            raise
         finally:
             self._waiting -= 1

@@ -88,6 +88,10 @@ class Auth:
         """Ask to add to the unit of every registration."""
         self._at_registration.append(add)
 
+    def close(self) -> None:
+        """Check no more passwords: who waits for that is told `unavailable`."""
+        self._passwords.close()
+
     async def register(self, body: Register) -> LoggedIn:
         """Add a person with the role `player` and log in.
 

@@ -111,7 +111,7 @@ class Writer:
         self._closing = True
         self._wake.set()
         if self._task is not None:
-            await self._task
+            await asyncio.wait({self._task})  # what it crashed with, `watch` has raised
         await self._engine.close()
 
     def submit(self, work: Work, reply: bytes, request: Request | None) -> asyncio.Future[None]:
@@ -138,14 +138,21 @@ class Writer:
         await asyncio.shield(self._task)
 
     async def _run(self) -> None:
-        while True:
-            await self._wake.wait()
-            self._wake.clear()
-            while self._queue:
-                batch, self._queue = self._queue[:MAX_BATCH], self._queue[MAX_BATCH:]
-                await self._carry_out(batch)
-            if self._closing:
-                return
+        batch: list[Unit] = []
+        try:
+            while True:
+                await self._wake.wait()
+                self._wake.clear()
+                while self._queue:
+                    batch, self._queue = self._queue[:MAX_BATCH], self._queue[MAX_BATCH:]
+                    await self._carry_out(batch)
+                if self._closing:
+                    return
+        finally:
+            self._closing = True  # after a crash, nobody waits for what will not come
+            for unit in (*batch, *self._queue):
+                if not unit.done.done():
+                    unit.done.set_exception(Unavailable("the writer has ended"))
 
     async def _carry_out(self, batch: list[Unit]) -> None:
         self._gauges.batch_units.observe(len(batch))

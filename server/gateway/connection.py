@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from protocol.gateway import EvictionReason
 from server.gateway.address import network
 from server.gateway.frame import Frame
 from server.gateway.identity import Identity
@@ -47,8 +48,12 @@ class Connection(ABC):
 
     @abstractmethod
     def close(self) -> None:
-        """Answer nothing more, send what is queued, then close."""
+        """Answer nothing more, send what is queued, then close, within seconds."""
 
     @abstractmethod
-    def evict(self, reason: str) -> None:
-        """Drop what is queued, tell `server.evicted` with an EvictionReason, then close."""
+    def evict(self, reason: EvictionReason) -> None:
+        """Drop what is queued, say why, and close."""
+
+    @abstractmethod
+    def check(self) -> None:
+        """Evict it where it takes nothing of what waits for it. Called every second."""

@@ -10,13 +10,14 @@ from protocol.message import Event as Message
 class Frame:
     """One event with its metadata. `key` names what a newer one replaces."""
 
-    __slots__ = ("delivery", "key", "seq", "socketio")
+    __slots__ = ("delivery", "key", "seq", "size", "socketio")
 
     def __init__(self, name: str, data: bytes, meta: codec.Meta, delivery: Delivery) -> None:
         self.delivery = delivery
         self.seq = meta.seq
         self.key: Final = (name, meta.room)
         self.socketio = f'2["{name}",{data.decode()},{codec.encode(meta).decode()}]'
+        self.size = len(self.socketio.encode())
 
 
 def announcement(event: Message, at: str) -> Frame:

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
-from typing import Protocol
+from typing import Final, Protocol
 
 from protocol.errors import unauthenticated, unavailable
 from protocol.gateway import Closing, Expired, ExpiryReason
@@ -24,6 +24,8 @@ from server.runtime.gauges import Gauges
 from server.runtime.log import logger
 
 log = logger("gateway")
+
+CHECK_EVERY_S: Final = 1.0
 
 Authenticate = Callable[[object], Awaitable[Identity]]
 
@@ -98,9 +100,10 @@ class Gateway:
 
     async def authenticate(self, auth: object) -> Identity:
         """Who opens a connection. Raises Failure `unauthenticated`, `unavailable`."""
+        identity = await self._authenticate(auth)
         if self.draining:
             raise unavailable("the server is closing")
-        return await self._authenticate(auth)
+        return identity
 
     async def opened(self, connection: Connection) -> None:
         """A connection has authenticated.
@@ -174,6 +177,13 @@ class Gateway:
     def tell(self, connection: Connection, event: Event) -> None:
         """Tell one connection something."""
         connection.send(announcement(event, self.timestamp()))
+
+    async def watch_progress(self) -> None:
+        """Let go who takes nothing of what waits. A service."""
+        while True:
+            await self.clock.sleep(CHECK_EVERY_S)
+            for connection in self.presence.connections():
+                connection.check()
 
     async def drain(self, retry_after_ms: int, timeout_s: float) -> None:
         """Take nobody and nothing in, answer what was taken in, say good-bye.

@@ -11,15 +11,25 @@ from typing import Final
 
 from engineio.packet import MESSAGE, Packet
 
+from protocol.gateway import EvictionReason
 from protocol.message import Delivery
 from server.gateway.frame import Frame
+from server.gateway.transport import TRANSPORT
 
 BATCH_BYTES: Final = 64 * 1024
 ITEM_BYTES: Final = 64
 """What a packet without data takes, about: many that are empty are a lot too."""
 MAX_LOSSY: Final = 64
+MAX_GAPS: Final = 64
 
 Key = tuple[str, str]
+
+
+def _bytes(data: object) -> int:
+    """What a packet's data takes on its way, in bytes."""
+    if isinstance(data, str):
+        return len(data) if data.isascii() else len(data.encode())
+    return len(data) if isinstance(data, bytes) else 0
 
 
 class Item:
@@ -27,19 +37,17 @@ class Item:
 
     __slots__ = ("key", "packet", "size")
 
-    def __init__(self, packet: Packet | None, key: Key | None = None) -> None:
+    def __init__(self, packet: Packet | None, size: int, key: Key | None = None) -> None:
         self.packet = packet
-        self.size = ITEM_BYTES
-        if packet is not None and packet.data is not None:
-            self.size += len(packet.data)
+        self.size = ITEM_BYTES + size
         self.key = key
 
 
 class Outbox:
     """The packets that wait for one client, in order.
 
-    `overflow` is called, once, with the reason when more than `limit_bytes` wait or nothing
-    was taken for `stall_s` seconds; from then on nothing more is taken in.
+    `overflow` is called, once, with the reason when more than `limit_bytes` wait or nothing of
+    what waits has moved for `stall_s` seconds; from then on nothing more is taken in.
     """
 
     def __init__(self, limit_bytes: int, stall_s: float, monotonic: Callable[[], float]) -> None:
@@ -49,23 +57,26 @@ class Outbox:
         self._items: deque[Item] = deque()
         self._latest: dict[Key, Item] = {}
         self._lossy: dict[Key, deque[Item]] = {}
+        self._gaps = 0  # items that were emptied and keep their place
         self._batch = 0  # bytes handed out since the taker last came back for more
-        self._taken_at = monotonic()
+        self._moved_at = monotonic()
+        self._transport: asyncio.Transport | None = None  # of the taker; polling has none
+        self._unsent = 0  # bytes of what was taken that the transport held at the last check
         self._waiting: set[asyncio.Future[None]] = set()
         self.queued_bytes = 0
         self.dropped = 0
-        self.overflowed = False
-        self.overflow: Callable[[str], None] | None = None
+        self._overflowed = False
+        self.overflow: Callable[[EvictionReason], None] = lambda _: None
 
     # ---- what the gateway puts in
 
     def push(self, text: str) -> None:
         """Queue a reply."""
-        self._add(Item(Packet(MESSAGE, text)))
+        self._add(Item(Packet(MESSAGE, text), _bytes(text)))
 
     def push_frame(self, frame: Frame) -> None:
         """Queue an event: a newer `latest` replaces the one that waits, the oldest `lossy` go."""
-        item = Item(Packet(MESSAGE, frame.socketio), frame.key)
+        item = Item(Packet(MESSAGE, frame.socketio), frame.size, frame.key)
         if frame.delivery is Delivery.LATEST:
             waiting = self._latest.get(frame.key)
             if waiting is not None:
@@ -81,45 +92,62 @@ class Outbox:
         self._add(item)
 
     def clear(self) -> None:
-        """Drop all replies and events that wait. What Engine.IO itself has queued stays."""
-        before, self._items = self._items, deque()
+        """Drop all replies and events that wait, and take in again.
+
+        What Engine.IO itself has queued stays.
+        """
+        self._overflowed = False
+        before, self._items, self._gaps = self._items, deque(), 0
         for item in before:
-            if item.packet is None or item.packet.packet_type != MESSAGE:
-                self._items.append(item)
-            elif item.size > 0:
+            if item.packet is not None and item.packet.packet_type == MESSAGE:
                 self.queued_bytes -= item.size
+            elif item.size >= 0:
+                self._items.append(item)
         self._latest.clear()
         self._lossy.clear()
+
+    def check(self) -> None:
+        """Report a stall: something waits, and nothing of it has moved for too long.
+
+        A client that reads slowly moves what its transport holds.
+        """
+        unsent = 0 if self._transport is None else self._transport.get_write_buffer_size()
+        waits = bool(self._items or unsent)
+        if unsent < self._unsent or not waits:
+            self._moved_at = self._monotonic()
+        self._unsent = unsent
+        if self._monotonic() - self._moved_at > self._stall:
+            self._overflow(EvictionReason.NO_PROGRESS)
+
+    def abort(self) -> None:
+        """End the transport, whatever it still holds."""
+        if self._transport is not None:
+            self._transport.abort()
 
     def _empty(self, item: Item) -> None:
         """Take the packet out of an item; its place in the line stays and is skipped."""
         self.queued_bytes -= item.size
         item.packet, item.size, item.key = None, -1, None
+        self._gaps += 1
+        if self._gaps > MAX_GAPS and self._gaps > len(self._items) // 2:
+            self._items = deque(item for item in self._items if item.size >= 0)
+            self._gaps = 0
 
-    def _add(self, item: Item, *, its_own: bool = False) -> None:
-        if self.overflowed and item.packet is not None:
+    def _add(self, item: Item) -> None:
+        if self._overflowed and item.packet is not None:
             return
-        now = self._monotonic()
-        if not self._items and not self._batch:
-            self._taken_at = now
+        if not self._items and not self._unsent:
+            self._moved_at = self._monotonic()
         self._items.append(item)
         self.queued_bytes += item.size
         self._notify()
         if self.queued_bytes > self._limit:
-            self._overflow("too_many_bytes")
-        elif now - self._taken_at > self._stall:
-            self._overflow("no_progress")
+            self._overflow(EvictionReason.TOO_MANY_BYTES)
 
-    def _overflow(self, reason: str) -> None:
-        if self.overflowed:
-            return
-        self.overflowed = True
-        if self.overflow is not None:
+    def _overflow(self, reason: EvictionReason) -> None:
+        if not self._overflowed:
+            self._overflowed = True
             self.overflow(reason)
-        else:  # nobody has logged in here
-            self._items.clear()
-            self.queued_bytes = self._batch
-            self.put_nowait(None)
 
     def _notify(self) -> None:
         for waiting in self._waiting:
@@ -134,17 +162,17 @@ class Outbox:
 
     def put_nowait(self, packet: Packet | None) -> None:
         """Queue a packet of Engine.IO's own; None ends the taker."""
-        self._add(Item(packet), its_own=True)
+        self._add(Item(packet, 0 if packet is None else _bytes(packet.data)))
 
     async def get(self) -> Packet | None:
         """Wait for the next packet. Coming back here says that the last batch has left."""
         self.queued_bytes -= self._batch
         self._batch = 0
-        self._taken_at = self._monotonic()
+        self._moved_at = self._monotonic()
+        self._transport = TRANSPORT.get()
         while True:
             while self._items:
-                item = self._items.popleft()
-                if item.size >= 0:
+                if (item := self._next()) is not None:
                     return self._hand_out(item)
             waiting: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._waiting.add(waiting)
@@ -156,10 +184,16 @@ class Outbox:
     def get_nowait(self) -> Packet | None:
         """The next packet of this batch. Raises QueueEmpty once the batch is full."""
         while self._items and self._batch < BATCH_BYTES:
-            item = self._items.popleft()
-            if item.size >= 0:
+            if (item := self._next()) is not None:
                 return self._hand_out(item)
         raise asyncio.QueueEmpty
+
+    def _next(self) -> Item | None:
+        item = self._items.popleft()
+        if item.size >= 0:
+            return item
+        self._gaps -= 1
+        return None
 
     def _hand_out(self, item: Item) -> Packet | None:
         self._batch += item.size

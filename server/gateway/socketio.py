@@ -7,6 +7,8 @@ name of python-socketio and python-engineio that is relied on here.
 """
 
 import asyncio
+import contextlib
+import logging
 import re
 from collections.abc import Callable
 from typing import Any, Final
@@ -30,6 +32,8 @@ from server.runtime.log import logger
 
 log = logger("gateway")
 
+LINGER_S: Final = 5.0
+"""How long a session that is over may take to send what waits and to close."""
 MAX_ACK_DIGITS: Final = 15
 _ANNOUNCED: Final = re.compile(r"5\d+-(\d{0,15})\[", re.ASCII)
 _arguments: Final = msgspec.json.Decoder(list[msgspec.Raw])
@@ -69,13 +73,14 @@ class SocketIOConnection(Connection):
 
     def send(self, frame: Frame) -> None:
         """Queue an event."""
-        self._outbox.push_frame(frame)
+        if not self.closed:
+            self._outbox.push_frame(frame)
 
     def replier(self, ack_id: str) -> Callable[[bytes], None]:
         """What writes the answer to the message with this ack id; none was asked for with ""."""
 
         def reply(answer: bytes) -> None:
-            if ack_id:
+            if ack_id and not self.closed:
                 self._outbox.push(f"3{ack_id}[{answer.decode()}]")
 
         return reply
@@ -87,18 +92,20 @@ class SocketIOConnection(Connection):
             self.inbox.clear()
             self._server.spawn(self._server.hang_up(self._eio_sid))
 
-    def evict(self, reason: str) -> None:
-        """Drop what is queued, say why, then close."""
+    def evict(self, reason: EvictionReason) -> None:
+        """Drop what is queued, say why, and close."""
         if self.closed:
             return
         log.info("evicted", connection=self.id, person=self.identity.id, reason=reason)
         gateway = self._server.gateway
         gateway.gauges.evicted.labels(reason).inc()
         self._outbox.clear()
-        self._outbox.overflowed = False
-        self._outbox.overflow = None
-        self.send(announcement(Evicted(reason=EvictionReason(reason)), gateway.timestamp()))
+        self.send(announcement(Evicted(reason=reason), gateway.timestamp()))
         self.close()
+
+    def check(self) -> None:
+        """Evict it where it takes nothing of what waits for it."""
+        self._outbox.check()
 
 
 class _EngineServer(engineio.AsyncServer):  # type: ignore[misc]
@@ -124,7 +131,8 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]
         super().__init__(
             async_mode="asgi",
             json=_Json,
-            logger=False,
+            logger=logging.getLogger("socketio"),
+            engineio_logger=logging.getLogger("engineio"),
             cors_allowed_origins=allows_origin,
             max_http_buffer_size=gateway.settings.max_message_bytes,
             ping_interval=gateway.settings.ping_interval_s,
@@ -147,6 +155,15 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]
         if socket is not None:
             await socket.close(wait=False, abort=True, reason=self.eio.reason.SERVER_DISCONNECT)
             socket.queue.put_nowait(None)
+
+    async def close(self, timeout_s: float) -> None:
+        """Hang up on everybody, also on those who have not logged in, and see them off."""
+        for eio_sid in list(self.eio.sockets):
+            await self.hang_up(eio_sid)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                while self._tasks:
+                    await asyncio.wait(list(self._tasks))
 
     def spawn(self, work: Any) -> None:
         """Run something to its end in the background."""
@@ -181,15 +198,26 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]
             connection.closed = True
             self.spawn(self.gateway.closed(connection, reason))
 
+    async def _handle_eio_connect(self, eio_sid: str, environ: dict[str, Any]) -> None:
+        await super()._handle_eio_connect(eio_sid, environ)
+        outbox = self.eio.sockets[eio_sid].queue
+        outbox.overflow = lambda _: self.spawn(self.hang_up(eio_sid))  # until it logs in
+
     async def _handle_eio_disconnect(self, eio_sid: str, reason: str) -> None:
         await super()._handle_eio_disconnect(eio_sid, reason)
         socket = self.eio.sockets.get(eio_sid)
-        if socket is not None and not socket.upgraded:
+        if socket is None:
+            return
+        # Who does not read would keep its transport, and what that holds, for as long as it likes.
+        asyncio.get_running_loop().call_later(LINGER_S, socket.queue.abort)
+        if not socket.upgraded:
             socket.queue.put_nowait(Packet(NOOP))  # lets a poll go that would wait for nothing
 
     async def _handle_eio_message(self, eio_sid: str, data: str | bytes) -> None:
         if isinstance(data, bytes):
             return  # an attachment of a message that was refused when it was announced
+        if eio_sid not in self.environ:
+            return  # the session is over
         connection = self._connections.get(eio_sid)
         match data[:1]:
             case "2" if connection is not None:

@@ -23,7 +23,10 @@ Service = Callable[[], Awaitable[None]]
 
 
 class ServiceFailed(Exception):
-    """A service kept crashing."""
+    """A service that can't go on. It raises this itself where starting it again is no use."""
+
+    def __init__(self, name: str, crash: Exception) -> None:
+        super().__init__(f"the service {name!r} can't go on: {type(crash).__name__}: {crash}")
 
 
 async def repeat(
@@ -55,13 +58,16 @@ async def supervise(name: str, service: Service, clock: Clock) -> None:
         try:
             await service()
             return
+        except ServiceFailed:
+            log.exception("service_failed", service=name)
+            raise
         except Exception as e:
             if clock.monotonic() - started >= FORGET_AFTER_S:
                 crashes = 0
             crashes += 1
             log.exception("service_crashed", service=name, crashes=crashes)
             if crashes == MAX_CRASHES:
-                raise ServiceFailed(name) from e
+                raise ServiceFailed(name, e) from e
             await clock.sleep(FIRST_PAUSE_S * 2 ** (crashes - 1))
 
 

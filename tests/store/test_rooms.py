@@ -8,7 +8,7 @@ import pytest
 
 from protocol.battle_events import ChatSaid
 from protocol.battles import ChatLine
-from protocol.gateway import JoinRoom
+from protocol.gateway import EvictionReason, JoinRoom
 from protocol.permissions import Role, granted
 from server.app import App, opened
 from server.battles import rules
@@ -37,8 +37,11 @@ class Ear(Connection):
         self.closed = True
         self.told.set()
 
-    def evict(self, reason: str) -> None:
+    def evict(self, reason: EvictionReason) -> None:
         self.close()
+
+    def check(self) -> None:
+        """It takes all at once."""
 
     async def until(self, number: int) -> None:
         while number not in self.heard:

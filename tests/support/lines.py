@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from protocol.errors import Failure
+from protocol.gateway import EvictionReason
 from protocol.ids import uuid7
 from server.app import App
 from server.gateway import Identity
@@ -32,10 +33,13 @@ class Line(Connection):
         self.inbox.clear()
         self.gone.set()
 
-    def evict(self, reason: str) -> None:
+    def evict(self, reason: EvictionReason) -> None:
         """Remember why."""
         self.told.append(("server.evicted", {"reason": reason}))
         self.close()
+
+    def check(self) -> None:
+        """It takes all at once."""
 
     @property
     def ended(self) -> str | None:

@@ -11,8 +11,10 @@ import uvicorn
 
 from protocol.auth import LoggedIn, Login
 from protocol.permissions import Role
-from server.app import App, _WebServer, opened
+from server.app import App, opened
 from server.config import Settings
+from server.gateway.transport import WebSocketProtocol
+from server.web import WebServer
 from tests.support.clock import ManualClock
 from tests.support.lines import Line, line
 from tests.support.people import PASSWORD
@@ -58,14 +60,13 @@ async def process(folder: Path) -> AsyncIterator[Process]:
 @asynccontextmanager
 async def listening(app: App) -> AsyncIterator[str]:
     """Let a server of this process be connected to. Gives its address."""
-    config = uvicorn.Config(app.asgi, ws="websockets-sansio", lifespan="off", log_config=None)
-    web = _WebServer(config)
+    config = uvicorn.Config(app.asgi, ws=WebSocketProtocol, lifespan="off", log_config=None)
+    web = WebServer(config)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         serving = asyncio.create_task(web.serve([listener]))
         await web.listening.wait()
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-        web.should_exit = True
-        await serving
+        await web.end(serving)
 
 
 def versions(folder: Path) -> list[int]:

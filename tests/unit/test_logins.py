@@ -1,5 +1,6 @@
 """Tokens, passwords, and the secret that signs."""
 
+import asyncio
 import base64
 import json
 import stat
@@ -173,6 +174,29 @@ async def test_too_many_at_once_are_told_to_wait(passwords: Passwords) -> None:
     with pytest.raises(Failure) as caught:
         await passwords.matches("password", None)
     assert caught.value.error.code is Code.BUSY
+
+
+async def test_who_waits_when_it_closes_is_told_and_who_comes_later_too() -> None:
+    passwords = Passwords(8)
+    waiting = [asyncio.create_task(passwords.hash("password")) for _ in range(20)]
+    await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    passwords.close()
+    ends = await asyncio.gather(*waiting, return_exceptions=True)
+    told = [end.error.code for end in ends if isinstance(end, Failure)]
+    assert len(told) >= 15
+    assert set(told) == {Code.UNAVAILABLE}
+    assert all(isinstance(end, str | Failure) for end in ends)
+    with pytest.raises(Failure) as caught:
+        await passwords.matches("password", None)
+    assert caught.value.error.code is Code.UNAVAILABLE
+
+
+async def test_a_wait_that_is_cancelled_is_cancelled(passwords: Passwords) -> None:
+    waiting = asyncio.create_task(passwords.hash("password"))
+    await asyncio.sleep(0)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
     passwords._waiting = 0
     assert not await passwords.matches("password", None)
     assert passwords._waiting == 0

@@ -1,6 +1,7 @@
 """The outbox: order, bounds, and its place in a real Engine.IO socket."""
 
 import asyncio
+from socket import socketpair
 from typing import Any
 
 import engineio
@@ -9,9 +10,11 @@ from engineio.async_socket import AsyncSocket
 from engineio.packet import CLOSE, MESSAGE, NOOP, Packet
 
 from protocol.codec import Meta
+from protocol.gateway import EvictionReason
 from protocol.message import KEPT, LATEST, LOSSY, Delivery
 from server.gateway.frame import Frame
-from server.gateway.outbox import BATCH_BYTES, ITEM_BYTES, MAX_LOSSY, Outbox
+from server.gateway.outbox import BATCH_BYTES, ITEM_BYTES, MAX_GAPS, MAX_LOSSY, Outbox
+from server.gateway.transport import TRANSPORT
 from tests.support.clock import ManualClock
 
 LIMIT = 1_000_000
@@ -157,56 +160,128 @@ async def test_kept_events_are_never_dropped(outbox: Outbox) -> None:
     assert await batch(outbox) == [str(n) for n in range(MAX_LOSSY * 10)]
 
 
+@pytest.fixture
+def reasons(outbox: Outbox) -> list[EvictionReason]:
+    """What the outbox has reported."""
+    reported: list[EvictionReason] = []
+    outbox.overflow = reported.append
+    return reported
+
+
 async def test_too_many_bytes_are_reported_once_and_nothing_more_is_taken_in(
-    outbox: Outbox,
+    outbox: Outbox, reasons: list[EvictionReason]
 ) -> None:
-    reasons: list[str] = []
-    outbox.overflow = reasons.append
-    while not outbox.overflowed:
+    while not reasons:
         outbox.push("x" * 10_000)
     size, waiting = outbox.queued_bytes, outbox.qsize()
     for _ in range(100):
         outbox.push("x" * 10_000)
         outbox.push_frame(frame("x"))
-    assert reasons == ["too_many_bytes"]
+    assert reasons == [EvictionReason.TOO_MANY_BYTES]
     assert (outbox.queued_bytes, outbox.qsize()) == (size, waiting)
     assert size <= LIMIT + 10_000
 
 
-async def test_bytes_in_the_takers_hands_count_against_the_limit(outbox: Outbox) -> None:
-    reasons: list[str] = []
-    outbox.overflow = reasons.append
+async def test_bytes_in_the_takers_hands_count_against_the_limit(
+    outbox: Outbox, reasons: list[EvictionReason]
+) -> None:
     outbox.push("x" * (LIMIT - 10))
     await outbox.get()
     outbox.push("x" * 11)
-    assert reasons == ["too_many_bytes"]
+    assert reasons == [EvictionReason.TOO_MANY_BYTES]
 
 
-async def test_a_taker_that_stalls_is_reported_once(outbox: Outbox, clock: ManualClock) -> None:
-    reasons: list[str] = []
-    outbox.overflow = reasons.append
-    outbox.push("handed out")
-    await outbox.get()
+async def test_bytes_are_counted_and_not_letters(outbox: Outbox) -> None:
+    outbox.push("é" * 100)
+    outbox.push_frame(event := frame("🜂" * 100))
+    await outbox.put(Packet(MESSAGE, "é"))
+    sent = len(event.socketio.encode())
+    assert outbox.queued_bytes == 3 * ITEM_BYTES + 200 + sent + 2
+
+
+@pytest.mark.parametrize("delivery", [LATEST, LOSSY])
+async def test_what_was_replaced_takes_no_room(outbox: Outbox, delivery: Delivery) -> None:
+    outbox.push("first")
+    for n in range(100 * MAX_GAPS):
+        outbox.push_frame(frame(str(n), delivery))
+    assert outbox.qsize() <= 1 + MAX_LOSSY + 2 * MAX_GAPS
+    taken = await batch(outbox)
+    assert taken[0] == "first"
+    assert taken[-1] == str(100 * MAX_GAPS - 1)
+    assert len(taken) == 1 + (1 if delivery is LATEST else MAX_LOSSY)
+
+
+async def test_a_stall_is_reported_once(
+    outbox: Outbox, clock: ManualClock, reasons: list[EvictionReason]
+) -> None:
+    outbox.push("waits")
     clock.advance(STALL_S)
-    outbox.push("in time")
+    outbox.check()
     assert reasons == []
     clock.advance(0.001)
-    outbox.push("too late")
-    outbox.push("later still")
-    assert reasons == ["no_progress"]
+    outbox.check()
+    outbox.check()
+    assert reasons == [EvictionReason.NO_PROGRESS]
 
 
-async def test_silence_is_no_stall(outbox: Outbox, clock: ManualClock) -> None:
-    outbox.overflow = pytest.fail
+async def test_silence_is_no_stall(
+    outbox: Outbox, clock: ManualClock, reasons: list[EvictionReason]
+) -> None:
     taking = asyncio.create_task(outbox.get())
     await asyncio.sleep(0)
     clock.advance(STALL_S * 100)
     outbox.push("x")
+    outbox.check()
     assert text(await taking) == "x"
+    clock.advance(STALL_S * 100)
+    outbox.check()
+    assert reasons == [], "a poll that was answered takes its time to come again"
+
+
+class Peer(asyncio.Protocol):
+    """Our end of a real connection."""
+
+    def __init__(self) -> None:
+        self.writable = asyncio.Event()
+
+    def resume_writing(self) -> None:
+        """Called when the buffer has run low."""
+        self.writable.set()
+
+
+async def test_a_transport_that_empties_is_progress_and_one_that_does_not_is_a_stall(
+    outbox: Outbox, clock: ManualClock, reasons: list[EvictionReason]
+) -> None:
+    ours, theirs = socketpair()
+    theirs.setblocking(False)
+    loop = asyncio.get_running_loop()
+    transport, peer = await loop.create_connection(Peer, sock=ours)
+    token = TRANSPORT.set(transport)
+    outbox.push("the last that waits")
+    await outbox.get()
+    transport.write(b"x" * 2_000_000)
+    outbox.check()
+    clock.advance(STALL_S)
+    while not peer.writable.is_set():
+        await loop.sock_recv(theirs, 100_000)
+    left = transport.get_write_buffer_size()
+    transport.write(b"x" * 1_000_000)
+    assert left < 2_000_000
+    outbox.check()
+    clock.advance(STALL_S)
+    outbox.check()
+    assert reasons == []
+    clock.advance(0.001)
+    outbox.check()
+    assert reasons == [EvictionReason.NO_PROGRESS]
+    outbox.abort()
+    assert transport.is_closing()
+    TRANSPORT.reset(token)
+    theirs.close()
 
 
 async def test_a_cleared_outbox_is_empty_and_takes_again(outbox: Outbox) -> None:
-    for delivery in (KEPT, LATEST, LOSSY):
+    for delivery in (KEPT, LATEST, LATEST, LOSSY):
         outbox.push_frame(frame("old", delivery))
     outbox.clear()
     assert (outbox.queued_bytes, outbox.empty()) == (0, True)
@@ -259,10 +334,13 @@ async def test_closing_a_socket_waits_for_no_reader(socket: Any) -> None:
     assert [p.packet_type for p in await socket.poll()] == [MESSAGE, CLOSE]
 
 
-async def test_packets_of_the_engine_are_bounded_before_anybody_has_logged_in(
-    outbox: Outbox,
+async def test_packets_of_the_engine_are_bounded_and_its_end_is_taken_in(
+    outbox: Outbox, reasons: list[EvictionReason]
 ) -> None:
     for _ in range(LIMIT // ITEM_BYTES + 10):
         await outbox.put(Packet(NOOP))
-    assert outbox.queued_bytes <= LIMIT
-    assert await outbox.get() is None, "the taker is ended"
+    assert outbox.queued_bytes <= LIMIT + ITEM_BYTES
+    assert reasons == [EvictionReason.TOO_MANY_BYTES]
+    waiting = outbox.qsize()
+    await outbox.put(None)
+    assert outbox.qsize() == waiting + 1

@@ -72,6 +72,19 @@ async def test_a_minute_that_is_not_full_forgets_nothing() -> None:
         await task
 
 
+async def test_a_service_that_can_t_go_on_is_not_started_again() -> None:
+    starts = 0
+
+    async def service() -> None:
+        nonlocal starts
+        starts += 1
+        raise ServiceFailed("writer", Crash("broken"))
+
+    with pytest.raises(ServiceFailed, match="'writer' can't go on: Crash: broken"):
+        await supervise("writer", service, ManualClock())
+    assert starts == 1
+
+
 async def test_all_run_until_they_are_told_to_stop() -> None:
     stop, clock, running, ended = asyncio.Event(), ManualClock(), asyncio.Barrier(3), []
 

@@ -4,6 +4,7 @@ python-engineio, some of it private. An upgrade that moves one of these fails he
 import ast
 import asyncio
 import inspect
+import logging
 import textwrap
 from collections.abc import Callable
 from typing import Any
@@ -30,6 +31,8 @@ def calls(function: Callable[..., Any]) -> set[str]:
     ("function", "expected"),
     [
         (socketio.AsyncServer._handle_eio_message, ["self", "eio_sid", "data"]),
+        (socketio.AsyncServer._handle_eio_connect, ["self", "eio_sid", "environ"]),
+        (socketio.AsyncServer._handle_eio_disconnect, ["self", "eio_sid", "reason"]),
         (socketio.AsyncServer._engineio_server_class, ["self"]),
         (socketio.AsyncServer.on, ["self", "event", "handler", "namespace"]),
         (socketio.AsyncManager.eio_sid_from_sid, ["self", "sid", "namespace"]),
@@ -51,6 +54,7 @@ def test_what_is_overridden_or_called_is_as_it_was(
     "function",
     [
         socketio.AsyncServer._handle_eio_message,
+        socketio.AsyncServer._handle_eio_connect,
         socketio.AsyncServer._handle_eio_disconnect,
         engineio.AsyncServer.disconnect,
         AsyncSocket.poll,
@@ -90,6 +94,20 @@ async def test_messages_of_the_engine_come_to_the_method_that_is_overridden() ->
     server = Server(async_mode="asgi", async_handlers=True)
     await server.eio._trigger_event("message", "sid", '2["x"]', run_async=False)
     assert heard == [("sid", '2["x"]')]
+
+
+async def test_the_environment_of_a_session_lasts_as_long_as_it_does() -> None:
+    server = socketio.AsyncServer(async_mode="asgi")
+    await server._handle_eio_connect("sid", {})
+    assert "sid" in server.environ
+    await server._handle_eio_disconnect("sid", "gone")
+    assert "sid" not in server.environ
+
+
+def test_a_websocket_takes_from_the_queue_in_a_task_of_its_own() -> None:
+    """Which inherits the context of the task that serves the WebSocket."""
+    assert "asyncio.ensure_future" in calls(AsyncSocket._websocket_handler)
+    assert "self.poll" in calls(AsyncSocket._websocket_handler)
 
 
 def test_a_socket_asks_its_server_for_its_queue() -> None:
@@ -168,12 +186,14 @@ async def test_options_are_taken_under_these_names() -> None:
 
     server = socketio.AsyncServer(
         async_mode="asgi",
-        logger=False,
+        logger=(log := logging.getLogger("socketio")),
+        engineio_logger=(engine_log := logging.getLogger("engineio")),
         cors_allowed_origins=allows,
         max_http_buffer_size=5,
         ping_interval=6,
         ping_timeout=7,
     )
+    assert (server.logger, server.eio.logger) == (log, engine_log)
     assert server.eio.max_http_buffer_size == 5
     assert (server.eio.ping_interval, server.eio.ping_timeout) == (6, 7)
     assert server.eio._cors_allowed_origins({"HTTP_ORIGIN": "a", "it": "a"}) == ["a"]

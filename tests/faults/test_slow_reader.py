@@ -1,0 +1,246 @@
+"""Clients that do not read: let go with their reason, and nobody else notices."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import aiohttp
+
+from tests.support.light import Light
+from tests.support.outside import metric, peak_memory, sockets, until
+from tests.support.people import registered
+from tests.support.server import Server
+
+SPEAKERS = 8
+SHOUT_BYTES = 50_000
+VOLUME_BYTES = 10 * 1024 * 1024
+MEMORY_BYTES = 4 * 1024 * 1024
+ENDED_WITHIN_S = 15
+TINY = 4096
+"""A receive buffer that fills at once."""
+
+
+class Room:
+    """A room of people who read what they tell each other."""
+
+    def __init__(self, server: Server, speakers: list[Light]) -> None:
+        assert server.process is not None
+        self.server = server
+        self.pid = server.process.pid
+        self.speakers = speakers
+        self.shouts = 0
+        self.guests: list[Light] = []
+
+    async def shout(self, volume: int = VOLUME_BYTES) -> None:
+        """Tell everybody in the room so many bytes."""
+
+        async def speak(speaker: Light, times: int) -> None:
+            for _ in range(times):
+                self.shouts += 1
+                await speaker.ok("tests.shout", size=SHOUT_BYTES, mark=str(self.shouts))
+
+        times = -(-volume // SHOUT_BYTES // SPEAKERS)
+        await asyncio.gather(*(speak(speaker, times) for speaker in self.speakers))
+
+    async def enter(self, kind: type[Light] = Light, receive_buffer: int = TINY) -> Light:
+        """Somebody new in the room."""
+        token = (await registered(self.server.url)).tokens.access_token
+        guest = await kind.connect(self.server.url, receive_buffer=receive_buffer, token=token)
+        self.guests.append(guest)
+        await guest.ok("rooms.join", room="battles")
+        return guest
+
+    async def enter_stuck(self) -> Light:
+        """Somebody new in the room, who stops reading."""
+        stuck = await self.enter()
+        stuck.stop_reading()
+        return stuck
+
+    async def evicted(self, reason: str) -> float:
+        """How many were let go for a reason."""
+        return await metric(self.server.url, f'warroom_evicted_total{{reason="{reason}"}}')
+
+    def heard_all(self) -> None:
+        """Every speaker has heard every shout, each once."""
+        for speaker in self.speakers:
+            marks = [shouted["mark"] for shouted in speaker.named("tests.shouted")]
+            assert sorted(map(int, marks)) == list(range(1, self.shouts + 1))
+            assert not speaker.named("server.evicted")
+
+
+@asynccontextmanager
+async def room(path: Path, **settings: str) -> AsyncIterator[Room]:
+    async with Server(path / "data", "tests.support.loud_server", **settings) as server:
+        speakers = []
+        for _ in range(SPEAKERS):
+            token = (await registered(server.url)).tokens.access_token
+            speakers.append(await Light.connect(server.url, token=token))
+            await speakers[-1].ok("rooms.join", room="battles")
+        people = Room(server, speakers)
+        try:
+            yield people
+        finally:
+            for someone in (*people.guests, *speakers):
+                await someone.drop()
+    assert "Traceback" not in server.log.read_text()
+
+
+async def test_who_never_reads_costs_little_and_is_gone_in_time(tmp_path: Path) -> None:
+    async with room(tmp_path) as people:
+        await people.shout()
+        peak_memory(people.pid)
+        await people.shout()
+        without = peak_memory(people.pid)
+        before = sockets(people.pid)
+        await people.enter_stuck()
+        assert sockets(people.pid) == before + 1
+        await people.shout()
+        assert peak_memory(people.pid) - without <= MEMORY_BYTES
+        assert await people.evicted("too_many_bytes") == 1
+
+        async def gone() -> bool:
+            return sockets(people.pid) == before
+
+        await until(gone, ENDED_WITHIN_S)
+        people.heard_all()
+        assert '"reason": "too_many_bytes", "event": "evicted"' in people.server.log.read_text()
+
+
+async def test_who_reads_again_finds_the_reason_behind_all_else(tmp_path: Path) -> None:
+    async with room(tmp_path) as people:
+        for speaker in people.speakers:
+            await speaker.ok("rooms.leave", room="battles")
+        stuck = await people.enter_stuck()
+        await people.speakers[0].ok("tests.shout", size=SHOUT_BYTES, times=40)
+        assert await people.evicted("too_many_bytes") == 1
+        stuck.read_on()
+        async with asyncio.timeout(ENDED_WITHIN_S):
+            await stuck.ended
+        names = [name for name, _, _ in stuck.events]
+        assert names == ["tests.shouted"] * (len(names) - 1) + ["server.evicted"]
+        assert stuck.events[-1][1] == {"reason": "too_many_bytes"}
+
+
+async def test_who_takes_nothing_is_let_go_though_nothing_more_comes(tmp_path: Path) -> None:
+    async with room(tmp_path, OUTBOX_STALL_S="1") as people:
+        stuck = await people.enter_stuck()
+        await people.shout(700_000)
+
+        async def let_go() -> bool:
+            return await people.evicted("no_progress") == 1
+
+        await until(let_go, ENDED_WITHIN_S)
+        stuck.read_on()
+        async with asyncio.timeout(ENDED_WITHIN_S):
+            await stuck.ended
+        assert stuck.events[-1][:2] == ("server.evicted", {"reason": "no_progress"})
+
+
+class Slow(Light):
+    """Reads a little, then rests."""
+
+    def data_received(self, data: bytes) -> None:
+        """Part of a protocol."""
+        super().data_received(data)
+        self.stop_reading()
+        asyncio.get_running_loop().call_later(0.1, self.read_on)
+
+
+async def test_who_reads_slowly_but_steadily_stays(tmp_path: Path) -> None:
+    async with room(tmp_path, OUTBOX_STALL_S="1") as people:
+        slow = await people.enter(Slow, receive_buffer=16_384)
+        loop = asyncio.get_running_loop()
+        started = loop.time()
+        await people.speakers[0].ok("tests.shout", size=900_000)
+        await slow.until(lambda: slow.named("tests.shouted"))
+        assert loop.time() - started > 2, "that was no slow reader"
+        assert await people.evicted("no_progress") == 0
+
+
+class Polling:
+    """A session of long polling, poll by poll."""
+
+    def __init__(self, http: aiohttp.ClientSession) -> None:
+        self._http = http
+        self.sid = ""
+
+    async def open(self, token: str) -> "Polling":
+        """Log in and join the room."""
+        status, text = await self.poll()
+        assert status == 200
+        self.sid = text.split('"sid":"')[1].split('"')[0]
+        await self.post(f'40{{"token":"{token}"}}')
+        while "40{" not in (await self.poll())[1]:
+            pass
+        await self.post('421["rooms.join",{"room":"battles"}]')
+        while "431[" not in (await self.poll())[1]:
+            pass
+        return self
+
+    def _query(self) -> dict[str, str]:
+        return {"EIO": "4", "transport": "polling", **({"sid": self.sid} if self.sid else {})}
+
+    async def poll(self) -> tuple[int, str]:
+        """One poll: its status and what it brought."""
+        async with self._http.get("/socket.io/", params=self._query()) as answer:
+            return answer.status, await answer.text()
+
+    async def post(self, packets: str) -> None:
+        """Send."""
+        async with self._http.post("/socket.io/", params=self._query(), data=packets) as answer:
+            assert answer.status == 200
+
+
+async def test_who_does_not_poll_is_let_go(tmp_path: Path) -> None:
+    async with room(tmp_path) as people:
+        url = people.server.url
+        token = (await registered(url)).tokens.access_token
+        await people.shout()
+        peak_memory(people.pid)
+        await people.shout()
+        without = peak_memory(people.pid)
+        async with aiohttp.ClientSession(url) as http:
+            polling = await Polling(http).open(token)
+            assert await metric(url, "warroom_connections") == SPEAKERS + 1
+            await people.shout()
+            assert peak_memory(people.pid) - without <= MEMORY_BYTES
+            assert await people.evicted("too_many_bytes") == 1
+            assert await metric(url, "warroom_connections") == SPEAKERS
+            assert (await polling.poll())[0] == 400
+        people.heard_all()
+
+
+async def test_who_upgrades_and_never_reads_is_gone_in_time(tmp_path: Path) -> None:
+    async with room(tmp_path) as people:
+        token = (await registered(people.server.url)).tokens.access_token
+        async with aiohttp.ClientSession(people.server.url) as http:
+            polling = await Polling(http).open(token)
+        before = sockets(people.pid)
+        stuck = await Light.connect(people.server.url, receive_buffer=TINY, sid=polling.sid)
+        people.guests.append(stuck)
+        await stuck.ok("players.get")
+        stuck.stop_reading()
+        await people.shout()
+        assert await people.evicted("too_many_bytes") == 1
+
+        async def gone() -> bool:
+            return sockets(people.pid) == before
+
+        await until(gone, ENDED_WITHIN_S)
+
+
+async def test_who_has_not_logged_in_and_never_reads_is_gone_in_time(tmp_path: Path) -> None:
+    async with room(tmp_path) as people:
+        before = sockets(people.pid)
+        peak_memory(people.pid)
+        stranger = await Light.connect(people.server.url, receive_buffer=TINY)
+        people.guests.append(stranger)
+        stranger.stop_reading()
+        for _ in range(20_000):  # each is refused, in words
+            stranger.write(b"40{}")
+
+        async def gone() -> bool:
+            return sockets(people.pid) == before
+
+        await until(gone, 2 * ENDED_WITHIN_S)

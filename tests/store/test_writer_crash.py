@@ -1,0 +1,29 @@
+"""A writer that crashes: nobody waits for it for ever, and whoever watches it hears."""
+
+import pytest
+
+from server.database import Copy, Unavailable, Work
+from tests.store.bench import AT, Bench, HeldEngine, outcome, put
+
+
+class BrokenCopy(Copy[str]):
+    """Breaks whoever settles it."""
+
+    def landed(self) -> None:
+        raise RuntimeError("broken")
+
+
+async def test_a_crash_ends_the_writer_and_all_that_wait(bench: Bench) -> None:
+    held = HeldEngine(bench)
+    first = bench.submit(put("first"))
+    await held.entered.wait()
+    breaks = Work(AT)
+    breaks.replace(BrokenCopy("key", "before"), "after")
+    before, broken, after = (bench.submit(work) for work in (put("before"), breaks, put("after")))
+    held.go.set()
+    ends = [await outcome(unit) for unit in (first, before, broken, after)]
+    assert ends == [None, None, Unavailable, Unavailable]
+    with pytest.raises(RuntimeError, match="broken"):
+        await bench.db.writer.watch()
+    with pytest.raises(Unavailable):
+        bench.submit(put("later"))

@@ -1,0 +1,46 @@
+"""A server with a command that tells a room events of any size, and otherwise as it is."""
+
+from typing import Annotated
+
+import msgspec
+
+from protocol import rooms
+from protocol.message import LOSSY, Command, Done, Event, Limit, command, event
+from protocol.permissions import Permission
+from protocol.rooms import Room
+from server.cli import main
+from server.gateway import Context, handles
+
+
+@event("tests.shouted", delivery=LOSSY)
+class Shouted(Event, frozen=True, kw_only=True):
+    """Somebody shouted."""
+
+    mark: str
+    text: str
+
+    def room(self) -> Room:
+        """The pool."""
+        return rooms.battles()
+
+
+@command("tests.shout", permission=Permission.PLAY, limit=Limit.ACTION)
+class Shout(Command[Done], frozen=True):
+    """Tell everybody who looks at the pool so many bytes, so many times at once."""
+
+    size: Annotated[int, msgspec.Meta(ge=0)]
+    times: Annotated[int, msgspec.Meta(ge=1)] = 1
+    mark: str = ""
+
+
+@handles(Shout)
+async def shout(ctx: Context, cmd: Shout) -> Done:
+    """Tell it."""
+    work = ctx.work()
+    for _ in range(cmd.times):
+        work.tell(Shouted(mark=cmd.mark, text="x" * cmd.size))
+    return await ctx.commit(work, Done())
+
+
+if __name__ == "__main__":
+    main()

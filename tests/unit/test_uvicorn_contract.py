@@ -1,0 +1,116 @@
+"""What `server/gateway/transport.py` and `server/web.py` rely on in uvicorn, some of it not
+documented. An upgrade that moves one of these fails here."""
+
+import ast
+import asyncio
+import inspect
+import textwrap
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from uvicorn.server import ServerState
+
+from server.gateway.transport import TRANSPORT, WebSocketProtocol
+from server.web import WebServer
+
+
+async def nothing(scope: Any, receive: Any, send: Any) -> None:
+    """An application."""
+
+
+def config(**options: Any) -> uvicorn.Config:
+    """As the server's."""
+    made = uvicorn.Config(nothing, ws=WebSocketProtocol, lifespan="off", log_config=None, **options)
+    made.load()
+    return made
+
+
+def source(function: Callable[..., Any]) -> str:
+    """How a function is written, with its spaces as Python would."""
+    return ast.unparse(ast.parse(textwrap.dedent(inspect.getsource(function))))
+
+
+def protocol(application: Any = nothing) -> WebSocketProtocol:
+    """A WebSocket before its handshake."""
+    made = config()
+    made.loaded_app = application
+    return WebSocketProtocol(made, ServerState(), {}, asyncio.get_running_loop())
+
+
+def test_a_protocol_of_ones_own_is_taken() -> None:
+    made = config(ws_ping_interval=None, ws_per_message_deflate=False)
+    assert made.ws_protocol_class is WebSocketProtocol
+    assert made.http_protocol_class is HttpToolsProtocol
+
+
+@pytest.mark.parametrize(
+    ("function", "expected"),
+    [
+        (WebSocketsSansIOProtocol.run_asgi, ["self"]),
+        (WebSocketsSansIOProtocol.shutdown, ["self"]),
+        (uvicorn.Server.startup, ["self", "sockets"]),
+        (uvicorn.Server.serve, ["self", "sockets"]),
+        (uvicorn.Server.capture_signals, ["self"]),
+    ],
+    ids=lambda value: getattr(value, "__qualname__", ""),
+)
+def test_what_is_overridden_or_called_is_as_it_was(
+    function: Callable[..., Any], expected: list[str]
+) -> None:
+    assert list(inspect.signature(function).parameters) == expected
+
+
+async def test_the_application_runs_in_a_task_that_knows_its_transport() -> None:
+    seen = asyncio.get_running_loop().create_future()
+
+    async def application(*_: Any) -> None:
+        seen.set_result(TRANSPORT.get())
+
+    ours = protocol(application)
+    ours.transport = transport = asyncio.Transport()
+    ours.scope = {}  # type: ignore[typeddict-item]
+    ours.handshake_complete = True
+    with pytest.raises(NotImplementedError):
+        await asyncio.create_task(ours.run_asgi())  # closes it, which this one can't
+    assert await seen is transport
+    assert TRANSPORT.get() is None
+    assert "self.loop.create_task(self.run_asgi())" in source(
+        WebSocketsSansIOProtocol.handle_connect
+    )
+
+
+async def test_an_open_websocket_is_told_of_the_end_and_not_cut_off() -> None:
+    ours = protocol()
+    ours.handshake_complete = True
+    ours.shutdown()
+    assert await ours.receive() == {"type": "websocket.disconnect", "code": 1012}
+
+
+def test_all_connections_are_shut_down_and_waited_for_until_it_is_forced() -> None:
+    assert "connection.shutdown()" in source(uvicorn.Server.shutdown)
+    waits = source(uvicorn.Server._wait_tasks_to_complete)
+    assert "while self.server_state.connections and (not self.force_exit)" in waits
+    assert "while self.server_state.tasks and (not self.force_exit)" in waits
+    assert config().timeout_graceful_shutdown is None, "it would cancel tasks, and log each"
+
+
+@pytest.mark.parametrize("kind", [WebSocketsSansIOProtocol, HttpToolsProtocol])
+def test_every_connection_is_listed_with_its_transport(kind: Any) -> None:
+    assert "self.connections.add(self)" in source(kind.connection_made)
+    assert "self.transport = transport" in source(kind.connection_made)
+    assert "self.connections = server_state.connections" in source(kind.__init__)
+
+
+async def test_a_server_that_was_asked_to_exit_ends_what_serves() -> None:
+    web = WebServer(config(host="127.0.0.1", port=0))
+    serving = asyncio.create_task(web.serve())
+    await web.listening.wait()
+    _, writer = await asyncio.open_connection(*web.servers[0].sockets[0].getsockname())
+    await web.end(serving)
+    assert web.server_state.connections == set()
+    writer.close()
+    await writer.wait_closed()
