@@ -2,6 +2,7 @@
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
 import socketio
@@ -9,10 +10,13 @@ import socketio
 from protocol.auth import Login
 from protocol.client import log_in, log_out, refresh
 from protocol.errors import Failure
+from protocol.gateway import ExpiryReason
 from protocol.ids import uuid7
 from protocol.permissions import Role
 from server.app import opened
 from server.config import Settings
+from server.gateway import RightsChange
+from tests.support.battles import easy_battle
 from tests.support.people import PASSWORD, Person, connected, registered
 from tests.support.processes import listening
 from tests.support.server import Server
@@ -116,6 +120,32 @@ async def test_who_is_logged_out_during_the_handshake_does_not_stay(
         assert late.named("auth.expired") == [{"reason": "logged_out"}]
         assert len(app.gateway.presence) == 0
         await late.close()
+
+
+async def test_what_has_begun_is_committed_and_what_waits_is_not(tmp_path: Path) -> None:
+    async with (
+        opened(Settings(data_dir=tmp_path, password_hash_cost=4)) as app,
+        listening(app) as url,
+    ):
+        await app.start()
+        person = await connected(url)
+        battle_id = await easy_battle(person)
+        submit = app.database.writer.submit
+
+        def submit_and_then_end(*given: Any) -> Any:
+            """Their rights end while the first command is on its way to the disk."""
+            app.database.writer.submit = submit  # type: ignore[method-assign]
+            done = submit(*given)
+            change = RightsChange(1, person.id, None, ExpiryReason.DISABLED)
+            app.gateway.change_rights(change)
+            return done
+
+        app.database.writer.submit = submit_and_then_end  # type: ignore[method-assign]
+        for name in ("battles.join", "battles.leave"):
+            await person.sio.emit(name, {"battle_id": battle_id})
+        assert await until_gone(person) == ["disabled"]
+        battle = (await app.battles.get(battle_id)).committed.battle
+        assert battle.seats[person.id].seated
 
 
 @pytest.mark.parametrize(
