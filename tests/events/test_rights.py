@@ -2,18 +2,21 @@
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
-import socketio
 
 from protocol.auth import Login
 from protocol.client import log_in, log_out, refresh
 from protocol.errors import Failure
+from protocol.gateway import ExpiryReason
 from protocol.ids import uuid7
 from protocol.permissions import Role
 from server.app import opened
 from server.config import Settings
-from tests.support.people import PASSWORD, Person, connected, registered
+from server.gateway import RightsChange
+from tests.support.battles import easy_battle
+from tests.support.people import PASSWORD, Person, connected, registered, turned_away
 from tests.support.processes import listening
 from tests.support.server import Server
 
@@ -23,6 +26,7 @@ REACHES_WITHIN_S = 5
 async def until_gone(*people: Person) -> list[str]:
     """Wait until the server has let these go. Returns the reasons that it gave."""
     await asyncio.gather(*(person.gone.wait() for person in people))
+    await asyncio.gather(*(person.close() for person in people))
     return [told["reason"] for person in people for told in person.named("auth.expired")]
 
 
@@ -41,8 +45,7 @@ async def test_a_person_is_kept_out_of_every_socket_and_let_in_again(server: Ser
     with pytest.raises(Failure) as wrong:
         await log_in(server.url, Login(name, PASSWORD))
     assert wrong.value.error.code == "unauthenticated"
-    with pytest.raises(socketio.exceptions.ConnectionError):
-        await Person(server.url, other).connect()
+    await turned_away(Person(server.url, other))
 
     await server.command("user", "enable", name.upper())
     with pytest.raises(Failure):
@@ -60,8 +63,7 @@ async def test_another_role_is_refreshed_into(server: Server) -> None:
     await server.command("user", "role", person.logged_in.user.username, "viewer")
     async with asyncio.timeout(REACHES_WITHIN_S):
         assert await until_gone(person) == ["rights_changed"]
-    with pytest.raises(socketio.exceptions.ConnectionError):
-        await Person(server.url, person.logged_in).connect()
+    await turned_away(Person(server.url, person.logged_in))
     refreshed = await refresh(server.url, person.logged_in.tokens.refresh_token)
     assert refreshed.user.role is Role.VIEWER
     viewer = await Person(server.url, refreshed).connect()
@@ -76,8 +78,7 @@ async def test_a_service_key_ends(server: Server) -> None:
     await server.command("service-key", "revoke", name)
     async with asyncio.timeout(REACHES_WITHIN_S):
         assert await until_gone(robot) == ["revoked"]
-    with pytest.raises(socketio.exceptions.ConnectionError):
-        await Person(server.url).connect(service_key=key)
+    await turned_away(Person(server.url), service_key=key)
 
 
 async def test_a_copy_of_a_refresh_token_ends_the_sockets_of_its_log_in(server: Server) -> None:
@@ -111,11 +112,35 @@ async def test_who_is_logged_out_during_the_handshake_does_not_stay(
 
         app.gateway._authenticate = read_and_then_log_out  # type: ignore[assignment]
         late = Person(url, logged_in)
-        with pytest.raises(socketio.exceptions.ConnectionError):
-            await late.connect(transport)
+        await turned_away(late, transport)
         assert late.named("auth.expired") == [{"reason": "logged_out"}]
         assert len(app.gateway.presence) == 0
-        await late.close()
+
+
+async def test_what_has_begun_is_committed_and_what_waits_is_not(tmp_path: Path) -> None:
+    async with (
+        opened(Settings(data_dir=tmp_path, password_hash_cost=4)) as app,
+        listening(app) as url,
+    ):
+        await app.start()
+        person = await connected(url)
+        battle_id = await easy_battle(person)
+        submit = app.database.writer.submit
+
+        def submit_and_then_end(*given: Any) -> Any:
+            """Their rights end while the first command is on its way to the disk."""
+            app.database.writer.submit = submit  # type: ignore[method-assign]
+            done = submit(*given)
+            change = RightsChange(1, person.id, None, ExpiryReason.DISABLED)
+            app.gateway.change_rights(change)
+            return done
+
+        app.database.writer.submit = submit_and_then_end  # type: ignore[method-assign]
+        for name in ("battles.join", "battles.leave"):
+            await person.sio.emit(name, {"battle_id": battle_id})
+        assert await until_gone(person) == ["disabled"]
+        battle = (await app.battles.get(battle_id)).committed.battle
+        assert battle.seats[person.id].seated
 
 
 @pytest.mark.parametrize(

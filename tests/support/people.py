@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 import socketio
 
 from protocol.auth import LoggedIn, Register
@@ -103,6 +104,13 @@ class Person:
     async def close(self) -> None:
         """Disconnect."""
         await self.sio.shutdown()
+
+
+async def turned_away(person: Person, *transports: str, **auth: str) -> None:
+    """Connecting must be refused."""
+    with pytest.raises(socketio.exceptions.ConnectionError):
+        await person.connect(*transports, **auth)
+    await person.close()
 
 
 async def registered(url: str, username: str | None = None) -> LoggedIn:
