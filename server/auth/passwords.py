@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import bcrypt
 
@@ -34,7 +34,7 @@ class Passwords:
     def __init__(self, cost: int) -> None:
         self._cost = cost
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="bcrypt")
-        self._waiting = 0
+        self._waiting: set[asyncio.Future[Any]] = set()
         self._closed = False
         # Checked in the place of a person who is not there, so that both take as long.
         self._nobody = bcrypt.hashpw(b"nobody has this password", bcrypt.gensalt(cost))
@@ -55,9 +55,11 @@ class Passwords:
         return right and password_hash is not None and len(password.encode()) == len(raw)
 
     def close(self) -> None:
-        """Begin nothing more: who waits is told `unavailable`. What has begun is ended."""
+        """Check nothing more: whoever waits is told `unavailable`."""
         self._closed = True
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        for waiting in self._waiting:
+            waiting.cancel()
+        self._threads.shutdown(wait=False)
 
     def _hash(self, raw: bytes) -> bytes:
         return bcrypt.hashpw(raw, bcrypt.gensalt(self._cost))
@@ -70,14 +72,15 @@ class Passwords:
         closing = unavailable("the server is closing")
         if self._closed:
             raise closing
-        if self._waiting >= MAX_WAITING:
+        if len(self._waiting) >= MAX_WAITING:
             raise busy("too many are logging in", retry_after_ms=2000)
-        self._waiting += 1
+        waiting = asyncio.get_running_loop().run_in_executor(self._threads, work, *given)
+        self._waiting.add(waiting)
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._threads, work, *given)
+            return await waiting
         except asyncio.CancelledError:
             if self._closed:
                 raise closing from None
             raise
         finally:
-            self._waiting -= 1
+            self._waiting.discard(waiting)

@@ -205,7 +205,8 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]
 
     async def _handle_eio_disconnect(self, eio_sid: str, reason: str) -> None:
         await super()._handle_eio_disconnect(eio_sid, reason)
-        socket = self.eio.sockets.get(eio_sid)
+        # Engine.IO looks for those that are over now and then, and trips over them until then.
+        socket = self.eio.sockets.pop(eio_sid, None)
         if socket is None:
             return
         # Who does not read would keep its transport, and what that holds, for as long as it likes.

