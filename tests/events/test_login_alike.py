@@ -18,7 +18,7 @@ from tests.support.people import PASSWORD
 from tests.support.server import Server
 
 KINDS = ("wrong", "unknown", "disabled")
-ROUNDS = 4
+ROUNDS = 6
 PAIRS = 9
 _, AT_ONCE = RATES[Limit.LOGIN]
 COST = 10
@@ -61,14 +61,18 @@ def credentials(kind: str, n: int) -> tuple[str, str]:
 async def test_what_is_wrong_can_be_told_neither_from_words_nor_from_time(
     people: Server,
 ) -> None:
-    """Medians of interleaved tries are within a tenth, in one quiet round of some."""
+    """Interleaved tries take as long, within a tenth.
+
+    Compared are lower quartiles: what else the machine does only ever adds to some of them. More
+    rounds are added where it does much.
+    """
     spreads = []
+    took: dict[str, list[float]] = {kind: [] for kind in KINDS}
     async with aiohttp.ClientSession() as session:
         knocking = Knocking(people, session)
         status, _, _ = await knocking.knock("wrong-0", PASSWORD)
         assert status == 200
         for n in range(ROUNDS):
-            took: dict[str, list[float]] = {kind: [] for kind in KINDS}
             for _ in range(PAIRS):
                 answers = []
                 for kind in KINDS:
@@ -77,8 +81,8 @@ async def test_what_is_wrong_can_be_told_neither_from_words_nor_from_time(
                     answers.append((status, answer))
                 assert answers[0][0] == 401
                 assert answers[0] == answers[1] == answers[2]
-            medians = [statistics.median(took[kind]) for kind in KINDS]
-            spreads.append(max(medians) / min(medians) - 1)
+            quartiles = [statistics.quantiles(took[kind], n=4)[0] for kind in KINDS]
+            spreads.append(max(quartiles) / min(quartiles) - 1)
             if spreads[-1] <= 0.1:
                 break
     assert min(spreads) <= 0.1, spreads
