@@ -21,6 +21,7 @@ from protocol.domains import load
 from protocol.message import RATES, Command, Delivery, Event, Kind, Query, Spec, specs
 from protocol.permissions import GRANTS, SCOPES, Permission
 from protocol.rooms import KINDS
+from protocol.secret import is_secret
 
 DOCUMENT: Final = Path(__file__).parent.parent / "PROTOCOL.md"
 
@@ -97,7 +98,7 @@ class _Types:
         """A type in words, with its limits."""
         match info:
             case inspect.Metadata():
-                words = self.plain(info.type)
+                words = self.plain(info.type) + (", secret" if is_secret(info) else "")
             case inspect.StrType():
                 words = "string" + _limits(_lengths(info), _quoted("matches", info.pattern))
             case inspect.IntType() | inspect.FloatType():

@@ -5,7 +5,7 @@ from typing import Any, Final, TypeVar
 import msgspec
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -108,6 +108,10 @@ async def _http(_: Request, exception: Exception) -> Response:
     return response
 
 
+async def _gone(_: Request, __: Exception) -> Response:
+    return Response(status_code=400)  # to nobody
+
+
 async def _broken(request: Request, exception: Exception) -> Response:
     fault = uuid7()
     log.error("route_failed", fault=fault, path=request.url.path, exc_info=exception)
@@ -118,6 +122,7 @@ EXCEPTION_HANDLERS: Final[Any] = {
     Failure: _failed,
     Unavailable: _unavailable,
     HTTPException: _http,
+    ClientDisconnect: _gone,
     Exception: _broken,
 }
 

@@ -9,6 +9,7 @@ from protocol.auth import Tokens as TokenPair
 from protocol.errors import busy, conflict, refused, unauthenticated
 from protocol.ids import uuid7
 from protocol.permissions import SCOPES, Permission, Role, granted
+from protocol.secret import KEY_PREFIX, REFRESH_PREFIX
 from protocol.times import rfc3339
 from server.auth.passwords import Passwords
 from server.auth.store import Logins
@@ -193,7 +194,7 @@ class Auth:
         if unknown := set(scopes) - SCOPES:
             known = ", ".join(sorted(SCOPES))
             raise ValueError(f"no such scope: {', '.join(sorted(unknown))} (there are: {known})")
-        key = f"wrk_{secrets.token_urlsafe(32)}"
+        key = f"{KEY_PREFIX}{secrets.token_urlsafe(32)}"
         work, now = self._work()
         self._logins.add_key(work, uuid7(), name, key, " ".join(sorted(set(scopes))), now)
         try:
@@ -207,7 +208,7 @@ class Auth:
         return Work(rfc3339(now)), now
 
     def _log_in(self, work: Work, user: User, session: str, now: int) -> LoggedIn:
-        refresh_token = secrets.token_urlsafe(32)
+        refresh_token = f"{REFRESH_PREFIX}{secrets.token_urlsafe(32)}"
         expires_at = now + self._refresh_life_s * 1000
         self._logins.add(work, refresh_token, session, user.id, expires_at)
         access_token = self._tokens.make(user.id, user.username, user.role, session, now)

@@ -1,11 +1,12 @@
 """A real server in a process of its own."""
 
 import asyncio
+import json
 import os
 import signal
 import sys
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 ROOT = Path(__file__).parents[2]
 STARTS_WITHIN_S = 30
@@ -64,6 +65,15 @@ class Server:
         output, errors = await process.communicate()
         assert process.returncode == 0, errors.decode()
         return output.decode()
+
+    def log_size(self) -> int:
+        """The size of the log, without a line that is being written."""
+        return self.log.read_bytes().rfind(b"\n") + 1
+
+    def logged(self, since: int = 0) -> list[dict[str, Any]]:
+        """The events in the log, from a byte on."""
+        lines, _, _ = self.log.read_bytes()[since:].rpartition(b"\n")
+        return [json.loads(line) for line in lines.splitlines()]
 
     async def kill(self) -> None:
         """kill -9."""
