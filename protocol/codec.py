@@ -19,6 +19,9 @@ _NAMED_FIELD: Final = re.compile(
     r"Object (?:missing required|contains unknown) field `(.*)`\Z", re.S
 )
 
+UNREADABLE: Final = (msgspec.DecodeError, RecursionError, UnicodeError)
+"""What decoding raises."""
+
 _encoder: Final = msgspec.json.Encoder()
 _decoders: Final[dict[type, msgspec.json.Decoder[Any]]] = {}
 
@@ -62,12 +65,18 @@ def decode(cls: type[T], raw: bytes | str | msgspec.Raw) -> T:
     """A value of the type. Raises Failure `invalid` with the field that is wrong."""
     try:
         return _decoder(cls).decode(raw)
-    except msgspec.DecodeError as e:
-        raise Failure(_invalid(e)) from None
-    except RecursionError:
-        raise Failure(Error(Code.INVALID, MAX_DEPTH_MESSAGE)) from None
-    except UnicodeError:
-        raise Failure(Error(Code.INVALID, "the message is not UTF-8")) from None
+    except UNREADABLE as e:
+        raise unreadable(e) from None
+
+
+def unreadable(fault: Exception) -> Failure:
+    """What is wrong with a text, by what decoding it has raised."""
+    if isinstance(fault, msgspec.DecodeError):
+        return Failure(_invalid(fault))
+    too_deep = isinstance(fault, RecursionError)
+    return Failure(
+        Error(Code.INVALID, MAX_DEPTH_MESSAGE if too_deep else "the message is not UTF-8")
+    )
 
 
 def decode_call(spec: Spec, raw: bytes | str | msgspec.Raw) -> msgspec.Struct:

@@ -268,10 +268,10 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]
         try:
             parts = _arguments.decode(arguments)
             name = _name.decode(parts[0])
-        except RecursionError:
-            raise Failure(Error(Code.INVALID, codec.MAX_DEPTH_MESSAGE)) from None
-        except (msgspec.DecodeError, IndexError, UnicodeError):
+        except (msgspec.ValidationError, IndexError):
             raise Failure(Error(Code.INVALID, 'a message is ["name", {data}]')) from None
+        except codec.UNREADABLE as e:
+            raise codec.unreadable(e) from None
         if len(parts) > 2:
             raise Failure(Error(Code.INVALID, "a message has one argument, its data"))
         return name, parts[1] if len(parts) == 2 else b"{}"

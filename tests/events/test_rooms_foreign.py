@@ -10,8 +10,10 @@ import pytest_asyncio
 
 from protocol.domains import load
 from protocol.ids import uuid7
+from protocol.message import Limit
 from protocol.rooms import KINDS
 from tests.support.battles import easy_battle, fight
+from tests.support.callers import Callers
 from tests.support.injections import INJECTIONS
 from tests.support.messages import GRANTED, ROOMS, UNKNOWN
 from tests.support.people import Person, connected
@@ -22,9 +24,6 @@ from tests.support.server import Server
 load()
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-JOINS_EACH = 50
-"""Fewer than anybody may ask for at once."""
 
 NO_NAMES: list[Any] = [
     *(None, 0, 1, -1, 1.5, 2**53, True, False, "", [], {}, [[]]),
@@ -110,26 +109,9 @@ async def world(server: Server) -> AsyncIterator[World]:
     await again.close()
 
 
-class Crowd:
-    """Connections of one identity, so many that none asks too often."""
-
-    def __init__(self, open_another: Callable[[], Any]) -> None:
-        self._open = open_another
-        self._asked = JOINS_EACH
-        self.connections: list[Raw] = []
-
-    async def join(self, room: Any) -> dict[str, Any]:
-        """Ask to join a room."""
-        if self._asked >= JOINS_EACH:
-            self.connections.append(await self._open())
-            self._asked = 0
-        self._asked += 1
-        return await self.connections[-1].patiently("rooms.join", {"room": room})
-
-
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def crowds(server: Server, world: World) -> AsyncIterator[dict[str, Crowd]]:
-    """A crowd for each identity. The owner comes with other connections of the same person."""
+async def callers(server: Server, world: World) -> AsyncIterator[dict[str, Callers]]:
+    """Callers of each identity. The owner comes with other connections of the same person."""
     async with beside(server) as office:
 
         async def opened(identity: str) -> Raw:
@@ -146,13 +128,12 @@ async def crowds(server: Server, world: World) -> AsyncIterator[dict[str, Crowd]
             return await Raw(server.url).log_in(token=person.tokens.access_token)
 
         found = {
-            identity: Crowd(lambda identity=identity: opened(identity))  # type: ignore[misc]
+            identity: Callers(lambda identity=identity: opened(identity))  # type: ignore[misc]
             for identity in (*IDENTITIES, "nobody")
         }
         yield found
-        for crowd in found.values():
-            for connection in crowd.connections:
-                await connection.close()
+        for of_them in found.values():
+            await of_them.close()
 
 
 def refusal(identity: str, name: Any) -> dict[str, Any]:
@@ -171,9 +152,14 @@ def refusal(identity: str, name: Any) -> dict[str, Any]:
     return {"code": "not_found", "message": TARGETS[word].missing}
 
 
-async def expect_refusal(crowds: dict[str, Crowd], identity: str, name: str) -> None:
+async def join(of_them: Callers, room: Any) -> dict[str, Any]:
+    """Let one of them ask to join a room."""
+    return await (await of_them.next(Limit.ROOM)).patiently("rooms.join", {"room": room})
+
+
+async def expect_refusal(callers: dict[str, Callers], identity: str, name: str) -> None:
     """Ask, and get the one answer."""
-    answer = await crowds[identity].join(name)
+    answer = await join(callers[identity], name)
     assert not answer["ok"], name
     if answer["error"]["code"] == "invalid":
         answer["error"].pop("message")
@@ -187,25 +173,25 @@ async def test_every_kind_of_room_is_aimed_at() -> None:
 @pytest.mark.parametrize("word", TARGETS)
 @pytest.mark.parametrize("identity", ["other", "viewer", "service", "nobody"])
 async def test_strange_names_are_answered_as_names_of_nothing(
-    world: World, crowds: dict[str, Crowd], identity: str, word: str
+    world: World, callers: dict[str, Callers], identity: str, word: str
 ) -> None:
     real = {target.room(world) for target in TARGETS.values()}
     for name in strange_names(word, TARGETS[word].room(world), world.sids):
         if name not in real:
-            await expect_refusal(crowds, identity, name)
+            await expect_refusal(callers, identity, name)
 
 
 async def test_even_the_owner_has_one_name_for_the_own_room(
-    world: World, crowds: dict[str, Crowd]
+    world: World, callers: dict[str, Callers]
 ) -> None:
     for strange in strange_ids(world.owner.id):
-        await expect_refusal(crowds, "owner", f"player:{strange}")
+        await expect_refusal(callers, "owner", f"player:{strange}")
 
 
 @pytest.mark.parametrize("identity", ["other", "viewer", "service"])
-async def test_what_is_no_name_is_invalid(crowds: dict[str, Crowd], identity: str) -> None:
+async def test_what_is_no_name_is_invalid(callers: dict[str, Callers], identity: str) -> None:
     for name in NO_NAMES:
-        answer = await crowds[identity].join(name)
+        answer = await join(callers[identity], name)
         assert not answer["ok"], name
         assert (answer["error"]["code"], answer["error"]["field"]) == ("invalid", "room"), name
 
@@ -238,18 +224,18 @@ PACKETS = [
 
 
 async def test_who_was_refused_hears_nothing_of_what_happens_then(
-    world: World, crowds: dict[str, Crowd]
+    world: World, callers: dict[str, Callers]
 ) -> None:
     owner = world.owner
     rooms = {word: target.room(world) for word, target in TARGETS.items()}
     for word, target in TARGETS.items():
-        for identity, crowd in crowds.items():
-            await crowd.join("nothing")
+        for identity, of_them in callers.items():
+            await join(of_them, "nothing")
             if identity not in target.open_to:
-                assert not (await crowd.join(rooms[word]))["ok"]
+                assert not (await join(of_them, rooms[word]))["ok"]
             for packet in PACKETS:
                 frame = packet.format(json.dumps(rooms[word]), rooms[word])
-                await crowd.connections[-1].send(frame)
+                await of_them.connections[-1].send(frame)
     listening = {word: await connected(owner.url) for word in TARGETS if word != "player"}
     for word, listener in listening.items():
         await listener.ok("rooms.join", room=rooms[word])
@@ -263,8 +249,8 @@ async def test_who_was_refused_hears_nothing_of_what_happens_then(
     for word, listener in listening.items():
         await listener.until_event(TARGETS[word].event)
         await listener.close()
-    for identity, crowd in crowds.items():
-        for connection in crowd.connections:
+    for identity, of_them in callers.items():
+        for connection in of_them.connections:
             # Whatever had been told before this is answered would have come before the answer.
             await connection.patiently("rooms.leave", {"room": "nothing"})
             assert connection.events == [], identity
