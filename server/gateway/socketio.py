@@ -208,6 +208,8 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]
     async def _handle_eio_message(self, eio_sid: str, data: Any) -> None:
         if not isinstance(data, str):
             return  # an attachment of a message that was refused when announced; or no packet
+        if eio_sid not in self.environ:
+            return  # the session is over
         match data[:1]:
             case "2" | "5":
                 self._message(eio_sid, data)

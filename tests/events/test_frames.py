@@ -183,6 +183,13 @@ async def test_who_logs_out_on_the_wire_is_nobody_until_logging_in_again(
     assert (await raw.call("players.get"))["ok"]
 
 
+async def test_nothing_is_answered_once_the_session_is_closed(raw: Raw) -> None:
+    before = len(raw.frames)
+    await raw.send("1", '427["players.get"]', '40{"token":"x"}', '428["players.get"]', "5")
+    await raw.until_closed()
+    assert raw.frames[before:] in ([], ["6"])
+
+
 async def test_a_text_frame_that_is_no_text_ends_its_connection_alone(
     server: Server, token: str
 ) -> None:
@@ -190,7 +197,7 @@ async def test_a_text_frame_that_is_no_text_ends_its_connection_alone(
     raw = await Raw(server.url).log_in(token=token)
     assert raw._socket is not None
     raw._socket.transport.write(Frame(Opcode.TEXT, b"42\xff\xfe").serialize(mask=True))
-    await raw.until(lambda: "closed" in raw.frames)
+    await raw.until_closed()
     await raw.close()
     (line,) = strange_lines(server, size)
     assert (line["level"], line.get("exception")) == ("warning", None)

@@ -4,6 +4,7 @@ python-socketio's client encodes what it sends; here anything goes, also what is
 """
 
 import asyncio
+import contextlib
 import itertools
 import json
 from collections.abc import Callable
@@ -97,6 +98,10 @@ class Raw:
                 await self._changed.wait()
             return found
 
+    async def until_closed(self) -> None:
+        """Wait until the server has closed the connection."""
+        await self.until(lambda: self.closed)
+
     async def close(self) -> None:
         """Close the socket, as a client that goes away."""
         if self._socket is not None:
@@ -106,15 +111,14 @@ class Raw:
 
     async def _read(self, socket: ClientConnection) -> None:
         try:
-            async for frame in socket:
-                assert isinstance(frame, str), "the server sends no binary frames"
-                if frame == "2":
-                    await socket.send("3")
-                    continue
-                self._take(frame)
-                self._changed.set()
-        except ConnectionClosed:
-            self.frames.append("closed")
+            with contextlib.suppress(ConnectionClosed):
+                async for frame in socket:
+                    assert isinstance(frame, str), "the server sends no binary frames"
+                    if frame == "2":
+                        await socket.send("3")
+                        continue
+                    self._take(frame)
+                    self._changed.set()
         finally:
             self.closed = True
             self._changed.set()

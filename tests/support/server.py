@@ -29,6 +29,7 @@ class Server:
         self.log = data_dir / "server.log"
         self.port = 0
         self.url = ""
+        self.printed = ""
         self.process: asyncio.subprocess.Process | None = None
         known = {k: v for k, v in os.environ.items() if k in ("PATH", "HOME", "TMPDIR", "LANG")}
         self._environment = {**known, **QUICK, "DATA_DIR": str(data_dir), **settings}
@@ -47,6 +48,7 @@ class Server:
         assert self.process.stdout is not None
         async with asyncio.timeout(STARTS_WITHIN_S):
             while line := (await self.process.stdout.readline()).decode():
+                self.printed += line
                 if "Warroom is at" in line:
                     self.url = line.split()[-1]
                     self.port = int(self.url.rpartition(":")[2])
@@ -90,7 +92,8 @@ class Server:
         if process.returncode is None:
             process.send_signal(number)
         async with asyncio.timeout(ENDS_WITHIN_S):
-            await process.communicate()
+            output, _ = await process.communicate()
+        self.printed += output.decode()
         assert process.returncode is not None
         return process.returncode
 
