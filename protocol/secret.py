@@ -3,7 +3,8 @@
 A field that is typed `Secret` is masked where its message is shown as text, and left out of the
 digest that a command's request is known by: a digest of something that can be guessed would tell
 whoever reads the database when the guess is right. The registry takes no event and no reply of a
-command that holds one, as these are kept.
+command that holds one, as these are kept. What looks like a token of ours is masked in the log,
+whoever writes it there; a password looks like nothing, so no fault may have one in its words.
 """
 
 import re

@@ -203,6 +203,49 @@ async def test_a_text_frame_that_is_no_text_ends_its_connection_alone(
     assert (line["level"], line.get("exception")) == ("warning", None)
 
 
+BROKEN_FRAMES = {
+    "not masked": Frame(Opcode.TEXT, b"42").serialize(mask=False),
+    "compressed": b"\xc1\x82\0\0\0\0" + b"42",
+    "of a kind that there is not": b"\x83\x80\0\0\0\0",
+    "a ping that is too long": b"\x89\xfe\x00\x80\0\0\0\0" + b"x" * 128,
+    "a ping in two parts": b"\x09\x80\0\0\0\0",
+    "the rest of nothing": Frame(Opcode.CONT, b"x").serialize(mask=True),
+    "a text within a text": Frame(Opcode.TEXT, b"4", fin=False).serialize(mask=True) * 2,
+    "of negative length": b"\x81\xff" + b"\xff" * 8 + b"\0\0\0\0",
+    "of endless length": b"\x81\xff\x7f" + b"\xff" * 7 + b"\0\0\0\0",
+    "longer than a message may be": Frame(Opcode.TEXT, b"4" * 1_048_577).serialize(mask=True),
+    "too long in its parts": Frame(Opcode.TEXT, b"4", fin=False).serialize(mask=True)
+    + Frame(Opcode.CONT, b"4" * 65_536, fin=False).serialize(mask=True) * 17,
+    "a close without a reason": Frame(Opcode.CLOSE, b"\x03").serialize(mask=True),
+    "a close with a code of nobody's": Frame(Opcode.CLOSE, b"\x00\x01").serialize(mask=True),
+}
+
+
+@pytest.mark.parametrize("frame", BROKEN_FRAMES.values(), ids=BROKEN_FRAMES)
+async def test_a_frame_that_breaks_the_protocol_ends_its_connection_alone(
+    server: Server, token: str, unlogged: None, frame: bytes
+) -> None:
+    one, other = [await Raw(server.url).log_in(token=token) for _ in range(2)]
+    assert one._socket is not None
+    one._socket.transport.write(frame)
+    await one.until_closed()
+    assert (await other.patiently("players.get"))["ok"]
+    for connection in (one, other):
+        await connection.close()
+
+
+async def test_a_message_in_parts_is_one_message(raw: Raw) -> None:
+    assert raw._socket is not None
+    parts = (
+        Frame(Opcode.TEXT, b'427["rooms.leave",{"room":"\xc3', fin=False),
+        Frame(Opcode.PING, b"between"),
+        Frame(Opcode.CONT, b'\xa4"}', fin=False),
+        Frame(Opcode.CONT, b"]"),
+    )
+    raw._socket.transport.write(b"".join(part.serialize(mask=True) for part in parts))
+    assert (await raw.answer("7"))["ok"]
+
+
 async def test_whoever_sends_bytes_is_not_answered(raw: Raw) -> None:
     await raw.send(b"", b"\x00\xff", b'427["players.get"]')
     assert (await raw.call("players.get"))["ok"]
