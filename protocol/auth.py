@@ -7,6 +7,8 @@ import msgspec
 
 from protocol.message import Limit
 from protocol.permissions import Permission, Role
+from protocol.secret import Guarded, Secret
+from protocol.text import LINE
 
 Username = Annotated[
     str,
@@ -20,12 +22,11 @@ Username = Annotated[
 Email = Annotated[
     str,
     msgspec.Meta(
-        max_length=254, pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$(?!\n)", description="Unique."
+        max_length=254,
+        pattern=r"^[^@\s\x00-\x1f\x7f]+@[^@\s\x00-\x1f\x7f]+\.[^@\s\x00-\x1f\x7f]+$(?!\n)",
+        description="Unique.",
     ),
 ]
-Secret = Annotated[str, msgspec.Meta(min_length=1, max_length=4096)]
-"""Never logged, never kept, never sent back. A password is 8 to 72 bytes of UTF-8."""
-
 PASSWORD_MIN_BYTES = 8
 PASSWORD_MAX_BYTES = 72
 
@@ -41,7 +42,7 @@ ROUTES: Final[dict[str, Limit]] = {
 """Under which class a request counts."""
 
 
-class Register(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Register(Guarded, msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Body of POST /api/auth/register."""
 
     username: Username
@@ -49,14 +50,14 @@ class Register(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     email: Email | None = None
 
 
-class Login(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Login(Guarded, msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Body of POST /api/auth/login. `username` may be the e-mail address."""
 
-    username: Annotated[str, msgspec.Meta(min_length=1, max_length=254)]
+    username: Annotated[str, msgspec.Meta(min_length=1, max_length=254, pattern=LINE)]
     password: Secret
 
 
-class RefreshBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class RefreshBody(Guarded, msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Body of POST /api/auth/refresh and /logout."""
 
     refresh_token: Secret
@@ -72,11 +73,11 @@ class Person(msgspec.Struct, frozen=True):
     email: str | None = None
 
 
-class Tokens(msgspec.Struct, frozen=True):
+class Tokens(Guarded, msgspec.Struct, frozen=True):
     """What a log-in gives. `expires_in` is the access token's life in seconds."""
 
-    access_token: str
-    refresh_token: str
+    access_token: Secret
+    refresh_token: Secret
     expires_in: int
 
 

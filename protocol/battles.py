@@ -8,6 +8,7 @@ import msgspec
 from protocol.ids import Id
 from protocol.message import Command, Done, Limit, Query, command, query
 from protocol.permissions import Permission
+from protocol.text import LINE
 
 EnemyId = Annotated[int, msgspec.Meta(ge=1, le=1000, description="Unique within its battle.")]
 ChatText = Annotated[
@@ -15,12 +16,12 @@ ChatText = Annotated[
     msgspec.Meta(
         min_length=1,
         max_length=200,
-        pattern=r"^[^\x00-\x1f\x7f]+$(?!\n)",
+        pattern=LINE,
         description="One line of text.",
     ),
 ]
 PageSize = Annotated[int, msgspec.Meta(ge=1, le=200)]
-Cursor = Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
+Cursor = Annotated[str, msgspec.Meta(min_length=1, max_length=100, pattern=LINE)]
 
 
 class Difficulty(StrEnum):

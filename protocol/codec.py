@@ -11,8 +11,16 @@ from protocol.message import Spec
 T = TypeVar("T")
 
 MAX_DEPTH_MESSAGE: Final = "nested too deeply"
-_AT_PATH: Final = re.compile(r" - at `(\$[^`]*)`$")
-_NAMED_FIELD: Final = re.compile(r"(?:field|property) `([^`]+)`")
+MAX_TEXT: Final = 200
+"""Of a field's name and of what is wrong with it: both may be the client's own words, and an
+answer as large as the largest message would be more than may wait for a client."""
+_AT_PATH: Final = re.compile(r" - at `(\$[^`]*)`\Z")
+_NAMED_FIELD: Final = re.compile(
+    r"Object (?:missing required|contains unknown) field `(.*)`\Z", re.S
+)
+
+UNREADABLE: Final = (msgspec.DecodeError, RecursionError, UnicodeError)
+"""What decoding raises."""
 
 _encoder: Final = msgspec.json.Encoder()
 _decoders: Final[dict[type, msgspec.json.Decoder[Any]]] = {}
@@ -57,12 +65,18 @@ def decode(cls: type[T], raw: bytes | str | msgspec.Raw) -> T:
     """A value of the type. Raises Failure `invalid` with the field that is wrong."""
     try:
         return _decoder(cls).decode(raw)
-    except msgspec.DecodeError as e:
-        raise Failure(_invalid(e)) from None
-    except RecursionError:
-        raise Failure(Error(Code.INVALID, MAX_DEPTH_MESSAGE)) from None
-    except UnicodeError:
-        raise Failure(Error(Code.INVALID, "the message is not UTF-8")) from None
+    except UNREADABLE as e:
+        raise unreadable(e) from None
+
+
+def unreadable(fault: Exception) -> Failure:
+    """What is wrong with a text, by what decoding it has raised."""
+    if isinstance(fault, msgspec.DecodeError):
+        return Failure(_invalid(fault))
+    too_deep = isinstance(fault, RecursionError)
+    return Failure(
+        Error(Code.INVALID, MAX_DEPTH_MESSAGE if too_deep else "the message is not UTF-8")
+    )
 
 
 def decode_call(spec: Spec, raw: bytes | str | msgspec.Raw) -> msgspec.Struct:
@@ -77,9 +91,16 @@ def _invalid(e: msgspec.DecodeError) -> Error:
     if found := _AT_PATH.search(text):
         field = found[1].removeprefix("$").removeprefix(".") or None
         text = text[: found.start()]
-    if named := _NAMED_FIELD.search(text):
+    if named := _NAMED_FIELD.match(text):
         field = f"{field}.{named[1]}" if field else named[1]
-    return Error(Code.INVALID, f"{field}: {text}" if field else text, field=field)
+    if field is None:
+        return Error(Code.INVALID, _short(text))
+    field = _short(field)
+    return Error(Code.INVALID, f"{field}: {_short(text)}", field=field)
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= MAX_TEXT else f"{text[:MAX_TEXT]}…"
 
 
 def reply_ok(data: object) -> bytes:

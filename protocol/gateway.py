@@ -9,8 +9,12 @@ from protocol.ids import Count
 from protocol.message import LATEST, Done, Event, Limit, Query, event, query
 from protocol.permissions import Permission
 from protocol.rooms import Room
+from protocol.secret import Secret
+from protocol.text import LINE
 
-RoomName = Annotated[str, msgspec.Meta(min_length=1, max_length=100, description="A room's name.")]
+RoomName = Annotated[
+    str, msgspec.Meta(min_length=1, max_length=100, pattern=LINE, description="A room's name.")
+]
 Epoch = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
 
 
@@ -79,7 +83,7 @@ class Renewed(msgspec.Struct, frozen=True):
 class Renew(Query[Renewed], frozen=True):
     """Put a fresh access token of the same person under this open connection."""
 
-    token: Annotated[str, msgspec.Meta(min_length=1, max_length=4096)]
+    token: Secret
 
 
 class ExpiryReason(StrEnum):

@@ -6,6 +6,8 @@ from typing import Annotated
 
 import msgspec
 
+from protocol.secret import KEY_PREFIX, REFRESH_PREFIX
+
 _ID_PATTERN = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$(?!\n)"
 """`$` alone would let a newline at the end pass."""
 
@@ -17,7 +19,8 @@ RequestId = Annotated[
     msgspec.Meta(
         min_length=1,
         max_length=64,
-        pattern=r"^[A-Za-z0-9_\-.:]+$(?!\n)",
+        # A token in this place by mistake would be kept: it is not taken.
+        pattern=rf"^(?!{REFRESH_PREFIX}|{KEY_PREFIX})[A-Za-z0-9_\-.:]+$(?!\n)",
         description="Made by the client, one a command (UUIDv7 is best): a retry with the same id "
         "gets the first reply and changes nothing. Kept for 24 hours at least.",
     ),

@@ -14,23 +14,28 @@ import msgspec
 from protocol.ids import RequestId
 from protocol.permissions import Permission
 from protocol.rooms import Room
+from protocol.secret import Guarded, holds_secret, secret_fields
 
 Reply = TypeVar("Reply", bound=msgspec.Struct)
 M = TypeVar("M", bound=type[msgspec.Struct])
 
 
 class Command(
-    msgspec.Struct, Generic[Reply], frozen=True, kw_only=True, forbid_unknown_fields=True
+    Guarded, msgspec.Struct, Generic[Reply], frozen=True, kw_only=True, forbid_unknown_fields=True
 ):
     """Changes something. Its reply is a promise: what it says is committed.
 
     Derive from it directly: a command derived from a command would inherit its reply silently.
+    A field of it may be a `Secret`; two commands that differ in nothing else are the same to
+    `request_id`. Its reply is kept, so it holds none.
     """
 
     request_id: RequestId | None = None
 
 
-class Query(msgspec.Struct, Generic[Reply], frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Query(
+    Guarded, msgspec.Struct, Generic[Reply], frozen=True, kw_only=True, forbid_unknown_fields=True
+):
     """Asks and changes nothing."""
 
 
@@ -117,6 +122,7 @@ class Spec(msgspec.Struct, frozen=True):
     permission: Permission | None = None
     limit: Limit | None = None
     delivery: Delivery | None = None
+    secrets: tuple[str, ...] = ()
 
     @property
     def domain(self) -> str:
@@ -154,7 +160,22 @@ def _register_call(
     def register(cls: M) -> M:
         doc = (cls.__doc__ or "").strip()
         reply = _reply_of(cls, base)
-        _add(Spec(name, kind, cls, doc, reply=reply, permission=permission, limit=limit))
+        if holds_secret(cls, deep_only=True):
+            raise TypeError(f"{name}: a Secret is a field of its own, or it would not be masked")
+        if kind is Kind.COMMAND and holds_secret(reply):
+            raise TypeError(f"{name}: the reply of a command is kept, so it holds no Secret")
+        _add(
+            Spec(
+                name,
+                kind,
+                cls,
+                doc,
+                reply=reply,
+                permission=permission,
+                limit=limit,
+                secrets=secret_fields(cls),
+            )
+        )
         return cls
 
     return register
@@ -174,6 +195,8 @@ def event(name: str, *, delivery: Delivery) -> Callable[[M], M]:
     """Register an `Event` under its wire name."""
 
     def register(cls: M) -> M:
+        if holds_secret(cls):
+            raise TypeError(f"{name}: an event is told to others, so it holds no Secret")
         _add(Spec(name, Kind.EVENT, cls, (cls.__doc__ or "").strip(), delivery=delivery))
         return cls
 

@@ -33,6 +33,7 @@ from protocol.message import (
 )
 from protocol.permissions import GRANTS, SCOPES, Permission
 from protocol.rooms import KINDS
+from protocol.secret import is_secret
 
 DOCUMENT: Final = Path(__file__).parent.parent / "PROTOCOL.md"
 
@@ -109,7 +110,7 @@ class _Types:
         """A type in words, with its limits."""
         match info:
             case inspect.Metadata():
-                words = self.plain(info.type)
+                words = self.plain(info.type) + (", secret" if is_secret(info) else "")
             case inspect.StrType():
                 words = "string" + _limits(_lengths(info), _quoted("matches", info.pattern))
             case inspect.IntType() | inspect.FloatType():

@@ -5,6 +5,7 @@ import secrets
 from protocol.gateway import ExpiryReason
 from protocol.ids import uuid7
 from protocol.permissions import SCOPES, Role
+from protocol.secret import KEY_PREFIX
 from protocol.times import rfc3339
 from server.auth.rights import Ended, Rights
 from server.auth.store import Logins
@@ -69,7 +70,7 @@ class Accounts:
         if unknown := set(scopes) - SCOPES:
             known = ", ".join(sorted(SCOPES))
             raise ValueError(f"no such scope: {', '.join(sorted(unknown))} (there are: {known})")
-        key = f"wrk_{secrets.token_urlsafe(32)}"
+        key = f"{KEY_PREFIX}{secrets.token_urlsafe(32)}"
         now = self._clock.now_ms()
         work = Work(rfc3339(now))
         self._logins.add_key(work, uuid7(), name, key, " ".join(sorted(set(scopes))), now)

@@ -12,6 +12,7 @@ from protocol.errors import Failure, busy, conflict, refused, unauthenticated
 from protocol.gateway import ExpiryReason
 from protocol.ids import uuid7
 from protocol.permissions import Permission, Role, granted
+from protocol.secret import REFRESH_PREFIX
 from protocol.times import rfc3339
 from server.auth.attempts import Attempts
 from server.auth.passwords import Passwords
@@ -244,7 +245,7 @@ class Auth:
 
     def _log_in(self, work: Work, user: User, session: str, now: int) -> LoggedIn:
         self._users.hold(work, user)
-        refresh_token = secrets.token_urlsafe(32)
+        refresh_token = f"{REFRESH_PREFIX}{secrets.token_urlsafe(32)}"
         expires_at = now + self._refresh_life_ms
         self._logins.add(work, refresh_token, session, user.id, expires_at)
         access_token = self._tokens.make(user.id, user.username, user.role, session, now)

@@ -9,6 +9,8 @@ import hashlib
 from collections import OrderedDict
 from typing import Final, NamedTuple
 
+import msgspec
+
 from protocol import codec
 from protocol.errors import Failure, RequestReason, conflict
 from protocol.message import Command, Spec
@@ -45,10 +47,15 @@ class Requests:
 
     @staticmethod
     def of(who: str, spec: Spec, message: object) -> Request | None:
-        """The request of a command that has an id. Its digest is of the canonical command."""
+        """The request of a command that has an id.
+
+        Its digest is of the canonical command without its secrets: see `protocol/secret.py`.
+        """
         if not isinstance(message, Command) or message.request_id is None:
             return None
-        canonical = spec.name.encode() + b" " + codec.encode(message)
+        given = [name for name in spec.secrets if getattr(message, name) is not None]
+        plain = msgspec.structs.replace(message, **dict.fromkeys(given, "")) if given else message
+        canonical = spec.name.encode() + b" " + codec.encode(plain)
         digest = hashlib.blake2b(canonical, digest_size=16).hexdigest()
         return Request(who, message.request_id, digest)
 

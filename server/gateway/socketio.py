@@ -19,11 +19,14 @@ import orjson
 import socketio
 from engineio.async_socket import AsyncSocket
 from engineio.packet import NOOP, Packet
+from socketio.packet import CONNECT_ERROR
 
-from protocol.errors import Code, Error, Failure, unavailable
+from protocol import codec
+from protocol.errors import Code, Error, Failure, not_found, unauthenticated, unavailable
 from protocol.gateway import Evicted, EvictionReason
 from protocol.ids import uuid7
 from server.gateway.connection import Call, Connection
+from server.gateway.engineio import drivers
 from server.gateway.frame import Frame, announcement
 from server.gateway.gateway import Gateway
 from server.gateway.identity import Identity
@@ -34,8 +37,9 @@ log = logger("gateway")
 
 LINGER_S: Final = 5.0
 """How long a session that is over may take to send what waits and to close."""
-MAX_ACK_DIGITS: Final = 15
-_ANNOUNCED: Final = re.compile(r"5\d+-(\d{0,15})\[", re.ASCII)
+MAX_NAMESPACE: Final = 100
+_HEAD: Final = re.compile(r"(?:2|5\d*-)(\d{0,100})(?!\d)", re.ASCII)
+"""A message as far as its ack id; what comes with attachments says first with how many."""
 _arguments: Final = msgspec.json.Decoder(list[msgspec.Raw])
 _name: Final = msgspec.json.Decoder(str)
 
@@ -45,6 +49,16 @@ def _refusal(failure: Failure) -> Exception:
     error = msgspec.to_builtins(failure.error)
     refusal: Exception = socketio.exceptions.ConnectionRefusedError(failure.error.message, error)
     return refusal
+
+
+def _replier(push: Callable[[str], None], ack_id: str) -> Callable[[bytes], None]:
+    """What writes the answer to the message with this ack id; none was asked for with ""."""
+
+    def reply(answer: bytes) -> None:
+        if ack_id:
+            push(f"3{ack_id}[{answer.decode()}]")
+
+    return reply
 
 
 class _Json:
@@ -77,13 +91,13 @@ class SocketIOConnection(Connection):
             self._outbox.push_frame(frame)
 
     def replier(self, ack_id: str) -> Callable[[bytes], None]:
-        """What writes the answer to the message with this ack id; none was asked for with ""."""
+        """What writes the answer to the message with this ack id."""
 
-        def reply(answer: bytes) -> None:
-            if ack_id and not self.closed:
-                self._outbox.push(f"3{ack_id}[{answer.decode()}]")
+        def push(text: str) -> None:
+            if not self.closed:
+                self._outbox.push(text)
 
-        return reply
+        return _replier(push, ack_id)
 
     def close(self) -> None:
         """Answer nothing more, send what is queued, then close."""
@@ -120,6 +134,12 @@ class _EngineServer(engineio.AsyncServer):  # type: ignore[misc]
             settings.outbox_limit_bytes, settings.outbox_stall_s, self.gateway.clock.monotonic
         )
 
+    def _log_error_once(self, message: str, message_key: str) -> None:
+        """Log a kind of error once, without `message`: there are words of the client in it."""
+        if message_key not in self.log_message_keys:
+            self.log_message_keys.add(message_key)
+            log.warning("transport_refused", why=message_key)
+
 
 class Server(socketio.AsyncServer):  # type: ignore[misc]
     """The Socket.IO server of a gateway."""
@@ -131,6 +151,7 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]
         super().__init__(
             async_mode="asgi",
             json=_Json,
+            # With True or False they would write to stderr past our log.
             logger=logging.getLogger("socketio"),
             engineio_logger=logging.getLogger("engineio"),
             cors_allowed_origins=allows_origin,
@@ -139,6 +160,7 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]
             ping_timeout=gateway.settings.ping_timeout_s,
         )
         self.eio.gateway = gateway
+        self.eio._async = drivers()
         self.on("connect", self._connected)
         self.on("disconnect", self._disconnected)
 
@@ -214,40 +236,60 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]
         if not socket.upgraded:
             socket.queue.put_nowait(Packet(NOOP))  # lets a poll go that would wait for nothing
 
-    async def _handle_eio_message(self, eio_sid: str, data: str | bytes) -> None:
-        if isinstance(data, bytes):
-            return  # an attachment of a message that was refused when it was announced
+    async def _handle_eio_message(self, eio_sid: str, data: Any) -> None:
+        if not isinstance(data, str):
+            return  # an attachment of a message that was refused when announced; or no packet
         if eio_sid not in self.environ:
             return  # the session is over
-        connection = self._connections.get(eio_sid)
         match data[:1]:
-            case "2" if connection is not None:
-                self._message(connection, data)
-            case "5" if connection is not None:
-                self._refuse_attachments(connection, data)
-            case "2" | "5" | "6":
-                pass  # not logged in; or an answer with attachments, and we ask nothing
+            case "2" | "5":
+                self._message(eio_sid, data)
+            case "0":
+                await self._log_in(eio_sid, data)
+            case "1" if data[:2] != "1/":
+                await self._handle_disconnect(eio_sid, "/", self.reason.CLIENT_DISCONNECT)
             case _:
-                await super()._handle_eio_message(eio_sid, data)
+                pass  # an answer, and we ask nothing; or no packet
 
-    def _refuse_attachments(self, connection: SocketIOConnection, packet: str) -> None:
-        """`5<count>-<ack id>[…]`: python-socketio would hold as many as a client announces."""
-        found = _ANNOUNCED.match(packet)
-        error = Error(Code.INVALID, "binary attachments are not taken")
-        reply = connection.replier(found[1] if found else "")
-        self.gateway.dispatch.refuse(connection, error, reply)
-
-    def _message(self, connection: SocketIOConnection, packet: str) -> None:
-        """`2<ack id>["name",{…}]`: hand it to the dispatcher, or answer what is wrong with it."""
-        start = packet.find("[", 1)
-        ack_id = packet[1:start] if start > 0 else packet[1:]
-        if ack_id.startswith("/"):
-            return  # another namespace: there is none, so nobody is connected to it
-        if not (ack_id.isascii() and ack_id.isdecimal() and len(ack_id) <= MAX_ACK_DIGITS):
-            ack_id = ""
-        reply = connection.replier(ack_id)
+    async def _log_in(self, eio_sid: str, packet: str) -> None:
+        """`0{…}`: python-socketio asks who it is. What it can't read is refused before."""
+        space, payload = "/", packet[1:]
+        if payload.startswith("/"):
+            space, _, payload = payload.partition(",")
         try:
-            name, data = self._parse(packet[start:] if start > 0 else "")
+            if space.partition("?")[0] != "/":
+                raise not_found("namespace")
+            if self.manager.sid_from_eio_sid(eio_sid, "/") is not None:
+                raise Failure(Error(Code.INVALID, "this connection has logged in already"))
+            auth = codec.decode(object, payload) if payload else None
+        except Failure as e:
+            words = {"message": e.error.message, "data": msgspec.to_builtins(e.error)}
+            packet = self.packet_class(CONNECT_ERROR, words, space[:MAX_NAMESPACE]).encode()
+            self._push(eio_sid, packet)
+            return
+        await self._handle_connect(eio_sid, "/", auth)
+
+    def _push(self, eio_sid: str, text: str) -> None:
+        """Send something to whoever is there, logged in or not."""
+        socket = self.eio.sockets.get(eio_sid)
+        if socket is not None:
+            socket.queue.push(text)
+
+    def _message(self, eio_sid: str, packet: str) -> None:
+        """`2<ack id>["name",{…}]`: hand it to the dispatcher, or answer what is wrong with it."""
+        head = _HEAD.match(packet)
+        if head is None or packet.startswith("/", head.end()):
+            return  # no message; or of another namespace, and nobody is connected to any
+        connection = self._connections.get(eio_sid)
+        if connection is None:
+            reply = _replier(lambda text: self._push(eio_sid, text), head[1])
+            reply(codec.reply_error(unauthenticated("log in first").error))
+            return
+        reply = connection.replier(head[1])
+        try:
+            if packet[0] == "5":  # python-socketio would hold as many as a client announces
+                raise Failure(Error(Code.INVALID, "binary attachments are not taken"))
+            name, data = self._parse(packet[head.end() :])
         except Failure as e:
             self.gateway.dispatch.refuse(connection, e.error, reply)
             return
@@ -260,8 +302,10 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]
         try:
             parts = _arguments.decode(arguments)
             name = _name.decode(parts[0])
-        except (msgspec.DecodeError, IndexError, RecursionError, UnicodeError):
+        except (msgspec.ValidationError, IndexError):
             raise Failure(Error(Code.INVALID, 'a message is ["name", {data}]')) from None
+        except codec.UNREADABLE as e:
+            raise codec.unreadable(e) from None
         if len(parts) > 2:
             raise Failure(Error(Code.INVALID, "a message has one argument, its data"))
         return name, parts[1] if len(parts) == 2 else b"{}"

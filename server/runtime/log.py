@@ -1,10 +1,35 @@
-"""Logging: events with fields, people-readable on a terminal and JSON elsewhere."""
+"""Logging: events with fields, people-readable on a terminal and JSON elsewhere.
+
+The level is that of our own events. Libraries are heard from WARNING on, whatever it is: below
+that they log frames, addresses and parameters, and with them tokens and passwords.
+"""
 
 import logging
 import sys
-from typing import Any
+from typing import Any, Final
 
 import structlog
+
+from protocol.secret import MASK, TOKEN
+
+OURS: Final = "warroom"
+"""The logger above those of all components."""
+
+
+def _without_tokens(_: object, __: str, line: Any) -> Any:
+    """What is logged, but for whatever looks like a token of ours: nobody knows what a fault's
+    words hold."""
+    return TOKEN.sub(MASK, line)
+
+
+def _client_is_at_fault(record: logging.LogRecord) -> bool:
+    """Take the traceback off what every client can cause: a frame that is not UTF-8."""
+    if record.name == "uvicorn.error" and record.exc_info is not None:
+        kind, _, _ = record.exc_info
+        if kind is UnicodeDecodeError:
+            record.exc_info = None
+            record.levelno, record.levelname = logging.WARNING, "WARNING"
+    return True
 
 
 def configure(level: str) -> None:
@@ -34,17 +59,21 @@ def configure(level: str) -> None:
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                renderer,
+                _without_tokens,
+            ],
         )
     )
+    handler.addFilter(_client_is_at_fault)
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    root.setLevel(level)
-    # These say at INFO what the gateway's own events say better.
-    for noisy in ("engineio", "socketio", "databases", "aiosqlite", "alembic", "uvicorn"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
+    ours = logging.getLogger(OURS)
+    ours.setLevel(level)
+    root.setLevel(max(ours.level, logging.WARNING))
 
 
 def logger(component: str) -> Any:
     """The log of a component."""
-    return structlog.stdlib.get_logger(component)
+    return structlog.stdlib.get_logger(f"{OURS}.{component}")

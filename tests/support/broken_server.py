@@ -1,7 +1,8 @@
-"""A server with a command whose handler has a bug, and otherwise as it is."""
+"""A server with commands whose handlers have bugs, or take secrets, and otherwise as it is."""
 
 from protocol.message import Command, Done, Limit, command
 from protocol.permissions import Permission
+from protocol.secret import Secret
 from server.cli import main
 from server.gateway import Context, handles
 
@@ -15,6 +16,22 @@ class Broken(Command[Done], frozen=True):
 async def broken(_: Context, cmd: Broken) -> Done:
     """Divide by nothing."""
     return Done(*[1 // len(cmd.request_id or "")])
+
+
+@command("tests.secretive", permission=Permission.CONNECT, limit=Limit.ACTION)
+class Secretive(Command[Done], frozen=True):
+    """Takes a secret and keeps its reply."""
+
+    password: Secret
+    fails: bool = False
+
+
+@handles(Secretive)
+async def secretive(ctx: Context, cmd: Secretive) -> Done:
+    """Keep the reply, or fail with all that was sent in the words of the fault."""
+    if cmd.fails:
+        raise ValueError(cmd, [cmd], {"sent": cmd}, f"no use for {cmd}")
+    return await ctx.commit(ctx.work(), Done())
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """A real server in a process of its own."""
 
 import asyncio
+import json
 import os
 import signal
 import sys
@@ -33,6 +34,7 @@ class Server:
         self.log = data_dir / "server.log"
         self.port = 0
         self.url = ""
+        self.printed = ""
         self.process: asyncio.subprocess.Process | None = None
         known = {k: v for k, v in os.environ.items() if k in ("PATH", "HOME", "TMPDIR", "LANG")}
         self._database = settings.get("DATABASE_URL", f"sqlite:///{data_dir / 'warroom.db'}")
@@ -52,6 +54,7 @@ class Server:
         assert self.process.stdout is not None
         async with asyncio.timeout(STARTS_WITHIN_S):
             while line := (await self.process.stdout.readline()).decode():
+                self.printed += line
                 if "Warroom is at" in line:
                     self.url = line.split()[-1]
                     self.port = int(self.url.rpartition(":")[2])
@@ -80,6 +83,15 @@ class Server:
         """What a query gives, asked of the database by a connection of its own."""
         return await rows(self._database, query)
 
+    def log_size(self) -> int:
+        """The size of the log, without a line that is being written."""
+        return self.log.read_bytes().rfind(b"\n") + 1
+
+    def logged(self, since: int = 0) -> list[dict[str, Any]]:
+        """The events in the log, from a byte on."""
+        lines, _, _ = self.log.read_bytes()[since:].rpartition(b"\n")
+        return [json.loads(line) for line in lines.splitlines()]
+
     async def kill(self) -> None:
         """kill -9."""
         await self._end(signal.SIGKILL)
@@ -95,7 +107,8 @@ class Server:
         if process.returncode is None:
             process.send_signal(number)
         async with asyncio.timeout(ENDS_WITHIN_S):
-            await process.communicate()
+            output, _ = await process.communicate()
+        self.printed += output.decode()
         assert process.returncode is not None
         return process.returncode
 

@@ -1,6 +1,6 @@
 """Decoding says which field is wrong; encoding never surprises."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 import pytest
@@ -26,6 +26,7 @@ class Sample(msgspec.Struct, forbid_unknown_fields=True):
     inner: Inner | None = None
     many: list[Inner] = []
     numbers: list[int] = []
+    kind: Literal["a", "b"] = "a"
 
 
 def error_of(raw: bytes | str) -> Error:
@@ -50,6 +51,13 @@ def error_of(raw: bytes | str) -> Error:
         (b'{"name": "x", "numbers": [1, 2, "three"]}', "numbers[2]"),
         (b'{"name": "x", "many": [{"n": 1}, {"n": null}]}', "many[1].n"),
         (b'{"name": "x", "many": [{"n": 1}, {}]}', "many[1].n"),
+        (b'{"name": "x", "ratio": 1e999}', "ratio"),
+        (b'{"name": "x", "a`b": 1}', "a`b"),
+        (b'{"name": "x", "inner": {"a`b": 1}}', "inner.a`b"),
+        (b'{"name": "x", "field `name`": 1}', "field `name`"),
+        (b'{"name": "x", "a\\nb": 1}', "a\nb"),
+        (b'{"name": "x", "": 1}', ""),
+        (b'{"name": "x", "__proto__": 1}', "__proto__"),
     ],
 )
 def test_the_field_that_is_wrong_is_named(raw: bytes, field: str) -> None:
@@ -57,6 +65,22 @@ def test_the_field_that_is_wrong_is_named(raw: bytes, field: str) -> None:
     assert (error.code, error.field) == (Code.INVALID, field)
     assert error.message.startswith(f"{field}: ")
     assert "$" not in error.message
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b'{"name": "x", "' + b"y" * 500_000 + b'": 1}',
+        b'{"name": "x", "ratio": "' + b"y" * 500_000 + b'"}',
+        b'{"name": "x", "kind": "' + b"y" * 500_000 + b'"}',
+    ],
+    ids=["a name", "a value", "a choice"],
+)
+def test_an_error_is_short_however_long_what_is_wrong(raw: bytes) -> None:
+    error = error_of(raw)
+    assert error.field is not None
+    assert len(error.field) <= 201
+    assert len(error.message) <= 410
 
 
 @pytest.mark.parametrize(

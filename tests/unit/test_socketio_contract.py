@@ -12,8 +12,12 @@ from typing import Any
 import engineio
 import pytest
 import socketio
-from engineio import base_socket, packet
+from engineio import base_socket, packet, payload
+from engineio.async_drivers import asgi
 from engineio.async_socket import AsyncSocket
+from engineio.exceptions import EngineIOError
+
+from server.gateway.engineio import MAX_PACKETS, drivers
 
 
 def parameters(function: Callable[..., Any]) -> list[str]:
@@ -39,6 +43,12 @@ def calls(function: Callable[..., Any]) -> set[str]:
         (engineio.AsyncServer.disconnect, ["self", "sid"]),
         (engineio.AsyncServer.create_queue, ["self", "args", "kwargs"]),
         (base_socket.BaseSocket.__init__, ["self", "server", "sid"]),
+        (socketio.AsyncServer._handle_connect, ["self", "eio_sid", "namespace", "data"]),
+        (socketio.AsyncServer._handle_disconnect, ["self", "eio_sid", "namespace", "reason"]),
+        (socketio.AsyncManager.sid_from_eio_sid, ["self", "eio_sid", "namespace"]),
+        (engineio.AsyncServer._log_error_once, ["self", "message", "message_key"]),
+        (asgi.translate_request, ["scope", "receive", "send"]),
+        (asgi.WebSocket.wait, ["self"]),
         (AsyncSocket.poll, ["self"]),
         (packet.Packet.__init__, ["self", "packet_type", "data", "encoded_packet"]),
     ],
@@ -198,3 +208,41 @@ async def test_options_are_taken_under_these_names() -> None:
     assert (server.eio.ping_interval, server.eio.ping_timeout) == (6, 7)
     assert server.eio._cors_allowed_origins({"HTTP_ORIGIN": "a", "it": "a"}) == ["a"]
     assert server.eio._cors_allowed_origins({"HTTP_ORIGIN": "b", "it": "a"}) == []
+
+
+def test_the_drivers_are_what_an_engine_reads_and_writes_with() -> None:
+    engine = engineio.AsyncServer(async_mode="asgi")
+    assert engine._async.keys() == drivers().keys()
+    source = inspect.getsource(AsyncSocket._upgrade_websocket)
+    assert "self.server._async['websocket']" in source
+    source = inspect.getsource(engineio.AsyncServer.handle_request)
+    assert "self._async['translate_request']" in source
+
+
+async def test_a_body_that_raises_an_error_of_the_engine_ends_its_session() -> None:
+    tree = ast.parse(textwrap.dedent(inspect.getsource(engineio.AsyncServer.handle_request)))
+    caught = [
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Try)
+        and ast.unparse(node.body[0]) == "await socket.handle_post_request(environ)"
+    ]
+    (handler, *_) = caught[0].handlers
+    assert handler.type is not None
+    assert ast.unparse(handler.type) == "exceptions.EngineIOError"
+    assert "await self.disconnect(sid)" in ast.unparse(handler)
+    assert issubclass(EngineIOError, Exception)
+
+
+def test_a_body_may_hold_as_many_packets_as_we_say() -> None:
+    drivers()
+    found = payload.Payload(encoded_payload="\x1e".join(["42[]"] * MAX_PACKETS))
+    assert len(found.packets) == MAX_PACKETS
+
+
+async def test_a_logger_that_is_given_is_taken_as_it_is() -> None:
+    given = logging.getLogger("a test's")
+    server = socketio.AsyncServer(async_mode="asgi", logger=given, engineio_logger=given)
+    assert server.logger is server.eio.logger is given
+    assert given.handlers == []
+    assert given.level == logging.NOTSET

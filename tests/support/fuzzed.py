@@ -1,0 +1,166 @@
+"""A server that anything is sent to, and what must be true of it whatever was sent."""
+
+import asyncio
+import json
+from collections import Counter
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any, Self, TypeVar
+
+import aiohttp
+
+from protocol.auth import LoggedIn
+from protocol.message import Limit
+from tests.support.battles import easy_battle, won_battle
+from tests.support.callers import Callers
+from tests.support.people import Person, connected
+from tests.support.raw import Raw
+from tests.support.roles import Office, beside
+from tests.support.server import Server
+from tests.support.tables import columns, contents, faults, schema
+
+T = TypeVar("T")
+
+CODES = {
+    *("invalid", "unauthenticated", "forbidden", "not_found", "conflict", "refused"),
+    *("rate_limited", "too_large", "busy", "unavailable", "timed_out", "internal"),
+}
+"""All there are. Source: the design, `The wire`."""
+NEVER = {"internal", "unavailable", "timed_out", "rate_limited", "busy"}
+"""What nobody makes a server say by what is sent, where it is not too much."""
+WORDS = {"code", "message", "reason", "field", "errors", "retry_after_ms"}
+LOGGED = {"connected", "disconnected", "transport_refused"}
+"""All that a client's doing leaves in the log."""
+
+
+def check_error(error: dict[str, Any]) -> str:
+    """An error is one of the closed set, with words that are not endless. Returns its code."""
+    assert error.keys() <= WORDS, error
+    assert error["code"] in CODES - NEVER, error
+    assert 0 < len(error["message"]) < 500, error
+    assert error.get("field") is None or len(error["field"]) < 300, error
+    code: str = error["code"]
+    return code
+
+
+def check_field(error: dict[str, Any], field: str) -> None:
+    """The field that is wrong is named, or one within it."""
+    named = error.get("field")
+    assert named is not None, error
+    assert named == field or named.startswith((f"{field}.", f"{field}[")), error
+    assert error["message"].startswith(f"{named}: "), error
+
+
+class Fuzzed:
+    """The server, and callers who have not asked too often yet."""
+
+    def __init__(self, server: Server, office: Office, bystander: Person, battles: list[str]):
+        self.server = server
+        self.bystander = bystander
+        self.battles = battles
+        self.made = 0  # people, beside those who were there
+        self.http = aiohttp.ClientSession()
+        self._office = office
+        self._callers = Callers(self._another)
+        self._tokens: dict[Raw, str] = {}
+        self._before = contents(server.data_dir)
+        self._schema = schema(server.data_dir)
+
+    async def _another(self) -> Raw:
+        connection = Raw(self.server.url)
+        self._tokens[connection] = (await self.person()).tokens.access_token
+        return await connection.log_in(token=self._tokens[connection])
+
+    async def person(self) -> LoggedIn:
+        """Somebody new."""
+        self.made += 1
+        return await self._office.person("player")
+
+    async def caller(self, limit: Limit) -> tuple[Raw, str]:
+        """Somebody who may send a message of a class, and their access token."""
+        connection = await self._callers.next(limit)
+        return connection, self._tokens[connection]
+
+    async def post(self, action: str, body: bytes) -> tuple[int, dict[str, Any]]:
+        """Send a REST body. Returns the status and the envelope."""
+        url = f"{self.server.url}/api/auth/{action}"
+        async with self.http.post(url, data=body) as answer:
+            return answer.status, json.loads(await answer.read())
+
+    async def close(self) -> None:
+        """Send nothing more."""
+        await self._callers.close()
+        await self.http.close()
+
+    # ---- what must be true afterwards
+
+    def check_answers(self) -> None:
+        """Nothing was answered twice, and nobody's connection was closed."""
+        for connection in self._callers.connections:
+            assert not connection.closed
+            assert all(len(answers) == 1 for answers in connection.acks.values())
+
+    def check_log(self) -> None:
+        """No fault is in the log."""
+        strange = [line for line in self.server.logged() if line["event"] not in LOGGED]
+        assert strange == []
+
+    async def check_service(self) -> None:
+        """The bystander's connection works, and a new one does."""
+        assert (await self.bystander.ok("players.get"))["player"]["player_id"] == self.bystander.id
+        other = await connected(self.server.url)
+        self.made += 1
+        await won_battle(other)
+        await other.close()
+
+    def check_tables(self) -> None:
+        """The tables are what they were, and nothing in them is of anybody's making but ours."""
+        after = contents(self.server.data_dir)
+        assert schema(self.server.data_dir) == self._schema
+        assert faults(self.server.data_dir) == []
+        for table, rows in self._before.items():
+            mine = [row for row in rows if self.bystander.id in row]
+            assert [row for row in after[table] if self.bystander.id in row] == mine, table
+        for table in ("facts", "service_keys", "rights_changes", "alembic_version"):
+            assert after[table] == self._before[table]
+        for table in ("users", "players"):
+            assert len(after[table]) == len(self._before[table]) + self.made
+        place = columns(self.server.data_dir, "users").index("role")
+        roles = Counter(row[place] for row in after["users"])
+        assert roles == {"admin": 1, "player": len(after["users"]) - 1}
+        gold = [row for row in after["ledger"] if not 0 < row[4] <= 10_000]
+        assert gold == [], "nobody was given more than a battle's reward"
+
+
+@asynccontextmanager
+async def fuzzed(server: Server) -> AsyncIterator[Fuzzed]:
+    """A server with a bystander, a battle that waits and one that is over."""
+    async with server, beside(server) as office:
+        bystander = await connected(server.url)
+        over = await won_battle(bystander)
+        await bystander.ok("battles.claim", battle_id=over)
+        waiting = await easy_battle(bystander)
+        found = Fuzzed(server, office, bystander, [over, waiting])
+        yield found
+        await found.close()
+        await bystander.close()
+
+
+class Running:
+    """Something asynchronous that lives on a loop of its own, for tests that are not."""
+
+    def __init__(self, server: Server) -> None:
+        self._runner = asyncio.Runner(loop_factory=asyncio.new_event_loop)
+        self._context = fuzzed(server)
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Carry out on the loop."""
+        return self._runner.run(work)
+
+    def __enter__(self) -> tuple[Self, Fuzzed]:
+        self._runner.__enter__()
+        return self, self.run(self._context.__aenter__())
+
+    def __exit__(self, *_: object) -> None:
+        self.run(self._context.__aexit__(None, None, None))
+        self._runner.close()

@@ -1,0 +1,75 @@
+"""What each message and room asks for, and data that looks right, written by hand.
+
+It is not read from `protocol`: what changes there by mistake is to be noticed here. Source of
+the grants: the table of permissions in the specification of operating.
+"""
+
+from typing import Any, NamedTuple
+
+from protocol.message import Kind, Spec, specs
+
+UNKNOWN = "01a20622-9de7-7967-8b71-288684b33bd5"
+"""The id of nothing that there is."""
+OWN_TOKEN = "<the caller's access token>"
+
+GRANTED: dict[str, set[str]] = {
+    "player": {"connect", "play"},
+    "viewer": {"connect", "read"},
+    "user": {"connect", "play", "read", "operate"},
+    "admin": {"connect", "play", "read", "operate", "administer"},
+    "agent": {"connect", "agent"},
+    "service without scopes": {"connect"},
+    "service to read": {"connect", "read"},
+    "service to operate": {"connect", "operate"},
+    "service to read and operate": {"connect", "read", "operate"},
+}
+
+SCOPES: dict[str, tuple[str, ...]] = {
+    "service without scopes": (),
+    "service to read": ("read",),
+    "service to operate": ("operate",),
+    "service to read and operate": ("read", "operate"),
+}
+"""All sets of scopes that a service may have."""
+
+
+class Needs(NamedTuple):
+    """The permission that a message asks for, and data that looks right."""
+
+    permission: str
+    data: dict[str, Any]
+
+
+MESSAGES: dict[str, Needs] = {
+    "auth.renew": Needs("connect", {"token": OWN_TOKEN}),
+    "battles.attack": Needs("play", {"battle_id": UNKNOWN, "enemy_id": 1, "kind": "quick"}),
+    "battles.chat": Needs("play", {"battle_id": UNKNOWN, "text": "hello"}),
+    "battles.claim": Needs("play", {"battle_id": UNKNOWN}),
+    "battles.get": Needs("play", {"battle_id": UNKNOWN}),
+    "battles.history": Needs("play", {"limit": 2, "cursor": UNKNOWN}),
+    "battles.join": Needs("play", {"battle_id": UNKNOWN}),
+    "battles.leave": Needs("play", {"battle_id": UNKNOWN}),
+    "battles.list": Needs("play", {"status": "waiting", "limit": 2, "cursor": UNKNOWN}),
+    "battles.revive": Needs("play", {"battle_id": UNKNOWN}),
+    "players.allocate": Needs("play", {"attack": 1, "defense": 0, "max_stamina": 0}),
+    "players.get": Needs("play", {}),
+    "rooms.join": Needs("connect", {"room": "nothing", "since": {"epoch": "e", "seq": 1}}),
+    "rooms.leave": Needs("connect", {"room": "nothing"}),
+}
+
+ROOMS: dict[str, str] = {"battles": "play", "battle": "play", "player": "play"}
+"""The permission that each kind of room asks for."""
+
+
+def calls() -> list[Spec]:
+    """Every command and query of the server; none that a test has registered."""
+    return [s for s in specs(Kind.COMMAND, Kind.QUERY) if s.domain != "tests"]
+
+
+def needs(spec: Spec) -> Needs:
+    """What a message needs. Fails where nobody has written it down."""
+    assert spec.name in MESSAGES, (
+        f"{spec.name} is new: write its permission and data that looks right into MESSAGES of "
+        f"tests/support/messages.py"
+    )
+    return MESSAGES[spec.name]
