@@ -48,16 +48,6 @@ def _refusal(failure: Failure) -> Exception:
     return refusal
 
 
-def _replier(push: Callable[[str], None], ack_id: str) -> Callable[[bytes], None]:
-    """What writes the answer to the message with this ack id; none was asked for with ""."""
-
-    def reply(answer: bytes) -> None:
-        if ack_id:
-            push(f"3{ack_id}[{answer.decode()}]")
-
-    return reply
-
-
 class _Json:
     """orjson in the shape that python-socketio asks of its `json`."""
 
@@ -87,8 +77,13 @@ class SocketIOConnection(Connection):
         self._outbox.push_frame(frame)
 
     def replier(self, ack_id: str) -> Callable[[bytes], None]:
-        """What writes the answer to the message with this ack id."""
-        return _replier(self._outbox.push, ack_id)
+        """What writes the answer to the message with this ack id; none was asked for with ""."""
+
+        def reply(answer: bytes) -> None:
+            if ack_id:
+                self._outbox.push(f"3{ack_id}[{answer.decode()}]")
+
+        return reply
 
     def close(self) -> None:
         """Answer nothing more, send what is queued, then close."""
@@ -249,18 +244,20 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]
         head = _HEAD.match(packet)
         if head is None or packet.startswith("/", head.end()):
             return  # no message; or of another namespace, and nobody is connected to any
-        reply = _replier(lambda text: self._push(eio_sid, text), head[1])
         connection = self._connections.get(eio_sid)
+        if connection is None:
+            if head[1]:
+                error = codec.reply_error(unauthenticated("log in first").error)
+                self._push(eio_sid, f"3{head[1]}[{error.decode()}]")
+            return
+        reply = connection.replier(head[1])
         try:
-            if connection is None:
-                raise unauthenticated("log in first")
             if packet[0] == "5":  # python-socketio would hold as many as a client announces
                 raise Failure(Error(Code.INVALID, "binary attachments are not taken"))
             name, data = self._parse(packet[head.end() :])
         except Failure as e:
             reply(codec.reply_error(e.error))
             return
-        reply = connection.replier(head[1])
         clock = self.gateway.clock
         self.gateway.dispatch.accept(connection, Call(name, data, reply, clock.monotonic()))
 
