@@ -43,7 +43,7 @@ async def own_server(
     tmp_path: Path, engine: str, postgres: Postgres | None
 ) -> AsyncIterator[Server]:
     """A server of one test, to be ended and started again."""
-    url = await database(engine, postgres, tmp_path / "warroom.db")
+    url = await database(engine, postgres, tmp_path / "data" / "warroom.db")
     async with Server(tmp_path / "data", DATABASE_URL=url) as started:
         yield started
 

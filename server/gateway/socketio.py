@@ -51,16 +51,6 @@ def _refusal(failure: Failure) -> Exception:
     return refusal
 
 
-def _replier(push: Callable[[str], None], ack_id: str) -> Callable[[bytes], None]:
-    """What writes the answer to the message with this ack id; none was asked for with ""."""
-
-    def reply(answer: bytes) -> None:
-        if ack_id:
-            push(f"3{ack_id}[{answer.decode()}]")
-
-    return reply
-
-
 class _Json:
     """orjson in the shape that python-socketio asks of its `json`."""
 
@@ -91,13 +81,13 @@ class SocketIOConnection(Connection):
             self._outbox.push_frame(frame)
 
     def replier(self, ack_id: str) -> Callable[[bytes], None]:
-        """What writes the answer to the message with this ack id."""
+        """What writes the answer to the message with this ack id; none was asked for with ""."""
 
-        def push(text: str) -> None:
-            if not self.closed:
-                self._outbox.push(text)
+        def reply(answer: bytes) -> None:
+            if ack_id and not self.closed:
+                self._outbox.push(f"3{ack_id}[{answer.decode()}]")
 
-        return _replier(push, ack_id)
+        return reply
 
     def close(self) -> None:
         """Answer nothing more, send what is queued, then close."""
@@ -282,8 +272,9 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]
             return  # no message; or of another namespace, and nobody is connected to any
         connection = self._connections.get(eio_sid)
         if connection is None:
-            reply = _replier(lambda text: self._push(eio_sid, text), head[1])
-            reply(codec.reply_error(unauthenticated("log in first").error))
+            if head[1]:
+                error = codec.reply_error(unauthenticated("log in first").error)
+                self._push(eio_sid, f"3{head[1]}[{error.decode()}]")
             return
         reply = connection.replier(head[1])
         try:

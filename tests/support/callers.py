@@ -1,6 +1,9 @@
-"""Connections of one kind of caller, so many that none of them is told that it asks too often."""
+"""Connections of one kind of caller, so many that none of them is told that it asks too often.
 
-from collections import Counter
+Each sends messages of one class alone: what is wrong with a message may make it count as another.
+"""
+
+from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable
 
 from protocol.message import RATES, Limit
@@ -13,16 +16,22 @@ class Callers:
     def __init__(self, open_another: Callable[[], Awaitable[Raw]]) -> None:
         self._open = open_another
         self._asked: Counter[Limit] = Counter()
-        self.connections: list[Raw] = []
+        self._of: defaultdict[Limit, list[Raw]] = defaultdict(list)
+
+    @property
+    def connections(self) -> list[Raw]:
+        """All of them."""
+        return [connection for found in self._of.values() for connection in found]
 
     async def next(self, limit: Limit) -> Raw:
         """Somebody who may send one more message of a class at once."""
         _, at_once = RATES[limit]
         place = self._asked[limit] // at_once
         self._asked[limit] += 1
-        while len(self.connections) <= place:
-            self.connections.append(await self._open())
-        return self.connections[place]
+        found = self._of[limit]
+        if len(found) == place:
+            found.append(await self._open())
+        return found[place]
 
     async def close(self) -> None:
         """Close all of them."""

@@ -15,7 +15,12 @@ from tests.support.server import Server
 @asynccontextmanager
 async def beside(server: Server, secret_key: str | None = None) -> AsyncIterator["Office"]:
     """A second process' part on a server's data folder, as the command line has it."""
-    settings = Settings(data_dir=server.data_dir, secret_key=secret_key, password_hash_cost=4)
+    settings = Settings(
+        data_dir=server.data_dir,
+        database_url=server.database,
+        secret_key=secret_key,
+        password_hash_cost=4,
+    )
     async with opened(settings) as app:
         yield Office(app)
 
@@ -33,4 +38,4 @@ class Office:
 
     async def service(self, *scopes: str) -> str:
         """The key of a new service. Raises ValueError for a scope that there is not."""
-        return await self._app.auth.add_service_key(f"service {uuid7()}", list(scopes))
+        return await self._app.accounts.add_service_key(f"service {uuid7()}", list(scopes))

@@ -37,7 +37,7 @@ class Server:
         self.printed = ""
         self.process: asyncio.subprocess.Process | None = None
         known = {k: v for k, v in os.environ.items() if k in ("PATH", "HOME", "TMPDIR", "LANG")}
-        self._database = settings.get("DATABASE_URL", f"sqlite:///{data_dir / 'warroom.db'}")
+        self.database = settings.get("DATABASE_URL", f"sqlite:///{data_dir / 'warroom.db'}")
         self._environment = {**known, **QUICK, "DATA_DIR": str(data_dir), **settings}
 
     async def start(self) -> Self:
@@ -81,7 +81,7 @@ class Server:
 
     async def rows(self, query: str) -> list[tuple[Any, ...]]:
         """What a query gives, asked of the database by a connection of its own."""
-        return await rows(self._database, query)
+        return await rows(self.database, query)
 
     def log_size(self) -> int:
         """The size of the log, without a line that is being written."""
