@@ -216,6 +216,7 @@ async def test_readiness_ends_before_clients_are_told(own_server: Server, compan
     stuck, witness = await company.person(own_server, TINY), await company.person(own_server)
     stuck.stop_reading()
     asked: list[tuple[float, int]] = []
+    some = asyncio.Event()
     async with aiohttp.ClientSession(own_server.url) as http:
 
         async def ask() -> None:
@@ -223,9 +224,10 @@ async def test_readiness_ends_before_clients_are_told(own_server: Server, compan
                 at = time.monotonic()
                 async with http.get("/health/ready") as answer:
                     asked.append((at, answer.status))
+                some.set()
 
         asking = asyncio.create_task(ask())
-        await witness.ok("players.get")
+        await some.wait()
         async with ending(own_server):
             await witness.until(lambda: witness.named("server.closing"))
             told = time.monotonic()
