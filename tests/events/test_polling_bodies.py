@@ -11,8 +11,8 @@ import pytest
 from tests.support.people import registered
 from tests.support.server import Server
 
-MANY = 100  # python-engineio takes 16, and a client may send so many before it is let go
-"""More messages than python-engineio reads from one body by itself, and fewer than may wait."""
+MANY = 50
+"""More messages than python-engineio reads from one body by itself."""
 
 
 class Poll:
