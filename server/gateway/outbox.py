@@ -15,6 +15,8 @@ from protocol.message import Delivery
 from server.gateway.frame import Frame
 
 BATCH_BYTES: Final = 64 * 1024
+MAX_BATCH_PACKETS: Final = 10_000
+"""At once. Less for a client that takes less."""
 ITEM_BYTES: Final = 64
 """What a packet without data takes, about: many that are empty are a lot too."""
 MAX_LOSSY: Final = 64
@@ -49,6 +51,8 @@ class Outbox:
         self._items: deque[Item] = deque()
         self._latest: dict[Key, Item] = {}
         self._lossy: dict[Key, deque[Item]] = {}
+        self.batch_packets = MAX_BATCH_PACKETS
+        self._left = MAX_BATCH_PACKETS  # how many packets more the batch may hold
         self._batch = 0  # bytes handed out since the taker last came back for more
         self._taken_at = monotonic()
         self._waiting: set[asyncio.Future[None]] = set()
@@ -139,7 +143,7 @@ class Outbox:
     async def get(self) -> Packet | None:
         """Wait for the next packet. Coming back here says that the last batch has left."""
         self.queued_bytes -= self._batch
-        self._batch = 0
+        self._batch, self._left = 0, self.batch_packets
         self._taken_at = self._monotonic()
         while True:
             while self._items:
@@ -155,7 +159,7 @@ class Outbox:
 
     def get_nowait(self) -> Packet | None:
         """The next packet of this batch. Raises QueueEmpty once the batch is full."""
-        while self._items and self._batch < BATCH_BYTES:
+        while self._items and self._batch < BATCH_BYTES and self._left > 0:
             item = self._items.popleft()
             if item.size >= 0:
                 return self._hand_out(item)
@@ -163,6 +167,7 @@ class Outbox:
 
     def _hand_out(self, item: Item) -> Packet | None:
         self._batch += item.size
+        self._left -= 1
         if item.key is not None:
             if self._latest.get(item.key) is item:
                 del self._latest[item.key]

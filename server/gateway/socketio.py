@@ -17,6 +17,7 @@ import orjson
 import socketio
 from engineio.async_socket import AsyncSocket
 from engineio.packet import NOOP, Packet
+from starlette.types import Receive, Scope, Send
 
 from protocol import codec
 from protocol.errors import Code, Error, Failure, unavailable
@@ -27,6 +28,7 @@ from server.gateway.frame import Frame, announcement
 from server.gateway.gateway import Gateway
 from server.gateway.identity import Identity
 from server.gateway.outbox import Outbox
+from server.gateway.polling import PYTHON_MAX_PACKETS, Polling, is_python, session_of
 from server.runtime.log import logger
 
 log = logger("gateway")
@@ -102,9 +104,31 @@ class SocketIOConnection(Connection):
 
 
 class _EngineServer(engineio.AsyncServer):  # type: ignore[misc]
-    """Engine.IO whose sockets take from our outboxes."""
+    """Engine.IO whose sockets take from our outboxes, and end where a poll may be lost."""
 
     gateway: Gateway
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._polling = Polling(self._break)
+
+    async def handle_request(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        session = session_of(scope)
+        socket = self.sockets.get(session) if session is not None else None
+        if socket is not None and socket.closed:
+            self.sockets.pop(session)  # python-engineio would find it, and fail
+            socket = None
+        if socket is None or socket.upgraded:
+            await super().handle_request(scope, receive, send)
+        else:
+            await self._polling.handle(socket, super().handle_request, scope, receive, send)
+
+    async def _break(self, socket: AsyncSocket) -> None:
+        """Something may be lost on its way to a client."""
+        if not socket.upgraded:
+            await socket.close(wait=False, abort=True, reason=self.reason.TRANSPORT_ERROR)
+            self.sockets.pop(socket.sid, None)
 
     def create_queue(self, *_: object, **__: object) -> Outbox:
         """The queue of a new socket."""
@@ -168,6 +192,8 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]
             raise _refusal(unavailable("the connection is gone"))
         client = environ["asgi.scope"].get("client")
         address = client[0] if client else ""
+        if not socket.upgraded and is_python(environ.get("HTTP_USER_AGENT", "")):
+            socket.queue.batch_packets = PYTHON_MAX_PACKETS
         connection = SocketIOConnection(self, eio_sid, socket.queue, identity, address)
         self._connections[eio_sid] = connection
         await self.gateway.opened(connection)

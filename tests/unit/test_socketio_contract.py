@@ -1,5 +1,6 @@
-"""What `server/gateway/socketio.py` and `outbox.py` rely on in python-socketio and
-python-engineio, some of it private. An upgrade that moves one of these fails here."""
+"""What `server/gateway/socketio.py`, `outbox.py`, `polling.py` and `protocol/client/link.py` rely
+on in python-socketio and python-engineio, some of it private. An upgrade that moves one of these
+fails here."""
 
 import ast
 import asyncio
@@ -35,6 +36,9 @@ def calls(function: Callable[..., Any]) -> set[str]:
         (socketio.AsyncManager.eio_sid_from_sid, ["self", "sid", "namespace"]),
         (engineio.AsyncServer.disconnect, ["self", "sid"]),
         (engineio.AsyncServer.create_queue, ["self", "args", "kwargs"]),
+        (engineio.AsyncServer.handle_request, ["self", "args", "kwargs"]),
+        (engineio.AsyncClient.disconnect, ["self", "abort", "reason"]),
+        (AsyncSocket.close, ["self", "wait", "abort", "reason"]),
         (base_socket.BaseSocket.__init__, ["self", "server", "sid"]),
         (AsyncSocket.poll, ["self"]),
         (packet.Packet.__init__, ["self", "packet_type", "data", "encoded_packet"]),
@@ -131,6 +135,13 @@ def test_polling_takes_one_batch_and_closing_waits_for_the_queue() -> None:
         AsyncSocket.poll
     )
     assert "self.queue.join" in calls(AsyncSocket.close)
+
+
+def test_what_is_known_of_a_client() -> None:
+    client = socketio.AsyncClient(reconnection=False)
+    assert client.eio.state == "disconnected"
+    assert client.eio.read_loop_task is None
+    assert client.eio.write_loop_task is None
 
 
 def test_what_a_packet_of_a_message_looks_like() -> None:
