@@ -84,6 +84,11 @@ class Outbox:
                 self.dropped += 1
         self._add(item)
 
+    @property
+    def spare_bytes(self) -> int:
+        """How much may be put in at once, so that an eighth is left for what comes after it."""
+        return self._limit - self._limit // 8 - self.queued_bytes
+
     def clear(self) -> None:
         """Drop all replies and events that wait. What Engine.IO itself has queued stays."""
         before, self._items = self._items, deque()

@@ -74,6 +74,10 @@ class SocketIOConnection(Connection):
         """Queue an event."""
         self._outbox.push_frame(frame)
 
+    def spare_bytes(self) -> int:
+        """How much may be queued for it at once, without its being let go soon."""
+        return self._outbox.spare_bytes
+
     def replier(self, ack_id: str) -> Callable[[bytes], None]:
         """What writes the answer to the message with this ack id; none was asked for with ""."""
 
