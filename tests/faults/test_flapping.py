@@ -19,7 +19,7 @@ from tests.support.client_follower import ClientFollower
 from tests.support.crowd import Crowd
 from tests.support.cutter import cut_up
 from tests.support.folds import State, lasting
-from tests.support.follower import Follower
+from tests.support.follower import Follower, following
 from tests.support.people import Person, connected, registered
 from tests.support.programs import need
 from tests.support.relay import Relay
@@ -93,18 +93,6 @@ async def page(url: str, logged_in: LoggedIn, transport: str, *rooms: str) -> As
         if process.returncode is None:
             process.kill()
             await process.wait()
-
-
-@asynccontextmanager
-async def following(follower: Follower) -> AsyncIterator[Follower]:
-    """A follower that runs."""
-    running = asyncio.create_task(follower.run())
-    try:
-        yield follower
-        assert not running.done(), running.result()
-    finally:
-        running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
 
 
 class Bustle:

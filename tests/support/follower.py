@@ -2,7 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
 from protocol.auth import LoggedIn
@@ -33,9 +34,9 @@ class Followed:
         self.applied: list[int] = []
         self.log: list[Told] = []
         self.verdicts: list[dict[str, Any]] = []
-        self.verdict_at = 0.0
         self.at: dict[int, float] = {}
         self.faults: list[str] = []
+        self._changed = asyncio.Event()
 
     @property
     def since(self) -> dict[str, Any] | None:
@@ -45,13 +46,16 @@ class Followed:
     def joined(self, verdict: dict[str, Any]) -> None:
         """The answer to a join."""
         self.verdicts.append(verdict)
-        self.verdict_at = asyncio.get_running_loop().time()
+        self._changed.set()
         if verdict["verdict"] in ("joined", "reset"):
             self.epoch, self.seq = verdict["epoch"], verdict["seq"]
             self.state = self.first = verdict["snapshot"]
             self.first_seq = self.seq
             self.applied, self.log, self.states = [], [], {self.seq: self.state}
-        elif verdict["epoch"] != self.epoch or verdict["seq"] < self.seq:
+        elif (verdict["epoch"], verdict["seq"] - verdict.get("missed", 0)) != (
+            self.epoch,
+            self.seq,  # and not later: the verdict comes before what was missed
+        ):
             self.faults.append(f"{verdict} at {self.seq}")
 
     def told(self, told: Told) -> None:
@@ -67,10 +71,25 @@ class Followed:
         self.log.append(told)
         self.state = fold_of(self.room)(self.state, told.name, told.data)
         self.states[self.seq] = self.state
+        self._changed.set()
 
     def reached(self, seq: int) -> Callable[[], bool]:
         """Whether it has come so far."""
         return lambda: self.seq >= seq
+
+    async def until(self, seen: Callable[[], bool], within_s: float = WITHIN_S) -> None:
+        """Wait until something is seen in this room."""
+        async with asyncio.timeout(within_s):
+            while not seen():
+                self._changed.clear()
+                await self._changed.wait()
+
+    async def until_told(self, verdicts: int) -> dict[str, Any]:
+        """Wait for so many verdicts, and for all that the last of them takes in. Returns it."""
+        await self.until(lambda: len(self.verdicts) >= verdicts)
+        verdict = self.verdicts[verdicts - 1]
+        await self.until(self.reached(verdict["seq"]))
+        return verdict
 
     def check(self) -> None:
         """Nothing was missed and nothing doubled."""
@@ -201,3 +220,16 @@ class Follower:
             while not seen():
                 self._changed.clear()
                 await self._changed.wait()
+
+
+@asynccontextmanager
+async def following(follower: Follower) -> AsyncIterator[Follower]:
+    """A follower that has joined its rooms, and goes on."""
+    running = asyncio.create_task(follower.run())
+    try:
+        await follower.until(lambda: all(room.verdicts for room in follower.rooms.values()))
+        yield follower
+        assert not running.done(), running.result()
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)

@@ -94,17 +94,18 @@ class _Link:
             if end.transport is not None and not end.transport.is_closing():
                 end.transport.pause_reading()
 
-    def sever(self) -> None:
-        """End both sockets at once."""
+    def sever(self, *ends: _End) -> None:
+        """End its sockets at once, or one of them."""
         self.dead = True
-        for end in (self.client, self.server):
+        for end in ends or (self.client, self.server):
             if end.transport is not None:
                 if self.reset and not end.transport.is_closing():
                     end.transport.get_extra_info("socket").setsockopt(
                         socket.SOL_SOCKET, socket.SO_LINGER, _RESET
                     )
                 end.transport.abort()
-        self.relay.links.discard(self)
+        if not ends:
+            self.relay.links.discard(self)
 
     def ended(self, end: _End) -> None:
         """One end has closed: so does the other, unless the network would not have said so."""
@@ -173,6 +174,12 @@ class Relay:
         for link in list(self.links):
             link.reset = reset
             link.sever()
+
+    def sever_clients(self) -> None:
+        """End the clients' side of all connections. The server is not told, as after a cut."""
+        for link in list(self.links):
+            link.freeze()
+            link.sever(link.client)
 
     def sever_after(self, *, down: int | None = None, up: int | None = None) -> None:
         """End each connection, also new ones, once so many bytes have gone down it, or up."""

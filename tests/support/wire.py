@@ -21,7 +21,7 @@ class Broken(Exception):
 
 
 class Refused(Exception):
-    """The server has answered the handshake with a no."""
+    """The server has answered the handshake with a no that will stay one."""
 
 
 class Wire(Protocol):
@@ -113,7 +113,7 @@ async def opened(url: str, token: str, transport: str) -> AsyncIterator[tuple[Wi
         except (aiohttp.ClientError, OSError, TimeoutError) as e:
             raise Broken from e
         if answer.startswith("44"):
-            raise Refused(answer)
+            raise Broken(answer) if '"code":"unavailable"' in answer else Refused(answer)
         assert answer.startswith("40"), answer
         assert not rest, rest
         try:
