@@ -2,16 +2,17 @@
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
+import secrets
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Final, NamedTuple, Self, TypeVar, cast
 
 import msgspec
-import socketio
 
 from protocol import codec
+from protocol.client.link import Gone, Link
 from protocol.domains import load
 from protocol.errors import MEANING, Code, Error, Failure
-from protocol.gateway import Joined, JoinRoom, LeaveRoom, Since, Verdict
+from protocol.gateway import Closing, Evicted, Joined, JoinRoom, LeaveRoom, Since, Verdict
 from protocol.ids import uuid7
 from protocol.message import Command, Kind, Query, find, spec_of
 from protocol.message import Event as Message
@@ -39,10 +40,11 @@ class Received(NamedTuple):
 
 
 class Client:
-    """One connection to a Warroom server.
+    """One person at a Warroom server.
 
     `on_event` is called with every event, in order, and must return at once. `on_joined` is
-    called with the verdict of every join, also of those after a reconnect.
+    called with the verdict of every join, also of those after a reconnect, and before the events
+    that follow it. `on_gone` is called where a room can't be joined again: with its name, and why.
     """
 
     def __init__(
@@ -53,6 +55,7 @@ class Client:
         service_key: str | None = None,
         on_event: Callable[[Received], None] | None = None,
         on_joined: Callable[[Joined], None] | None = None,
+        on_gone: Callable[[str, Error], None] | None = None,
         transports: tuple[str, ...] = ("websocket",),
     ) -> None:
         if (token is None) == (service_key is None):
@@ -62,16 +65,15 @@ class Client:
         self._service_key = service_key
         self._on_event = on_event or (lambda _: None)
         self._on_joined = on_joined or (lambda _: None)
+        self._on_gone = on_gone or (lambda _, __: None)
         self._transports = list(transports)
-        self._rooms: dict[str, Since | None] = {}
+        self._rooms: dict[str, Since | None] = {}  # None until the first verdict
+        self._rejoining: dict[str, asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._up = asyncio.Event()
-        self._sio = socketio.AsyncClient(
-            reconnection_delay=FIRST_PAUSE_S, reconnection_delay_max=LONGEST_PAUSE_S
-        )
-        self._sio.on("connect", self._connected)
-        self._sio.on("disconnect", self._disconnected)
-        self._sio.on("*", self._event)
+        self._link: Link | None = None
+        self._not_before = 0.0
+        self._unwelcome = False
 
     async def __aenter__(self) -> Self:
         await self.connect()
@@ -81,25 +83,21 @@ class Client:
         await self.close()
 
     async def connect(self) -> None:
-        """Connect, once. Raises Failure where the server refuses.
+        """Connect, and from then on stay so. Raises Failure where the server refuses.
 
-        Raises socketio.exceptions.ConnectionError where it can't be reached.
+        Raises ConnectionError where it can't be reached, and what the token's function raises.
         """
-        try:
-            await self._sio.connect(self._url, auth=self._auth, transports=self._transports)
-        except socketio.exceptions.ConnectionError as e:
-            refusal = e.args[0] if e.args else None
-            if isinstance(refusal, dict) and isinstance(refusal.get("data"), dict):
-                raise Failure(msgspec.convert(refusal["data"], Error)) from None
-            raise
-        await self._up.wait()
+        await self._open()
+        self._spawn(self._stay())
 
     async def close(self) -> None:
         """Close, for good."""
-        await self._sio.shutdown()
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._up.clear()
+        if self._link is not None:
+            await self._link.close()
 
     async def send(self, command: Command[R], timeout_s: float = 30.0) -> R:
         """Carry out a command exactly once, however often the connection drops meanwhile.
@@ -110,19 +108,23 @@ class Client:
         """
         if command.request_id is None:
             command = msgspec.structs.replace(command, request_id=uuid7())
-        return await self._until_answered(command, timeout_s)
+        return await self._until_answered(lambda: command, timeout_s)
 
     async def ask(self, query: Query[R], timeout_s: float = 30.0) -> R:
         """Ask something. Raises Failure as the server answers, `timed_out` likewise."""
-        return await self._until_answered(query, timeout_s)
+        return await self._until_answered(lambda: query, timeout_s)
 
     async def join(self, room: str) -> Joined:
         """Be in a room until `leave`, also after a reconnect. Raises Failure as the server does."""
-        query = JoinRoom(room=room, since=self._rooms.get(room))
-        return await self._until_answered(query, JOIN_S, self._remember)
+        self._rooms.setdefault(room, None)
+        try:
+            return await self._join(room)
+        finally:
+            if self._rooms.get(room) is None:
+                self._rooms.pop(room, None)
 
     async def leave(self, room: str) -> None:
-        """Leave a room."""
+        """Leave a room. Nothing more is told of it."""
         self._rooms.pop(room, None)
         await self.ask(LeaveRoom(room=room))
 
@@ -130,14 +132,13 @@ class Client:
 
     async def _until_answered(
         self,
-        message: Command[R] | Query[R],
+        message: Callable[[], Command[R] | Query[R]],
         timeout_s: float,
         at_once: Callable[[R], None] = lambda _: None,
     ) -> R:
         """`at_once` is called with the reply before anything that the server sent after it."""
-        spec = spec_of(type(message))
+        spec = spec_of(type(message()))
         assert spec.reply is not None
-        data = msgspec.to_builtins(message)
         pause = FIRST_PAUSE_S
 
         def convert(answer: dict[str, Any]) -> R | Error:
@@ -150,87 +151,113 @@ class Client:
         try:
             async with asyncio.timeout(timeout_s):
                 while True:
-                    answer = await self._attempt(spec.name, data, convert)
-                    if answer is not None and not isinstance(answer, Error):
-                        return answer
-                    if answer is not None:
+                    await self._up.wait()
+                    assert self._link is not None
+                    answer: R | Error | None = None  # where the server stayed silent
+                    try:
+                        async with asyncio.timeout(ATTEMPT_S):
+                            data = msgspec.to_builtins(message())
+                            answer = await self._link.call(spec.name, data, convert)
+                    except Gone:
+                        await asyncio.sleep(0)  # whoever keeps the connection hears of it too
+                        continue
+                    except TimeoutError:
+                        pause = FIRST_PAUSE_S  # it was long enough
+                    if isinstance(answer, Error):
                         if not MEANING[answer.code][1]:
                             raise Failure(answer)
                         pause = max(pause, (answer.retry_after_ms or 0) / 1000)
+                    elif answer is not None:
+                        return answer
                     await asyncio.sleep(pause)
                     pause = min(pause * 2, LONGEST_PAUSE_S)
         except TimeoutError:
             text = f"no answer to {spec.name} in {timeout_s:g} s"
             raise Failure(Error(Code.TIMED_OUT, text)) from None
 
-    async def _attempt(
-        self, name: str, data: Any, convert: Callable[[dict[str, Any]], R | Error]
-    ) -> R | Error | None:
-        """The answer; None where the connection went away or stayed silent."""
-        await self._up.wait()
-        came: asyncio.Future[R | Error] = asyncio.get_running_loop().create_future()
+    # ---- staying connected
 
-        def answered(answer: dict[str, Any]) -> None:
-            # Called while reading: what the server sent after it has not been looked at.
-            if came.done():
-                return  # too late, it is sent again
-            try:
-                came.set_result(convert(answer))
-            except Exception as e:  # noqa: BLE001 - whatever it is, it is for whoever waits
-                came.set_exception(e)
-
-        try:
-            await self._sio.emit(name, data, callback=answered)
-            async with asyncio.timeout(ATTEMPT_S):
-                return await came
-        except (socketio.exceptions.SocketIOError, TimeoutError):
-            return None
-
-    # ---- what the connection tells
-
-    async def _auth(self) -> dict[str, str]:
-        if self._token is None:
+    async def _open(self) -> None:
+        """Connect once."""
+        if self._token is not None:
+            auth = {"token": await self._token()}
+        else:
             assert self._service_key is not None
-            return {"service_key": self._service_key}
-        return {"token": await self._token()}
-
-    async def _connected(self) -> None:
+            auth = {"service_key": self._service_key}
+        link = Link(self._heard)
+        await link.open(self._url, auth, self._transports)
+        self._link, self._unwelcome = link, False
         self._up.set()
-        for room in self._rooms:
-            task = asyncio.create_task(self._rejoin(room))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+        for room, since in self._rooms.items():
+            if since is not None:  # else its first join is under way
+                self._rejoin(room, anew=True)
 
-    async def _disconnected(self, *_: object) -> None:
-        self._up.clear()
+    async def _stay(self) -> None:
+        """Connect again whenever the connection ends, with pauses that grow."""
+        pause = FIRST_PAUSE_S
+        while True:
+            assert self._link is not None
+            await self._link.ended()
+            self._up.clear()
+            await self._link.drop()
+            if not self._unwelcome:
+                pause = FIRST_PAUSE_S
+            while not self._up.is_set():
+                some = pause * (0.5 + secrets.randbelow(1000) / 1000)
+                await asyncio.sleep(max(some, self._not_before - _now()))
+                pause = min(pause * 2, LONGEST_PAUSE_S)
+                # Refused, not reached, or no token: whatever it is, it may be over next time.
+                with contextlib.suppress(Exception):
+                    await self._open()
 
-    async def _rejoin(self, room: str) -> None:
-        """Be in the room again. What keeps us out for now is tried again while we are connected."""
-        while self._up.is_set() and room in self._rooms:
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    # ---- rooms
+
+    async def _join(self, room: str) -> Joined:
+        def query() -> JoinRoom:
+            return JoinRoom(room=room, since=self._rooms.get(room))
+
+        return await self._until_answered(query, JOIN_S, self._remember)
+
+    def _rejoin(self, room: str, *, anew: bool) -> None:
+        """Go on in a room. `anew`: what is under way was asked over a connection that is gone."""
+        under_way = self._rejoining.get(room)
+        if under_way is not None and not under_way.done():
+            if not anew:
+                return
+            under_way.cancel()
+        self._rejoining[room] = self._spawn(self._go_on(room))
+
+    async def _go_on(self, room: str) -> None:
+        """Be in the room again. What keeps us out for now is tried again."""
+        while room in self._rooms:
             try:
-                await self.join(room)
+                await self._join(room)
                 return
             except Failure as e:
-                if e.error.code in (Code.NOT_FOUND, Code.FORBIDDEN):
-                    self._rooms.pop(room, None)  # it is gone, or not for us any more
+                if not MEANING[e.error.code][1]:
+                    self._rooms.pop(room, None)
+                    self._on_gone(room, e.error)
 
     def _remember(self, joined: Joined) -> None:
-        before = self._rooms.get(joined.room)
-        if joined.verdict is Verdict.GAP_FILLED and before is not None:
-            # What was missed follows as ordinary events, and moves the number itself.
-            self._rooms[joined.room] = before
-        else:
+        if joined.room not in self._rooms:
+            return  # it was left meanwhile
+        if joined.verdict is not Verdict.GAP_FILLED:
+            # Else what was missed follows as ordinary events, and moves the number itself.
             self._rooms[joined.room] = Since(joined.epoch, joined.seq)
         self._on_joined(joined)
 
-    async def _event(self, name: str, data: Any = None, meta: Any = None) -> None:
+    # ---- what the connection tells
+
+    def _heard(self, name: str, data: Any, meta: Any) -> None:
         about = msgspec.convert(meta or {"room": "", "at": ""}, codec.Meta)
-        if about.seq is not None and about.epoch is not None:
-            known = self._rooms.get(about.room)
-            if known is not None and known.epoch == about.epoch and about.seq <= known.seq:
-                return
-            if about.room in self._rooms:
-                self._rooms[about.room] = Since(about.epoch, about.seq)
+        if about.room and not self._is_new(about):
+            return
         spec = find(name)
         event: Message | None = None
         if spec is not None and spec.kind is Kind.EVENT:
@@ -238,4 +265,26 @@ class Client:
                 converted = msgspec.convert(data, spec.type)
                 assert isinstance(converted, Message)
                 event = converted
+        if isinstance(event, Closing):
+            self._not_before = _now() + event.retry_after_ms / 1000
+        self._unwelcome = self._unwelcome or isinstance(event, Evicted)
         self._on_event(Received(name, event, data, about))
+
+    def _is_new(self, about: codec.Meta) -> bool:
+        """Whether an event of a room is the next one. Where there is a hole, go back to fill it."""
+        known = self._rooms.get(about.room)
+        if known is None:
+            return False  # left, or the verdict of its join is not here yet
+        if about.seq is None or about.epoch is None:
+            return True
+        if about.epoch == known.epoch and about.seq <= known.seq:
+            return False
+        if about.epoch != known.epoch or about.seq != known.seq + 1:
+            self._rejoin(about.room, anew=False)
+            return False
+        self._rooms[about.room] = Since(about.epoch, about.seq)
+        return True
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

@@ -1,5 +1,6 @@
 """The rooms of battles: the pool, and each battle. Whoever plays may watch."""
 
+from protocol.message import Event
 from server.battles.store import Battles
 from server.gateway import Identity, Snapshot
 
@@ -17,6 +18,10 @@ class PoolRoom:
         """Everything that can be joined."""
         return Snapshot(*await self._battles.pool())
 
+    async def latest(self, ident: str) -> list[Event]:
+        """Nothing: all that is told here is kept."""
+        return []
+
 
 class BattleRoom:
     """The kind of room `battle:<id>`."""
@@ -32,3 +37,7 @@ class BattleRoom:
         """The battle: its log is numbered as its state is."""
         battle = (await self._battles.get(ident)).committed.battle
         return Snapshot(battle.seq, battle)
+
+    async def latest(self, ident: str) -> list[Event]:
+        """Nothing: all that is told here is kept."""
+        return []

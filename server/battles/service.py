@@ -142,19 +142,25 @@ class BattleService:
 
     async def here(self, player_id: str) -> None:
         """A person has come: back to the seat that was kept."""
-        battle_id = await self._battles.seat_of(player_id)
-        if battle_id is not None:
-            await self._battles.carry_out(
-                battle_id,
-                lambda hosted: rules.back(hosted.battle, player_id),
-                self._clock.now_ms(),
-            )
+        await self._put_right(player_id)
 
     async def gone(self, player_id: str) -> None:
         """A person has gone: the seat is kept for a while."""
+        await self._put_right(player_id)
+
+    async def _put_right(self, player_id: str) -> None:
         battle_id = await self._battles.seat_of(player_id)
-        if battle_id is not None and player_id not in self._presence:
-            await self._away(battle_id, player_id, self._clock.now_ms())
+        if battle_id is None:
+            return
+        now = self._clock.now_ms()
+
+        def decide(hosted: Hosted) -> rules.Events:
+            # Asked when it is decided, each time: who went may be back by then, or gone again.
+            if player_id in self._presence:
+                return rules.back(hosted.battle, player_id)
+            return rules.away(hosted.battle, player_id, now)
+
+        await self._battles.carry_out(battle_id, decide, now)
 
     async def _away(self, battle_id: str, player_id: str, now: int) -> None:
         await self._battles.carry_out(

@@ -84,8 +84,11 @@ export class Connection extends EventTarget {
   async call(name, data, accept) {
     const deadline = Date.now() + PATIENCE_MS;
     for (let attempt = 1; ; attempt++) {
-      await this.#live(deadline);
-      const reply = await this.#emit(name, data, accept);
+      let reply;
+      do {
+        await this.#live(deadline);
+        reply = await this.#emit(name, data, accept);
+      } while (reply === null);
       if (reply.ok) return reply.data;
       const failure = new Failure(reply.error);
       const pause = failure.retryAfterMs ?? Math.random() * Math.min(4000, 200 * 2 ** attempt);
@@ -94,9 +97,11 @@ export class Connection extends EventTarget {
     }
   }
 
+  /** One attempt; null where the connection went away under it. */
   #emit(name, data, accept) {
     return new Promise((resolve) => {
       this.#socket.timeout(ACK_TIMEOUT_MS).emit(name, data, (error, reply) => {
+        if (error && !this.#socket.connected) return resolve(null);
         if (error) return resolve({ ok: false, error: { code: "timed_out", message: "No answer came." } });
         if (reply.ok) accept?.(reply.data);
         resolve(reply);

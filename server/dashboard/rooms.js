@@ -74,6 +74,7 @@ export class Rooms {
   }
 
   forget() {
+    for (const membership of this.#joined.values()) membership.left = true;
     this.#joined.clear();
   }
 
@@ -82,16 +83,23 @@ export class Rooms {
     return membership.entering;
   }
 
+  /** Asks until there is a verdict, or a no for good: what keeps us out for now is no reason to give up. */
   async #ask(membership) {
-    const { room, seen, handlers } = membership;
-    try {
-      return await this.#call("rooms.join", seen ? { room, since: seen } : { room }, (verdict) => {
-        if (!membership.left) this.#accept(membership, verdict);
-      });
-    } catch (failure) {
-      if (!membership.left) handlers.gone?.(failure);
-      return null;
+    const { room, handlers } = membership;
+    const accept = (verdict) => {
+      if (!membership.left) this.#accept(membership, verdict);
+    };
+    while (!membership.left) {
+      const since = membership.seen;
+      try {
+        return await this.#call("rooms.join", since ? { room, since } : { room }, accept);
+      } catch (failure) {
+        if (failure.retryable) continue;
+        if (!membership.left) handlers.gone?.(failure);
+        return null;
+      }
     }
+    return null;
   }
 
   #accept(membership, verdict) {

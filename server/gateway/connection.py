@@ -17,6 +17,7 @@ from server.gateway.identity import Identity
 from server.gateway.pace import Pace
 
 MAX_INBOX: Final = 256
+MAX_SPARE_BYTES: Final = 1024 * 1024
 
 
 class Call(NamedTuple):
@@ -45,6 +46,10 @@ class Connection(ABC):
     @abstractmethod
     def send(self, frame: Frame) -> None:
         """Queue an event."""
+
+    def spare_bytes(self) -> int:
+        """How much may be queued for it at once, without its being let go soon."""
+        return MAX_SPARE_BYTES
 
     @abstractmethod
     def close(self) -> None:

@@ -6,12 +6,16 @@ and answers with 200. Either leaves a traceback in the log, as often as a client
 """
 
 import base64
+from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
 from engineio.async_drivers import asgi
 from engineio.exceptions import EngineIOError
 from engineio.payload import Payload
 from starlette.types import Receive, Scope, Send
+
+from server.gateway.polling import session_of
 
 MAX_PACKETS: Final = 1024
 """In one polling body. python-engineio's own 16 are less than a client has ready in a burst."""
@@ -33,13 +37,20 @@ class WebSocket(asgi.WebSocket):  # type: ignore[misc]
 class _Body:
     """The body of a polling request. Unless it is read whole and well, the session ends."""
 
-    def __init__(self, environ: dict[str, Any]) -> None:
+    def __init__(self, environ: dict[str, Any], is_over: Callable[[], bool]) -> None:
         self._inner = environ["wsgi.input"]
         self._length = environ.get("CONTENT_LENGTH")
+        self._is_over = is_over
 
     async def read(self, length: int) -> bytes:
-        """All of it. Raises EngineIOError: it is answered with 400, and the session is closed."""
+        """All of it. Raises EngineIOError: it is answered with 400, and the session is closed.
+
+        Of a session that has ended meanwhile nothing is read: python-engineio would have no
+        answer.
+        """
         raw: bytes = await self._inner.read(length)
+        if self._is_over():
+            return b""
         if str(len(raw)) != self._length:
             raise EngineIOError("the body is not as long as was said")
         if not _is_payload(raw):
@@ -66,7 +77,9 @@ def _is_packet(text: str) -> bool:
     return True
 
 
-async def _translate_request(scope: Scope, receive: Receive, send: Send) -> dict[str, Any]:
+async def _translate_request(
+    is_open: Callable[[str | None], bool], scope: Scope, receive: Receive, send: Send
+) -> dict[str, Any]:
     environ: dict[str, Any] = await asgi.translate_request(scope, receive, send)
     if not environ:  # the client left before its request was there: answer nobody, quietly
         return {
@@ -76,11 +89,13 @@ async def _translate_request(scope: Scope, receive: Receive, send: Send) -> dict
             "asgi.scope": scope,
             "asgi.send": send,
         }
-    environ["wsgi.input"] = _Body(environ)
+    session = session_of(scope)
+    environ["wsgi.input"] = _Body(environ, lambda: not is_open(session))
     return environ
 
 
-def drivers() -> dict[str, Any]:
-    """What an Engine.IO server reads and writes with."""
+def drivers(is_open: Callable[[str | None], bool]) -> dict[str, Any]:
+    """What an Engine.IO server reads and writes with; `is_open` knows its sessions."""
     Payload.max_decode_packets = MAX_PACKETS
-    return {**asgi._async, "websocket": WebSocket, "translate_request": _translate_request}
+    translate = partial(_translate_request, is_open)
+    return {**asgi._async, "websocket": WebSocket, "translate_request": translate}

@@ -17,6 +17,8 @@ from server.gateway.frame import Frame
 from server.gateway.transport import TRANSPORT
 
 BATCH_BYTES: Final = 64 * 1024
+MAX_BATCH_PACKETS: Final = 10_000
+"""At once. Less for a client that takes less."""
 ITEM_BYTES: Final = 64
 """What a packet without data takes, about: many that are empty are a lot too."""
 MAX_LOSSY: Final = 64
@@ -58,6 +60,8 @@ class Outbox:
         self._latest: dict[Key, Item] = {}
         self._lossy: dict[Key, deque[Item]] = {}
         self._gaps = 0  # items that were emptied and keep their place
+        self.batch_packets = MAX_BATCH_PACKETS
+        self._left = MAX_BATCH_PACKETS  # how many packets more the batch may hold
         self._batch = 0  # bytes handed out since the taker last came back for more
         self._moved_at = monotonic()
         self._transport: asyncio.Transport | None = None  # of the taker; polling has none
@@ -90,6 +94,11 @@ class Outbox:
                 self._empty(line.popleft())
                 self.dropped += 1
         self._add(item)
+
+    @property
+    def spare_bytes(self) -> int:
+        """How much may be put in at once, so that an eighth is left for what comes after it."""
+        return self._limit - self._limit // 8 - self.queued_bytes
 
     def clear(self) -> None:
         """Drop all replies and events that wait, and take in again.
@@ -167,7 +176,7 @@ class Outbox:
     async def get(self) -> Packet | None:
         """Wait for the next packet. Coming back here says that the last batch has left."""
         self.queued_bytes -= self._batch
-        self._batch = 0
+        self._batch, self._left = 0, self.batch_packets
         self._moved_at = self._monotonic()
         self._transport = TRANSPORT.get()
         while True:
@@ -183,7 +192,7 @@ class Outbox:
 
     def get_nowait(self) -> Packet | None:
         """The next packet of this batch. Raises QueueEmpty once the batch is full."""
-        while self._items and self._batch < BATCH_BYTES:
+        while self._items and self._batch < BATCH_BYTES and self._left > 0:
             if (item := self._next()) is not None:
                 return self._hand_out(item)
         raise asyncio.QueueEmpty
@@ -197,6 +206,7 @@ class Outbox:
 
     def _hand_out(self, item: Item) -> Packet | None:
         self._batch += item.size
+        self._left -= 1
         if item.key is not None:
             if self._latest.get(item.key) is item:
                 del self._latest[item.key]

@@ -3,6 +3,9 @@
 Joining: authorise, subscribe with a buffer that holds what comes, read the snapshot or what was
 missed, put the verdict into the client's queue, then what was missed, then from the buffer what
 is newer. So nothing is missed and nothing is doubled, whatever is published meanwhile.
+
+What is told by `latest` events is not in the history: whoever goes on without a snapshot is told
+what they would say now.
 """
 
 import asyncio
@@ -15,12 +18,15 @@ from protocol import codec, rooms
 from protocol.errors import forbidden, not_found
 from protocol.gateway import Joined, JoinRoom, ResetReason, Since, Verdict
 from protocol.message import KEPT, Delivery
+from protocol.message import Event as Message
+from protocol.times import rfc3339
 from server.database import Database
 from server.database.history import Kept, after, bounds
 from server.database.work import Told
 from server.gateway.connection import Connection
 from server.gateway.frame import Frame
 from server.gateway.identity import Identity
+from server.gateway.outbox import ITEM_BYTES
 from server.runtime.clock import Clock
 from server.runtime.gauges import Gauges
 from server.runtime.log import logger
@@ -49,6 +55,10 @@ class Door(Protocol):
 
     async def snapshot(self, ident: str) -> Snapshot:
         """The room as it is, of one moment. Raises Failure `not_found`."""
+        ...
+
+    async def latest(self, ident: str) -> list[Message]:
+        """What the `latest` events of the room say now, all that a snapshot would show of them."""
         ...
 
 
@@ -80,11 +90,11 @@ class Membership:
             self.held = [frame]
             self._hole(self)
 
-    def release(self, seq: int, missed: list[Frame]) -> None:
-        """The verdict is queued and takes in all up to `seq`: go live."""
+    def release(self, seq: int, more: list[Frame]) -> None:
+        """The client has all up to `seq`: tell it more, then what was held, and go live."""
         held, self.held = self.held or [], None
-        self.seq = seq - len(missed)
-        for frame in (*missed, *held):
+        self.seq = seq
+        for frame in (*more, *held):
             self.take(frame)
 
 
@@ -160,13 +170,13 @@ class Rooms:
         epoch = self.database.epoch
         reason = None
         if query.since is not None:
-            found = await self._missed(query.room, query.since)
+            found = await self._missed(membership.connection, query.room, query.since)
             if not isinstance(found, ResetReason):
-                verdict = Verdict.GAP_FILLED if found else Verdict.RESUMED
-                seq = query.since.seq + len(found)
-                reply = Joined(query.room, verdict, epoch, seq, missed=len(found))
-                missed = [self._replayed(query.room, kept) for kept in found]
-                return Verdicted(reply, lambda: membership.release(seq, missed))
+                seq, missed = query.since.seq, len(found)
+                verdict = Verdict.GAP_FILLED if missed else Verdict.RESUMED
+                reply = Joined(query.room, verdict, epoch, seq + missed, missed=missed)
+                found += [self._as_of_now(event) for event in await door.latest(ident)]
+                return Verdicted(reply, lambda: membership.release(seq, found))
             reason = found
         snapshot = await door.snapshot(ident)
         reply = Joined(
@@ -179,7 +189,9 @@ class Rooms:
         )
         return Verdicted(reply, lambda: membership.release(snapshot.seq, []))
 
-    async def _missed(self, room: str, since: Since) -> list[Kept] | ResetReason:
+    async def _missed(
+        self, connection: Connection, room: str, since: Since
+    ) -> list[Frame] | ResetReason:
         assert self.database is not None
         if since.epoch != self.database.epoch:
             return ResetReason.EPOCH_CHANGED
@@ -191,13 +203,22 @@ class Rooms:
                 return ResetReason.HISTORY_PRUNED
             if there.newest - since.seq > MAX_GAP_EVENTS:
                 return ResetReason.GAP_TOO_LARGE
-            missed = await after(reading, room, since.seq)
-        if sum(len(kept.data) for kept in missed) > MAX_GAP_BYTES:
+            found = await after(reading, room, since.seq)
+        missed = [self._replayed(room, kept) for kept in found]
+        # It is queued in one go: more than may wait would have the client let go, each time anew.
+        if (
+            sum(len(kept.data) for kept in found) > MAX_GAP_BYTES
+            or sum(len(frame.socketio) + ITEM_BYTES for frame in missed) > connection.spare_bytes()
+        ):
             return ResetReason.GAP_TOO_LARGE
         return missed
 
     def _replayed(self, room: str, kept: Kept) -> Frame:
         return self._frame(room, kept.name, kept.data.encode(), kept.at, kept.seq)
+
+    def _as_of_now(self, event: Message) -> Frame:
+        told = Told(event, rfc3339(self._clock.now_ms()))
+        return self._frame(told.room, told.name, told.data, told.at, None, told.delivery)
 
     def _fill_later(self, room: str, membership: Membership) -> None:
         task = asyncio.create_task(self._fill(room, membership), name=f"fill:{room}")
@@ -219,8 +240,7 @@ class Rooms:
             return
         if self._members.get(room, {}).get(membership.connection) is not membership:
             return  # it has left meanwhile, or joined anew
-        missed = [self._replayed(room, kept) for kept in found]
-        membership.release(membership.seq + len(missed), missed)
+        membership.release(membership.seq, [self._replayed(room, kept) for kept in found])
 
     def leave(self, connection: Connection, room: str) -> None:
         """Unsubscribe. Leaving a room that was not joined is fine."""

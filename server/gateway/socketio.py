@@ -20,17 +20,20 @@ import socketio
 from engineio.async_socket import AsyncSocket
 from engineio.packet import NOOP, Packet
 from socketio.packet import CONNECT_ERROR
+from starlette.types import Receive, Scope, Send
 
 from protocol import codec
 from protocol.errors import Code, Error, Failure, not_found, unauthenticated, unavailable
 from protocol.gateway import Evicted, EvictionReason
 from protocol.ids import uuid7
+from server.database import Unavailable
 from server.gateway.connection import Call, Connection
 from server.gateway.engineio import drivers
 from server.gateway.frame import Frame, announcement
 from server.gateway.gateway import Gateway
 from server.gateway.identity import Identity
 from server.gateway.outbox import Outbox
+from server.gateway.polling import PYTHON_MAX_PACKETS, Polling, is_python, session_of
 from server.runtime.log import logger
 
 log = logger("gateway")
@@ -80,6 +83,10 @@ class SocketIOConnection(Connection):
         if not self.closed:
             self._outbox.push_frame(frame)
 
+    def spare_bytes(self) -> int:
+        """How much may be queued for it at once, without its being let go soon."""
+        return self._outbox.spare_bytes
+
     def replier(self, ack_id: str) -> Callable[[bytes], None]:
         """What writes the answer to the message with this ack id; none was asked for with ""."""
 
@@ -113,9 +120,32 @@ class SocketIOConnection(Connection):
 
 
 class _EngineServer(engineio.AsyncServer):  # type: ignore[misc]
-    """Engine.IO whose sockets take from our outboxes."""
+    """Engine.IO whose sockets take from our outboxes, and end where a poll may be lost."""
 
     gateway: Gateway
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._polling = Polling(self._break)
+
+    async def handle_request(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        session = session_of(scope)
+        socket = self.sockets.get(session) if session is not None else None
+        is_poll = scope.get("method") == "GET"
+        if socket is not None and socket.closed:
+            self.sockets.pop(session)  # python-engineio would find it, and fail
+            socket = None
+        if socket is None or socket.upgraded or not is_poll:
+            await super().handle_request(scope, receive, send)
+        else:
+            await self._polling.handle(socket, super().handle_request, scope, receive, send)
+
+    async def _break(self, socket: AsyncSocket) -> None:
+        """Something may be lost on its way to a client."""
+        if not socket.upgraded:
+            await socket.close(wait=False, abort=True, reason=self.reason.TRANSPORT_ERROR)
+            self.sockets.pop(socket.sid, None)
 
     def create_queue(self, *_: object, **__: object) -> Outbox:
         """The queue of a new socket."""
@@ -150,7 +180,7 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]
             ping_timeout=gateway.settings.ping_timeout_s,
         )
         self.eio.gateway = gateway
-        self.eio._async = drivers()
+        self.eio._async = drivers(lambda session: session in self.eio.sockets)
         self.on("connect", self._connected)
         self.on("disconnect", self._disconnected)
 
@@ -189,6 +219,8 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]
             identity = await self.gateway.authenticate(auth)
         except Failure as e:
             raise _refusal(e) from None
+        except Unavailable as e:
+            raise _refusal(unavailable(f"the database: {e}")) from None
         except Exception:
             log.exception("handshake_failed")
             raise _refusal(unavailable("who connects can't be looked up")) from None
@@ -197,6 +229,8 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]
             raise _refusal(unavailable("the connection is gone"))
         client = environ["asgi.scope"].get("client")
         address = client[0] if client else ""
+        if not socket.upgraded and is_python(environ.get("HTTP_USER_AGENT", "")):
+            socket.queue.batch_packets = PYTHON_MAX_PACKETS
         connection = SocketIOConnection(self, eio_sid, socket.queue, identity, address)
         self._connections[eio_sid] = connection
         await self.gateway.opened(connection)

@@ -2,6 +2,8 @@
 
 from protocol import rooms
 from protocol.errors import not_found
+from protocol.message import Event
+from protocol.players import StaminaChanged
 from server.database import Reader
 from server.database.history import bounds
 from server.gateway import Identity, Snapshot
@@ -30,3 +32,11 @@ class PlayerRoom:
         if record is None:
             raise not_found("room")
         return Snapshot(there.newest, self._players.view(record, self._clock.now_ms()))
+
+    async def latest(self, ident: str) -> list[Event]:
+        """The stamina as it is now."""
+        record = await self._players.read(self._reader, ident)
+        if record is None:
+            return []
+        stamina = self._players.view(record, self._clock.now_ms()).stamina
+        return [StaminaChanged(player_id=ident, stamina=stamina)]

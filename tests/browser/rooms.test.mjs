@@ -90,3 +90,25 @@ test("a room that may not be joined says so", async () => {
   await settled();
   assert.deepEqual(seen, [["gone", "no such battle"]]);
 });
+
+test("what keeps it out for now is asked again, from where it is by then", async () => {
+  const busy = Object.assign(new Error("busy"), { retryable: true });
+  const { rooms, handlers, send, seen, calls, settled } = table(joined(5), busy, busy, { verdict: "resumed", epoch: "e", seq: 6 });
+  rooms.join("r", handlers);
+  await settled();
+  const resumed = rooms.resume();
+  send(6);
+  assert.deepEqual(await resumed, { verdict: "resumed", missed: 0 });
+  assert.deepEqual(calls.map(([, { since }]) => since?.seq), [undefined, 5, 6, 6]);
+  assert.deepEqual(seen, [["snapshot", { at: 5 }], ["x.happened", 6]]);
+});
+
+test("a room that is forgotten is not asked for again", async () => {
+  const busy = Object.assign(new Error("busy"), { retryable: true });
+  const { rooms, handlers, seen, calls, settled } = table(busy, busy, busy);
+  rooms.join("r", handlers);
+  rooms.forget();
+  await settled();
+  assert.equal(calls.length, 1);
+  assert.deepEqual(seen, []);
+});

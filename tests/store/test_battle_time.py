@@ -14,6 +14,7 @@ from server.battles.service import BattleService
 from server.battles.store import Hosted
 from server.config import Settings
 from tests.support.clock import ManualClock
+from tests.support.ear import Ear, player
 
 
 class Table:
@@ -102,9 +103,9 @@ async def test_a_seat_is_kept_for_two_minutes(table: Table) -> None:
     battle_id = await table.seat()
     await table.service.gone(table.player_id)
     assert (await table.battle(battle_id)).seats[table.player_id].away_at is not None
-    await table.service.here(table.player_id)
+    connection = await Ear(table.app, player(table.player_id)).open()
     assert (await table.battle(battle_id)).seats[table.player_id].away_at is None
-    await table.service.gone(table.player_id)
+    await connection.gone()
     await table.pass_time(119)
     assert (await table.battle(battle_id)).seats[table.player_id].seated
     await table.pass_time(1)

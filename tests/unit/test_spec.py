@@ -17,7 +17,7 @@ from server.config import Settings
 from server.gateway.connection import MAX_INBOX
 from server.gateway.outbox import MAX_LOSSY
 from server.gateway.pace import EXCUSED
-from server.gateway.rooms import MAX_GAP_BYTES
+from server.gateway.rooms import MAX_GAP_BYTES, MAX_GAP_EVENTS
 from server.rest import MAX_BODY_BYTES, STATUS
 
 ROOT = Path(__file__).parents[2]
@@ -142,7 +142,7 @@ def test_limits_are_the_server_s() -> None:
     assert f"| {Settings.outbox_stall_s:g} s (`OUTBOX_STALL_S`) |" in limits
     ping = f"every {Settings.ping_interval_s:g} s, to be answered within"
     assert f"{ping} {Settings.ping_timeout_s:g} s" in limits
-    assert f"more than {MAX_GAP_BYTES // 1024} KiB" in text
+    assert f"more than {MAX_GAP_EVENTS:,} events, more than {MAX_GAP_BYTES // 1024} KiB" in text
     assert f"more than {MAX_LOSSY} of the same" in text
 
 

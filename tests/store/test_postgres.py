@@ -1,0 +1,196 @@
+"""The writer on PostgreSQL: a COMMIT whose answer is lost, and units side by side."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from server.database import Copy, Request, Stale, Unavailable
+from tests.store.bench import POOL, Bench, HeldEngine, closed, move, outcome, put
+from tests.support.engines import database, rows
+from tests.support.postgres import Postgres
+from tests.support.programs import need
+from tests.support.relay import Relay
+
+pytestmark = pytest.mark.postgres
+
+on_postgres = pytest.mark.parametrize("engine", ["postgres"], indirect=True)
+
+BACK_WITHIN_S = 20
+
+
+class OnCommit:
+    """Does something to the network just before COMMIT is sent, once."""
+
+    def __init__(self, bench: Bench, do: Any) -> None:
+        engine: Any = bench.db.writer._engine
+        self._engine, self._connection, self._do = engine, engine._connection, do
+        engine._connection = self
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._connection, name)
+
+    async def execute(self, text: str, **options: Any) -> Any:
+        """Send it on."""
+        if text == "commit":
+            self._do()
+        return await self._connection.execute(text, **options)
+
+
+@pytest.fixture
+async def relay(postgres: Postgres | None) -> AsyncIterator[Relay]:
+    if postgres is None:
+        need("postgres")
+    assert postgres is not None
+    async with Relay(postgres.port) as relay:
+        yield relay
+
+
+@pytest.fixture
+async def straight(postgres: Postgres | None) -> str:
+    """The address of a database, past the relay."""
+    return await database("postgres", postgres, Path())
+
+
+@pytest.fixture
+async def far(relay: Relay, straight: str) -> AsyncIterator[Bench]:
+    """The same database at the other end of the relay."""
+    name = straight.rpartition("/")[2]
+    bench = await Bench(
+        relay.url.replace("http://", "postgresql://warroom@", 1) + "/" + name
+    ).open()
+    yield bench
+    await bench.db.close()
+
+
+async def back(bench: Bench) -> None:
+    """Wait until units are committed again."""
+    async with asyncio.timeout(BACK_WITHIN_S):
+        number = 0
+        while await outcome(bench.submit(put(f"back {number}"))) is not None:
+            number += 1
+            await asyncio.sleep(0.1)
+
+
+async def test_a_commit_whose_answer_is_lost_is_told_when_it_is_known(
+    far: Bench, relay: Relay, straight: str
+) -> None:
+    copy = Copy("a", "0")
+    work = put("a")
+    work.replace(copy, "1")
+    work.tell(closed())
+    OnCommit(far, relay.hold)
+    assert await outcome(far.submit(work, Request("alice", "r", "d"))) is Unavailable
+    assert (copy.broken, far.published) == (True, [])
+    await back(far)
+    assert [seq for _, seq in far.published] == [1]
+    assert await rows(straight, "select room, seq from room_events") == [(POOL, 1)]
+    replies = await rows(straight, "select who, request_id, digest, reply from kept_replies")
+    assert replies == [("alice", "r", "d", "{}")]
+    again = put("a")
+    assert await outcome(far.submit(again, Request("alice", "r", "d"))) is Stale
+
+
+async def test_a_commit_that_was_never_heard_is_not_told(
+    far: Bench, relay: Relay, straight: str
+) -> None:
+    work = put("a")
+    work.tell(closed())
+    OnCommit(far, relay.cut)
+    assert await outcome(far.submit(work)) is Unavailable
+    assert await outcome(far.submit(put("b"))) is Unavailable
+    relay.heal()
+    await back(far)
+    assert far.published == []
+    assert await rows(straight, "select 1 from facts where name = 'a'") == []
+    await far.submit(put("a"))
+
+
+async def test_while_the_database_is_away_everybody_hears_so_at_once(
+    far: Bench, relay: Relay
+) -> None:
+    relay.cut()
+    assert await outcome(far.submit(put("a"))) is Unavailable
+    assert not far.db.writer.connected
+    now = asyncio.get_running_loop().time
+    before = now()
+    ends = [await outcome(far.submit(put(f"n{n}"))) for n in range(100)]
+    assert set(ends) == {Unavailable}
+    assert now() - before < 1
+    relay.heal()
+    await back(far)
+    assert far.db.writer.connected
+
+
+@on_postgres
+async def test_units_that_share_a_copy_keep_their_order_among_others(bench: Bench) -> None:
+    names = [f"n{n}" for n in range(20)]
+    copies = {name: Copy(name, 0) for name in names}
+    for name in names:
+        await bench.submit(put(name, "0"))
+    held = HeldEngine(bench)
+    first = bench.submit(put("first"))
+    await held.entered.wait()
+    units = [first]
+    for step in range(5):
+        for name in names:
+            work = move(name, str(step), str(step + 1))
+            work.replace(copies[name], step + 1)
+            work.tell(closed())
+            units.append(bench.submit(work))
+        units.append(bench.submit(put(f"between {step}")))
+    held.go.set()
+    assert [await outcome(unit) for unit in units] == [None] * len(units)
+    assert held.batches[0] == 1
+    facts = await bench.facts()
+    assert {facts[name] for name in names} == {"5"}
+    assert [seq for _, seq in bench.published] == list(range(1, 101))
+
+
+@on_postgres
+async def test_one_that_falls_takes_none_of_the_others_along(bench: Bench) -> None:
+    held = HeldEngine(bench)
+    first = bench.submit(put("first"))
+    await held.entered.wait()
+    units = [first]
+    for n in range(10):
+        work = put(f"n{n}")
+        if n == 4:
+            work = move("nobody", "0", "1")
+        work.replace(Copy(str(n), 0), 1)
+        work.tell(closed())
+        units.append(bench.submit(work))
+    held.go.set()
+    ends = [await outcome(unit) for unit in units]
+    assert ends == [None] * 5 + [Stale] + [None] * 5
+    assert [seq for _, seq in bench.published] == list(range(1, 10))
+    assert await bench.seqs(POOL) == list(range(1, 10))
+
+
+@on_postgres
+async def test_few_round_trips_carry_many_units(bench: Bench) -> None:
+    """Of units of the same shape each statement goes out once, whatever their number."""
+    held = HeldEngine(bench)
+    engine: Any = held._engine
+    sent: list[int] = []
+    run = engine._run
+
+    async def counting(statement: Any, values: Any) -> Any:
+        sent.append(len(values))
+        return await run(statement, values)
+
+    engine._run = counting
+    first = bench.submit(put("first"))
+    await held.entered.wait()
+    units = [first]
+    for n in range(100):
+        work = put(f"n{n}")
+        work.replace(Copy(str(n), 0), 1)
+        work.tell(closed())
+        units.append(bench.submit(work))
+    held.go.set()
+    assert [await outcome(unit) for unit in units] == [None] * 101
+    assert sorted(sent)[-2:] == [100, 100]
+    assert len(sent) == 2 + 4  # the first unit: mark, put; the others: mark, numbers, put, append
