@@ -9,7 +9,7 @@ import json
 import secrets
 import socket
 from collections.abc import Callable
-from typing import Any, Self
+from typing import Any, Self, cast
 from urllib.parse import urlsplit
 
 ANSWERS_WITHIN_S = 20
@@ -138,8 +138,7 @@ class Light(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Part of a protocol."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Part of a protocol."""

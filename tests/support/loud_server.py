@@ -18,19 +18,21 @@ class Shouted(Event, frozen=True, kw_only=True):
 
     mark: str
     text: str
+    player_id: str | None = None
 
     def room(self) -> Room:
-        """The pool."""
-        return rooms.battles()
+        """The pool, or that of one player."""
+        return rooms.battles() if self.player_id is None else rooms.player(self.player_id)
 
 
 @command("tests.shout", permission=Permission.PLAY, limit=Limit.ACTION)
 class Shout(Command[Done], frozen=True):
-    """Tell everybody who looks at the pool so many bytes, so many times at once."""
+    """Tell so many bytes, so many times at once: to who looks at the pool, or to one player."""
 
     size: Annotated[int, msgspec.Meta(ge=0)]
     times: Annotated[int, msgspec.Meta(ge=1)] = 1
     mark: str = ""
+    player_id: str | None = None
 
 
 @handles(Shout)
@@ -38,7 +40,7 @@ async def shout(ctx: Context, cmd: Shout) -> Done:
     """Tell it."""
     work = ctx.work()
     for _ in range(cmd.times):
-        work.tell(Shouted(mark=cmd.mark, text="x" * cmd.size))
+        work.tell(Shouted(mark=cmd.mark, text="x" * cmd.size, player_id=cmd.player_id))
     return await ctx.commit(work, Done())
 
 

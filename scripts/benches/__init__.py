@@ -1,0 +1,1 @@
+"""Benches: each compares two things in turn, in one run, on a real server."""

@@ -1,0 +1,191 @@
+"""One of 200 members of a room reads nothing: what do the others notice?
+
+In each pair of rounds the last member is told more than 10 MB. In the first it reads them; in the
+second it reads nothing, is let go, and comes back to read nothing again. Measured is how late the
+others get small events that are told at a fixed rate, counted from the moment at which each was
+to be sent, and how much memory the server takes.
+"""
+
+import asyncio
+import tempfile
+import time
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from scripts.benches.load import at_a_rate, busy_s, keep_apart, people
+from scripts.benches.result import Figure, Result, percentile
+from tests.support.light import Light
+from tests.support.outside import metric, peak_memory
+from tests.support.people import registered
+from tests.support.server import Server
+
+MEMBERS = 200
+RATE = 50.0
+VOLUME_BYTES = 12_000_000
+LOUD_BYTES = 20_000
+SMALL_BYTES = 200
+STAYS = 100
+"""The last member comes in anew whenever it was told so many of the large events: by then it was
+let go, where it did not read."""
+LET_GO = 'warroom_evicted_total{reason="too_many_bytes"}'
+SPEAKERS = 8
+"""Each may send 20 messages a second."""
+WARM_UP_S = 2.0
+SLOWER = 1.2
+GROWTH_MB = 4.0
+
+
+class Crowd:
+    """The members who read, and when they heard what."""
+
+    def __init__(self) -> None:
+        self.members: list[Light] = []
+        self.late_ms: list[float] = []
+
+    def hear(self, _: Light, event: bytes) -> None:
+        """Called with each event of each member."""
+        if not event.startswith(b'["tests.shouted"'):
+            return
+        start = event.find(b'"mark":"') + 8
+        due = float(event[start : event.index(b'"', start)])
+        self.late_ms.append((time.monotonic() - due) * 1000)
+
+
+class LastMember:
+    """The one who reads, or does not."""
+
+    def __init__(self, server: Server, token: str, player_id: str) -> None:
+        self._server = server
+        self._token = token
+        self.player_id = player_id
+        self._connection: Light | None = None
+        self._moving = asyncio.Lock()
+
+    async def enter(self, *, reads: bool) -> None:
+        """Come in anew, with the buffers of any connection, and stop reading unless it reads."""
+        async with self._moving:
+            await self.leave()
+            self._connection = entered = await Light.connect(
+                self._server.url, token=self._token, on_event=lambda *_: None
+            )
+            for room in ("battles", f"player:{self.player_id}"):
+                await entered.ok("rooms.join", room=room)
+            if not reads:
+                entered.stop_reading()
+
+    async def leave(self) -> None:
+        """Be gone."""
+        if self._connection is not None:
+            await self._connection.drop()
+
+
+class Round(NamedTuple):
+    """What was measured in one round: milliseconds, megabytes, shares of a core."""
+
+    p50_ms: float
+    p99_ms: float
+    unheard: float
+    peak_mb: float
+    told_mb: float
+    let_go: float
+    server_busy: float
+    load_busy: float
+
+
+async def run(rounds: int, seconds: float) -> Result:
+    """Measure. A round is `seconds` long, and some before it to warm up."""
+    pairs = []
+    with tempfile.TemporaryDirectory() as folder:
+        async with Server(Path(folder), "tests.support.loud_server") as server:
+            keep_apart(server)
+            crowd = Crowd()
+            crowd.members = await people(server, MEMBERS - 1, crowd.hear)
+            for member in crowd.members:
+                await member.ok("rooms.join", room="battles")
+            speakers = await people(server, SPEAKERS)
+            logged_in = await registered(server.url)
+            last = LastMember(server, logged_in.tokens.access_token, logged_in.user.id)
+            for _ in range(rounds):
+                base = await _round(server, crowd, speakers, last, seconds, reads=True)
+                other = await _round(server, crowd, speakers, last, seconds, reads=False)
+                pairs.append((base, other))
+            for connection in (*crowd.members, *speakers):
+                await connection.drop()
+    return _result(pairs, seconds)
+
+
+async def _round(
+    server: Server,
+    crowd: Crowd,
+    speakers: list[Light],
+    last: LastMember,
+    seconds: float,
+    *,
+    reads: bool,
+) -> Round:
+    assert server.process is not None
+    pid = server.process.pid
+    answers: list[asyncio.Future[dict[str, Any]]] = []
+    entries: list[asyncio.Task[None]] = []
+
+    def shout(number: int, **fields: Any) -> None:
+        answers.append(speakers[number % SPEAKERS].send("tests.shout", **fields))
+
+    def small(number: int, due: float) -> None:
+        shout(number, size=SMALL_BYTES, mark=str(due))
+
+    def loud(number: int, _: float) -> None:
+        if number % STAYS == 0:
+            entries.append(asyncio.create_task(last.enter(reads=reads)))
+        shout(number, size=LOUD_BYTES, player_id=last.player_id)
+
+    await at_a_rate(RATE, WARM_UP_S, small)
+    await asyncio.gather(*answers)
+    answers.clear()
+    crowd.late_ms.clear()
+    let_go = await metric(server.url, LET_GO)
+    peak_memory(pid)
+    begun, server_busy, load_busy = time.monotonic(), busy_s(pid), busy_s()
+    louds = VOLUME_BYTES / LOUD_BYTES / seconds
+    await asyncio.gather(at_a_rate(RATE, seconds, small), at_a_rate(louds, seconds, loud))
+    for answer in await asyncio.gather(*answers):
+        assert answer["ok"], answer
+    took = time.monotonic() - begun
+    server_busy, load_busy = busy_s(pid) - server_busy, busy_s() - load_busy
+    await asyncio.gather(*entries)
+    for member in crowd.members:
+        await member.ok("players.get")  # what was told before has come by then
+    late = sorted(crowd.late_ms)
+    await last.leave()
+    return Round(
+        p50_ms=percentile(late, 0.50),
+        p99_ms=percentile(late, 0.99),
+        unheard=int(RATE * seconds) * len(crowd.members) - len(late),
+        peak_mb=peak_memory(pid) / 1e6,
+        told_mb=int(louds * seconds) * LOUD_BYTES / 1e6,
+        let_go=await metric(server.url, LET_GO) - let_go,
+        server_busy=server_busy / took,
+        load_busy=load_busy / took,
+    )
+
+
+def _result(pairs: list[tuple[Round, Round]], seconds: float) -> Result:
+    def figure(name: str, about: str, **bar: Any) -> Figure:
+        base, other = ([getattr(pair[side], about) for pair in pairs] for side in (0, 1))
+        return Figure(name, base, other, **bar)
+
+    title = (
+        f"slow-reader: {MEMBERS} members, {RATE:g} events/s to all, {len(pairs)} pairs of rounds"
+        f" of {seconds:g} s; medians"
+    )
+    figures = [
+        figure("latency p50, ms", "p50_ms", bar=SLOWER),
+        figure("latency p99, ms", "p99_ms", bar=SLOWER),
+        figure("peak memory, MB", "peak_mb", bar=GROWTH_MB, growth=True),
+        figure("events not heard", "unheard", bar=0, growth=True),
+        figure("told to the last member, MB", "told_mb", growth=True),
+        figure("times it was let go", "let_go", growth=True),
+        figure("server's core, busy", "server_busy", growth=True),
+        figure("load's core, busy", "load_busy", growth=True),
+    ]
+    return Result(title, ("it reads", "it does not"), figures)
