@@ -102,8 +102,11 @@ class Person:
         return found
 
     async def close(self) -> None:
-        """Disconnect."""
+        """Disconnect, and wait for the transport: the client tells of its end before that."""
         await self.sio.shutdown()
+        async with asyncio.timeout(ANSWERS_WITHIN_S):
+            await self.sio.eio.disconnect()
+            await self.sio.eio.wait()
 
 
 async def turned_away(person: Person, *transports: str, **auth: str) -> None:
