@@ -75,10 +75,21 @@ for (const room of names) {
   });
 }
 
+/** As somebody would who presses the button again: the page gives up after a while without a network. */
+async function carriedOut(name, data) {
+  for (;;) {
+    try {
+      return await connection.call(name, data);
+    } catch (failure) {
+      if (!failure.retryable) throw failure;
+    }
+  }
+}
+
 for await (const line of createInterface({ input: process.stdin })) {
   if (line === "") break;
   const { name, data } = JSON.parse(line);
-  connection.call(name, data).then(
+  carriedOut(name, data).then(
     (answer) => console.log(JSON.stringify({ asked: data.request_id, answer })),
     (failure) => console.log(JSON.stringify({ asked: data.request_id, failure: failure.message })),
   );
