@@ -1,0 +1,340 @@
+"""A server in this process with people who do, watch, come and go as a plan says.
+
+Whoever watches keeps rooms as a client does, and every state that anybody had, or was given as a
+snapshot, must be the one that everybody else has at the same number.
+"""
+
+import asyncio
+import json
+import shutil
+import sqlite3
+import threading
+from contextlib import AsyncExitStack, closing, suppress
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from protocol import rooms
+from protocol.battles import Difficulty
+from protocol.gateway import JoinRoom
+from protocol.message import Event
+from protocol.permissions import Role
+from server.app import App, opened
+from server.config import Settings
+from server.database import Unavailable
+from server.gateway import Identity, Snapshot
+from server.gateway.rooms import Door
+from server.players.service import StaminaPush
+from tests.support.clock import ManualClock
+from tests.support.ear import Ear, player
+from tests.support.folds import State, Told, fold_of, lasting
+
+PEOPLE = ("ada", "ben", "cyd")
+CONNECTIONS = 2 * len(PEOPLE)
+EMPTY: dict[str, State] = {"battle": {"seq": 0}, "battles": {"battles": []}}
+"""What a room is before its first event, where that is told."""
+
+
+COMMIT_S = 0.002
+
+REASONS = {"ahead": "ahead", "epoch": "epoch_changed"}
+"""Why a join that goes on from there must be reset."""
+
+
+class Disk:
+    """The writer's connection, whose COMMIT takes as long as a disk does, and may fail."""
+
+    def __init__(self, app: App) -> None:
+        engine: Any = app.database.writer._engine
+        self.fails = False
+        self._connection = engine._connection
+        engine._connection = self
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._connection, name)
+
+    def commit(self) -> None:
+        """Called in the thread of commits."""
+        threading.Event().wait(COMMIT_S)
+        if self.fails:
+            raise sqlite3.OperationalError("disk I/O error")
+        self._connection.commit()
+
+
+class SlowDoor:
+    """The door of a kind of room, through which it may take longer than a commit."""
+
+    def __init__(self, world: "World", door: Door) -> None:
+        self._world = world
+        self._door = door
+
+    async def authorise(self, identity: Identity, ident: str) -> None:
+        """As it is."""
+        await self._door.authorise(identity, ident)
+
+    async def snapshot(self, ident: str) -> Snapshot:
+        """As it is when it is asked."""
+        snapshot = await self._door.snapshot(ident)
+        await self._wait()
+        return snapshot
+
+    async def latest(self, ident: str) -> list[Event]:
+        """As it is when it is asked."""
+        await self._wait()
+        return await self._door.latest(ident)
+
+    async def _wait(self) -> None:
+        if self._world.slow:
+            await asyncio.sleep(2 * COMMIT_S)
+
+
+class Log(NamedTuple):
+    """A room as one client had it: where it began, what it was told, where that led."""
+
+    room: str
+    first: State
+    told: list[Told]
+    last: State
+
+
+class Kept:
+    """A room as a client keeps it."""
+
+    def __init__(self, world: "World", room: str) -> None:
+        self.room = room
+        self.epoch: str | None = None
+        self.seq = 0
+        self.state: State = {}
+        self.first: State = {}
+        self.log: list[Told] = []
+        self._sent = 0  # the last number that came over this connection since it joined
+        self._world = world
+
+    def begin(self, epoch: str, seq: int, state: State) -> None:
+        """Take a snapshot."""
+        self.end()
+        self.epoch, self.seq, self.state, self.first, self.log = epoch, seq, state, state, []
+
+    def end(self) -> None:
+        """Hand over what it was."""
+        if self.log:
+            self._world.logs.append(Log(self.room, self.first, self.log, self.state))
+
+    def joined(self, verdict: dict[str, Any]) -> None:
+        """The answer to a join."""
+        self._sent = verdict["seq"] - verdict.get("missed", 0)
+        if verdict["verdict"] in ("joined", "reset"):
+            self.begin(verdict["epoch"], verdict["seq"], verdict["snapshot"])
+            self._world.claim(self.room, self.seq, self.state)
+        else:
+            # What was on its way when it asked is told again, and dropped here.
+            assert verdict["epoch"] == self.epoch
+            assert self._sent <= self.seq
+
+    def told(self, told: Told) -> None:
+        """An event."""
+        seq = told.meta.get("seq")
+        if seq is not None:
+            assert told.meta["epoch"] == self.epoch
+            assert seq == self._sent + 1, f"{self.room}: {seq} after {self._sent}"
+            self._sent = seq
+            if seq <= self.seq:
+                return
+            assert seq == self.seq + 1
+            self.seq = seq
+        self.log.append(told)
+        self.state = fold_of(self.room)(self.state, told.name, told.data)
+        if seq is not None:
+            self._world.names.add(told.name)
+            self._world.claim(self.room, seq, self.state)
+
+
+class Watcher:
+    """A client: it comes and goes, and keeps what it knows of rooms."""
+
+    def __init__(self, world: "World", person: str) -> None:
+        self.person = person
+        self.ear: Ear | None = None
+        self.kept: dict[str, Kept] = {}
+        self._world = world
+        self._read = 0
+
+    async def come(self) -> Ear:
+        """Connect, if it is not connected."""
+        if self.ear is None:
+            self.ear = await Ear(self._world.app, player(self.person)).open()
+            self._read = 0
+        return self.ear
+
+    async def go(self) -> None:
+        """Be found gone. What was not looked at is lost."""
+        ear, self.ear = self.ear, None
+        if ear is not None:
+            await ear.gone()
+
+    async def join(self, room: str, since: str) -> None:
+        """Join a room, or go on in it. `since` says from where."""
+        kept = self.kept.setdefault(room, Kept(self._world, room))
+        epoch = self._world.epoch
+        kind = room.partition(":")[0]
+        if since == "nothing" and kept.epoch is None and kind in EMPTY:
+            kept.begin(epoch, 0, EMPTY[kind])
+        fields: dict[str, Any] = {}
+        if kept.epoch is not None and since != "anew":
+            seq = max(0, kept.seq + {"less": -3, "ahead": 10**6}.get(since, 0))
+            other = "another" if since == "epoch" else epoch
+            fields["since"] = {"epoch": other, "seq": seq}
+        answer = await (await self.come()).ask("rooms.join", room=room, **fields)
+        if fields and answer["ok"] and since in REASONS:
+            assert answer["data"].get("reason") == REASONS[since]
+
+    async def leave(self, room: str) -> None:
+        """Leave a room; what was on its way is not looked at."""
+        await (await self.come()).ask("rooms.leave", room=room)
+        self.look()
+        if (kept := self.kept.pop(room, None)) is not None:
+            kept.end()
+
+    def look(self) -> None:
+        """Take in what was heard."""
+        heard = self.ear.heard[self._read :] if self.ear is not None else []
+        self._read += len(heard)
+        for item in heard:
+            if isinstance(item, Told):
+                if (kept := self.kept.get(item.meta["room"])) is not None:
+                    kept.told(item)
+            elif item.name == "rooms.join" and item.answer["ok"]:
+                self.kept[item.data["room"]].joined(item.answer["data"])
+
+
+class World:
+    """One run. Raises AssertionError where two know different things."""
+
+    def __init__(self, template: Path, folder: Path) -> None:
+        self.clock = ManualClock()
+        self.names: set[str] = set()
+        self.logs: list[Log] = []
+        self.holes: list[str] = []
+        self.slow = False
+        self.epoch = ""
+        self.battles: list[str] = []
+        self.app: App
+        self._claims: dict[tuple[str, int], State] = {}
+        self._folder = folder
+        self._lives = 0
+        self._stack = AsyncExitStack()
+        shutil.copytree(template, folder / "0")
+        with closing(sqlite3.connect(template / "warroom.db")) as connection:
+            ids = dict(connection.execute("select name, player_id from players"))
+        self.people = [ids[name] for name in PEOPLE]
+        self.watchers = [Watcher(self, self.people[n % len(PEOPLE)]) for n in range(CONNECTIONS)]
+
+    async def open(self) -> None:
+        """Start, or start again."""
+        folder = self._folder / str(self._lives)
+        settings = Settings(data_dir=folder, password_hash_cost=4, db_pool_size=2)
+        self.app = await self._stack.enter_async_context(opened(settings, self.clock))
+        await self.app.start()
+        self.disk = Disk(self.app)
+        self.epoch = self.app.database.epoch
+        self.app.gateway.rooms._fill_later = self._hole
+        doors = self.app.gateway.rooms._doors
+        doors.update({word: SlowDoor(self, door) for word, door in doors.items()})
+        self._stamina = StaminaPush(self.app.players, self.app.gateway, self.clock)
+        if not self.battles:  # the easy one first
+            waiting = self.app.battles.waiting
+            self.battles = sorted(waiting, key=lambda b: waiting[b].difficulty != Difficulty.EASY)
+
+    async def close(self) -> None:
+        """End."""
+        await self._stack.aclose()
+
+    async def restart(self, *, kill: bool) -> None:
+        """End the server, well or by force, and start it on what is on disk by then."""
+        before, after = (self._folder / str(self._lives + n) for n in range(2))
+        if kill:
+            # Now, and whatever is under way: what comes after this moment never was.
+            shutil.copytree(before, after, ignore=shutil.ignore_patterns("*-shm"))
+        for watcher in self.watchers:
+            watcher.ear = None
+        self.disk.fails = False
+        await self._stack.aclose()
+        if not kill:
+            shutil.copytree(before, after, ignore=shutil.ignore_patterns("*-shm"))
+        self._lives += 1
+        await self.open()
+
+    def _hole(self, room: str, _: object) -> None:
+        # Nothing is lost here, so the history that fills holes would only hide a fault.
+        self.holes.append(room)
+
+    async def pass_time(self, seconds: float) -> None:
+        """Turn the clock, and let everything happen that happens by itself."""
+        self.clock.advance(seconds)
+        service = self.app._battle_service
+        for happen in (service.tick, service.fill_pool, service.reconcile, self._stamina.tell):
+            with suppress(Unavailable):  # while commits fail: the next time is soon
+                await happen()
+
+    def claim(self, room: str, seq: int, state: State) -> None:
+        """Somebody has this state at this number: so has everybody."""
+        state = lasting(room, state)
+        assert self._claims.setdefault((room, seq), state) == state, f"{room} at {seq}"
+
+    def rooms(self) -> list[str]:
+        """All rooms there are here."""
+        own = [rooms.player(person) for person in self.people]
+        return [rooms.battles(), *map(rooms.battle, self.battles), *own]
+
+    async def snapshots(self) -> dict[str, tuple[int, State]]:
+        """What each room is to somebody who joins it now."""
+        there = self.rooms()
+        return dict(zip(there, await asyncio.gather(*map(self._snapshot, there)), strict=True))
+
+    async def _snapshot(self, room: str) -> tuple[int, State]:
+        ear = Ear(self.app, player(room.partition(":")[2]))
+        reply = (await self.app.gateway.rooms.join(ear, JoinRoom(room=room))).reply
+        self.app.gateway.rooms.leave(ear, room)
+        state = json.loads(bytes(reply.snapshot))
+        self.claim(room, reply.seq, state)
+        return reply.seq, state
+
+    async def settle(self) -> None:
+        """Let all that is under way end; everybody comes back, and knows what a new one does."""
+        await self.app.gateway.dispatch.settle()
+        self.disk.fails = False
+        await self.pass_time(30)
+        for watcher in self.watchers:
+            for room in list(watcher.kept):
+                watcher.look()
+                await watcher.join(room, "known")
+        await self._stamina.tell()
+        assert self.holes == []
+        snapshots = await self.snapshots()
+        for watcher in self.watchers:
+            watcher.look()
+            for room, kept in watcher.kept.items():
+                seq, state = snapshots[room]
+                assert kept.seq == seq
+                assert lasting(room, kept.state) == lasting(room, state)
+                if "stamina" in state:
+                    assert growing(kept.state["stamina"]) == growing(state["stamina"])
+                kept.end()
+
+
+def growing(stamina: State) -> State:
+    """Stamina at one moment. What is full is so at any moment: `at` says no more then."""
+    return {key: value for key, value in stamina.items() if key != "at" or stamina["next_at"]}
+
+
+async def make(folder: Path) -> None:
+    """A data folder with people who can do everything: strong, rich, of a high level."""
+    async with opened(Settings(data_dir=folder, password_hash_cost=4), ManualClock()) as app:
+        for name in PEOPLE:
+            await app.auth.add(name, "correct horse", Role.PLAYER)
+    with closing(sqlite3.connect(folder / "warroom.db")) as connection:
+        connection.execute(
+            "update players set level = 20, exp = 8000, gems = 500, stat_points = 20,"
+            " attack = 300, max_stamina = 500, stamina = 500"
+        )
+        connection.commit()
+        connection.execute("pragma wal_checkpoint(truncate)")
