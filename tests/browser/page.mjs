@@ -60,12 +60,12 @@ connection.start();
 const rooms = {};
 for (const room of names) {
   const reduce = REDUCERS[room.split(":")[0]];
-  const kept = (rooms[room] = { first: null, applied: [], verdicts: [], gone: [], state: null });
+  const kept = (rooms[room] = { starts: [], applied: [], verdicts: [], gone: [], state: null });
   connection.rooms.join(room, {
     snapshot: (state) => (kept.state = state),
     entered: ({ verdict, seq }) => {
       kept.verdicts.push(verdict);
-      kept.first ??= seq;
+      if (verdict === "joined" || verdict === "reset") kept.starts.push(seq);
     },
     event(name, data, meta) {
       if (meta.seq !== undefined) kept.applied.push(meta.seq);
