@@ -19,8 +19,8 @@ def main() -> None:
     for name, bench in BENCHES.items():
         about = (bench.__doc__ or "").splitlines()[0]
         options = names.add_parser(name, help=about, description=bench.__doc__)
-        options.add_argument("--rounds", type=int, default=5, help="pairs of rounds (%(default)s)")
-        options.add_argument("--seconds", type=float, default=10, help="a round (%(default)s)")
+        options.add_argument("--rounds", type=int, default=9, help="pairs of rounds (%(default)s)")
+        options.add_argument("--seconds", type=float, default=6, help="a round (%(default)s)")
         options.add_argument("--no-bars", action="store_true", help="exit with 0 all the same")
     arguments = parser.parse_args()
     gc.disable()  # a pause of the generator would be taken for one of the server
