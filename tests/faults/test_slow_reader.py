@@ -1,6 +1,7 @@
 """Clients that do not read: let go with their reason, and nobody else notices."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -61,6 +62,14 @@ class Room:
         """How many were let go for a reason."""
         return await metric(self.server.url, f'warroom_evicted_total{{reason="{reason}"}}')
 
+    async def gone(self, before: int) -> None:
+        """Wait until the server has no more sockets than before."""
+
+        async def gone() -> bool:
+            return sockets(self.pid) <= before
+
+        await until(gone, ENDED_WITHIN_S)
+
     def heard_all(self) -> None:
         """Every speaker has heard every shout, each once."""
         for speaker in self.speakers:
@@ -98,11 +107,7 @@ async def test_who_never_reads_costs_little_and_is_gone_in_time(tmp_path: Path) 
         await people.shout()
         assert peak_memory(people.pid) - without <= MEMORY_BYTES
         assert await people.evicted("too_many_bytes") == 1
-
-        async def gone() -> bool:
-            return sockets(people.pid) == before
-
-        await until(gone, ENDED_WITHIN_S)
+        await people.gone(before)
         people.heard_all()
         assert '"reason": "too_many_bytes", "event": "evicted"' in people.server.log.read_text()
 
@@ -223,11 +228,7 @@ async def test_who_upgrades_and_never_reads_is_gone_in_time(tmp_path: Path) -> N
         stuck.stop_reading()
         await people.shout()
         assert await people.evicted("too_many_bytes") == 1
-
-        async def gone() -> bool:
-            return sockets(people.pid) == before
-
-        await until(gone, ENDED_WITHIN_S)
+        await people.gone(before)
 
 
 async def test_who_has_not_logged_in_and_never_reads_is_gone_in_time(tmp_path: Path) -> None:
@@ -239,8 +240,35 @@ async def test_who_has_not_logged_in_and_never_reads_is_gone_in_time(tmp_path: P
         stranger.stop_reading()
         for _ in range(20_000):  # each is refused, in words
             stranger.write(b"40{}")
+        await people.gone(before)
 
-        async def gone() -> bool:
-            return sockets(people.pid) == before
 
-        await until(gone, 2 * ENDED_WITHIN_S)
+async def test_who_polls_and_never_reads_the_answer_is_gone_in_time(tmp_path: Path) -> None:
+    async with room(tmp_path, PING_INTERVAL_S="1", PING_TIMEOUT_S="1") as people:
+        token = (await registered(people.server.url)).tokens.access_token
+        before = sockets(people.pid)
+        async with aiohttp.ClientSession(people.server.url) as http:
+            polling = await Polling(http).open(token)
+        asking = socket.socket()
+        asking.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, TINY)
+        asking.setblocking(False)
+        loop = asyncio.get_running_loop()
+        query = f"EIO=4&transport=polling&sid={polling.sid}"
+        await people.speakers[0].ok("tests.shout", size=900_000)
+        poll = f"GET /socket.io/?{query} HTTP/1.1\r\nHost: warroom\r\n\r\n".encode()
+        try:
+            await loop.sock_connect(asking, ("127.0.0.1", people.server.port))
+            await loop.sock_sendall(asking, poll)
+            assert await loop.sock_recv(asking, 1) == b"H", "the answer has begun"
+            await people.gone(before)
+        finally:
+            asking.close()
+
+
+async def test_who_answers_no_ping_is_gone_in_time(tmp_path: Path) -> None:
+    async with room(tmp_path, PING_INTERVAL_S="1", PING_TIMEOUT_S="1") as people:
+        before = sockets(people.pid)
+        await people.enter_stuck()
+        assert sockets(people.pid) == before + 1
+        await people.gone(before)
+        assert await people.evicted("no_progress") == 0
