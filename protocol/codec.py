@@ -41,12 +41,16 @@ class NotOk(msgspec.Struct, frozen=True):
 
 
 class Meta(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What stands beside an event's data. `seq` and `epoch` only for kept events."""
+    """What stands beside an event's data. `seq` and `epoch` only for kept events.
+
+    `dropped`: how many lossy events of the same name and room were dropped before this one.
+    """
 
     room: str
     at: str
     seq: int | None = None
     epoch: str | None = None
+    dropped: int = 0
 
 
 def _decoder(cls: type[T]) -> msgspec.json.Decoder[T]:

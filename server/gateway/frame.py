@@ -20,6 +20,14 @@ class Frame:
         self.size = len(self.socketio.encode())
 
 
+def after_dropped(socketio: str, dropped: int) -> str:
+    """An event as it goes out to one client, with how many before it were dropped for it.
+
+    The metadata is what it ends with.
+    """
+    return f'{socketio[:-2]},"dropped":{dropped}}}]'
+
+
 def announcement(event: Message, at: str) -> Frame:
     """An event told to a connection, not in a room."""
     spec = spec_of(type(event))

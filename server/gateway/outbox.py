@@ -13,7 +13,7 @@ from engineio.packet import MESSAGE, Packet
 
 from protocol.gateway import EvictionReason
 from protocol.message import Delivery
-from server.gateway.frame import Frame
+from server.gateway.frame import Frame, after_dropped
 from server.gateway.transport import TRANSPORT
 
 BATCH_BYTES: Final = 64 * 1024
@@ -69,6 +69,8 @@ class Outbox:
         self._waiting: set[asyncio.Future[None]] = set()
         self.queued_bytes = 0
         self.dropped = 0
+        self._missing: dict[Key, int] = {}  # lossy events dropped since the last one that left
+        self.on_drop: Callable[[Delivery], None] = lambda _: None
         self._overflowed = False
         self.overflow: Callable[[EvictionReason], None] = lambda _: None
 
@@ -84,15 +86,14 @@ class Outbox:
         if frame.delivery is Delivery.LATEST:
             waiting = self._latest.get(frame.key)
             if waiting is not None:
-                self._empty(waiting)
-                self.dropped += 1
+                self._drop(waiting, frame)
             self._latest[frame.key] = item
         elif frame.delivery is Delivery.LOSSY:
             line = self._lossy.setdefault(frame.key, deque())
             line.append(item)
             if len(line) > MAX_LOSSY:
-                self._empty(line.popleft())
-                self.dropped += 1
+                self._drop(line.popleft(), frame)
+                self._missing[frame.key] = self._missing.get(frame.key, 0) + 1
         self._add(item)
 
     @property
@@ -114,6 +115,7 @@ class Outbox:
                 self._items.append(item)
         self._latest.clear()
         self._lossy.clear()
+        self._missing.clear()
 
     def check(self) -> None:
         """Report a stall: something waits, and nothing of it has moved for too long.
@@ -132,6 +134,11 @@ class Outbox:
         """End the transport, whatever it still holds."""
         if self._transport is not None:
             self._transport.abort()
+
+    def _drop(self, item: Item, newer: Frame) -> None:
+        self._empty(item)
+        self.dropped += 1
+        self.on_drop(newer.delivery)
 
     def _empty(self, item: Item) -> None:
         """Take the packet out of an item; its place in the line stays and is skipped."""
@@ -210,9 +217,20 @@ class Outbox:
         if item.key is not None:
             if self._latest.get(item.key) is item:
                 del self._latest[item.key]
-            elif (line := self._lossy.get(item.key)) is not None and line and line[0] is item:
+            elif (line := self._lossy.get(item.key)) is not None and line[0] is item:
                 line.popleft()
+                if not line:
+                    del self._lossy[item.key]
+                return self._with_missing(item)
         return item.packet
+
+    def _with_missing(self, item: Item) -> Packet | None:
+        """A lossy event, which says how many went before it."""
+        assert item.key is not None
+        missing = self._missing.pop(item.key, 0)
+        if not missing or item.packet is None:
+            return item.packet
+        return Packet(MESSAGE, after_dropped(item.packet.data, missing))
 
     def empty(self) -> bool:
         """Whether nothing waits."""

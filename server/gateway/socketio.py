@@ -149,10 +149,12 @@ class _EngineServer(engineio.AsyncServer):  # type: ignore[misc]
 
     def create_queue(self, *_: object, **__: object) -> Outbox:
         """The queue of a new socket."""
-        settings = self.gateway.settings
-        return Outbox(
+        settings, gauges = self.gateway.settings, self.gateway.gauges
+        outbox = Outbox(
             settings.outbox_limit_bytes, settings.outbox_stall_s, self.gateway.clock.monotonic
         )
+        outbox.on_drop = lambda delivery: gauges.dropped.labels(delivery).inc()
+        return outbox
 
     def _log_error_once(self, message: str, message_key: str) -> None:
         """Log a kind of error once, without `message`: there are words of the client in it."""

@@ -29,6 +29,12 @@ class Gauges:
         self.events = Counter(
             "warroom_events", "Events published, by name.", ("name",), registry=self._registry
         )
+        self.dropped = Counter(
+            "warroom_dropped_events",
+            "Events that a client did not get as it read too slowly, by delivery.",
+            ("delivery",),
+            registry=self._registry,
+        )
         self.evicted = Counter(
             "warroom_evicted", "Clients let go, by reason.", ("reason",), registry=self._registry
         )

@@ -161,9 +161,10 @@ class Watcher:
     async def come(self) -> Ear:
         """Connect, if it is not connected."""
         if self.ear is None:
-            self.ear = await Ear(self._world.app, player(self.person)).open()
+            ear = self.ear = Ear(self._world.app, player(self.person))
             self._read = 0
-        return self.ear
+            await ear.open()
+        return self.ear or await self.come()
 
     async def go(self) -> None:
         """Be found gone. What was not looked at is lost."""

@@ -1,6 +1,7 @@
 """The outbox: order, bounds, and its place in a real Engine.IO socket."""
 
 import asyncio
+import json
 from socket import socketpair
 from typing import Any
 
@@ -151,6 +152,27 @@ async def test_the_oldest_lossy_go(outbox: Outbox) -> None:
     outbox.push_frame(frame("again", LOSSY))
     assert outbox.dropped == 3
     assert await batch(outbox) == ["again"]
+
+
+async def test_the_next_lossy_says_how_many_went_before_it(outbox: Outbox) -> None:
+    told: list[Delivery] = []
+    outbox.on_drop = told.append
+    outbox.push_frame(frame("other", LOSSY, room="s"))
+    for n in range(MAX_LOSSY + 3):
+        outbox.push_frame(frame(str(n), LOSSY))
+    outbox.push_frame(frame("old", LATEST))
+    outbox.push_frame(frame("new", LATEST))
+    assert told == [LOSSY] * 3 + [LATEST]
+    metas = []
+    for _ in range(MAX_LOSSY + 2):
+        packet = await outbox.get()
+        assert packet is not None
+        metas.append(json.loads(packet.data[1:])[2])
+    assert [meta.get("dropped") for meta in metas] == [None, 3] + [None] * MAX_LOSSY
+    outbox.push_frame(frame("again", LOSSY))
+    packet = await outbox.get()
+    assert packet is not None
+    assert "dropped" not in packet.data
 
 
 async def test_kept_events_are_never_dropped(outbox: Outbox) -> None:
