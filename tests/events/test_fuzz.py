@@ -1,6 +1,7 @@
 """Anything at all, sent to every message, to the handshake and to the bodies of REST: each gets
 one clear answer, and the server is afterwards as if nothing had been."""
 
+import asyncio
 import json
 import os
 import re
@@ -16,10 +17,12 @@ from protocol.auth import Login, RefreshBody, Register
 from protocol.domains import load
 from protocol.ids import uuid7
 from protocol.message import Command, Spec
+from tests.support.engines import ENGINES, database
 from tests.support.fuzzed import Fuzzed, Running, check_error, check_field
 from tests.support.injections import INJECTIONS, SQL
 from tests.support.messages import OWN_TOKEN, UNKNOWN, calls, needs
 from tests.support.people import PASSWORD
+from tests.support.postgres import Postgres
 from tests.support.raw import Raw
 from tests.support.server import Server
 from tests.support.strategies import (
@@ -61,10 +64,16 @@ BODIES: dict[str, type[msgspec.Struct]] = {
 }
 
 
-@pytest.fixture(scope="module")
-def arena(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Running, Fuzzed]]:
+@pytest.fixture(scope="module", params=ENGINES)
+def arena(
+    request: pytest.FixtureRequest,
+    postgres: Postgres | None,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[tuple[Running, Fuzzed]]:
     """A server that all of this is sent to."""
-    with Running(Server(tmp_path_factory.mktemp("fuzz"))) as started:
+    folder = tmp_path_factory.mktemp("fuzz")
+    url = asyncio.run(database(request.param, postgres, folder / "warroom.db"))
+    with Running(Server(folder, DATABASE_URL=url)) as started:
         yield started
 
 
