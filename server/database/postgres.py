@@ -111,6 +111,7 @@ class PostgresEngine:
         self._dsn = dsn
         self._name = f"{NAME} {uuid7()}"
         self._connection: Any = None
+        self._pid = 0
         self._coming_back: asyncio.Task[None] | None = None
         self._unknown: _Batch | None = None
         self.late: Late = lambda *_: None
@@ -122,10 +123,14 @@ class PostgresEngine:
 
     async def open(self) -> None:
         """Connect. Raises what asyncpg raises, OSError."""
-        self._connection = await dial(self._dsn, self._name)
+        self._use(await dial(self._dsn, self._name))
         # What writers that were killed have left. A living one writes its row anew with each batch.
         last_week = uuid7(time.time_ns() // 1_000_000 - 7 * 86_400_000)
         await self._connection.execute(_FORGET_OLD, f"{NAME} %", f"{NAME} {last_week}")
+
+    def _use(self, connection: Any) -> None:
+        self._connection = connection
+        self._pid = connection.get_server_pid()  # one that is closed does not say it any more
 
     async def close(self) -> None:
         """Close the connection, and forget what was only for this one. Never raises."""
@@ -296,10 +301,11 @@ class PostgresEngine:
 
     def _lose(self) -> None:
         log.warning("writer_lost", outcome_unknown=self._unknown is not None)
-        last = self._connection.get_server_pid()
         self._connection.terminate()
         self._connection = None
-        self._coming_back = asyncio.create_task(self._come_back(last), name="writer: reconnect")
+        self._coming_back = asyncio.create_task(
+            self._come_back(self._pid), name="writer: reconnect"
+        )
 
     async def _come_back(self, last: int) -> None:
         """Connect again, find out what became of the last batch, then take new ones.
@@ -319,7 +325,8 @@ class PostgresEngine:
                 await asyncio.sleep(AGAIN_S)
             else:
                 log.info("writer_back")
-                self._connection, self._coming_back = connection, None
+                self._use(connection)
+                self._coming_back = None
                 return
 
     async def _find_out(self, connection: Any) -> None:
