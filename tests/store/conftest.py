@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from server.auth.rights import EVERY_S
+from server.database import postgres as postgres_engine
 from tests.store.bench import Bench
 from tests.support.engines import database
 from tests.support.postgres import Postgres
@@ -14,8 +15,11 @@ from tests.support.processes import Look, Process, process
 
 
 @pytest.fixture
-async def bench(tmp_path: Path, engine: str, postgres: Postgres | None) -> AsyncIterator[Bench]:
-    """An open database."""
+async def bench(
+    tmp_path: Path, engine: str, postgres: Postgres | None, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Bench]:
+    """An open database, that may take its time: how soon it must answer is tested elsewhere."""
+    monkeypatch.setattr(postgres_engine, "STEP_S", 30.0)
     opened = await Bench(await database(engine, postgres, tmp_path / "test.db")).open()
     yield opened
     await opened.db.close()

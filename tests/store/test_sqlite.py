@@ -6,7 +6,7 @@ import pytest
 
 from server.database import ANY_NUMBER, Copy, Statement, Unavailable, connect, sqlite
 from server.runtime.gauges import Gauges
-from tests.store.bench import Bench, closed, outcome, put
+from tests.store.bench import Bench, NoCommit, closed, outcome, put
 
 DEFER = Statement("test.defer", "pragma defer_foreign_keys = on")
 ORPHAN = Statement(
@@ -88,3 +88,17 @@ async def test_the_loop_goes_on_while_another_process_holds_the_lock(bench: Benc
 async def test_what_is_no_database_is_refused() -> None:
     with pytest.raises(ValueError, match="SQLite"):
         await connect("mysql://there", readers=1, publish=print, gauges=Gauges())
+
+
+async def test_a_commit_that_is_refused_makes_all_unavailable(bench: Bench) -> None:
+    copy = Copy("a", "0")
+    first, second = put("first"), put("second")
+    for work in (first, second):
+        work.replace(copy, "1")
+        work.tell(closed())
+    with NoCommit(bench):
+        units = [bench.submit(first), bench.submit(second)]
+        assert [await outcome(unit) for unit in units] == [Unavailable] * 2
+    assert (copy.broken, copy.committed, bench.published) == (True, "0", [])
+    await bench.submit(put("after"))
+    assert await bench.facts() == {"after": "1"}

@@ -17,7 +17,6 @@ from tests.store.bench import (
     Bench,
     HeldCommit,
     HeldEngine,
-    NoCommit,
     claimed,
     closed,
     move,
@@ -217,20 +216,6 @@ async def test_a_publication_that_fails_takes_no_reply_with_it(bench: Bench) -> 
     await bench.submit(work)
     await bench.submit(put("b"))
     assert [seq for _, seq in bench.published] == [2]
-
-
-async def test_a_commit_that_is_refused_makes_all_unavailable(bench: Bench) -> None:
-    copy = Copy("a", "0")
-    first, second = put("first"), put("second")
-    for work in (first, second):
-        work.replace(copy, "1")
-        work.tell(closed())
-    with NoCommit(bench):
-        units = [bench.submit(first), bench.submit(second)]
-        assert [await outcome(unit) for unit in units] == [Unavailable] * 2
-    assert (copy.broken, copy.committed, bench.published) == (True, "0", [])
-    await bench.submit(put("after"))
-    assert await bench.facts() == {"after": "1"}
 
 
 async def test_a_waiter_that_is_cancelled_does_not_cancel_its_unit(bench: Bench) -> None:
