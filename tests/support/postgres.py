@@ -7,6 +7,9 @@ import shutil
 import signal
 import socket
 import tempfile
+from collections import deque
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -16,11 +19,23 @@ from tests.support.programs import need
 
 STARTS_WITHIN_S = 60
 READY = b"ready to accept connections"
+LAST_LINES = 100
 
 
 def _account() -> str | None:
     """The account to run as: PostgreSQL refuses to run as root."""
     return "postgres" if os.geteuid() == 0 else None
+
+
+def _read(words: int, ready: Callable[[], None]) -> str:
+    """Read what a server says until its end. Returns the last lines."""
+    last: deque[bytes] = deque(maxlen=LAST_LINES)
+    with os.fdopen(words, "rb") as lines:
+        for line in lines:
+            last.append(line)
+            if READY in line:
+                ready()
+    return b"".join(last).decode()
 
 
 class Postgres:
@@ -55,25 +70,30 @@ class Postgres:
 
     async def start(self) -> Self:
         """Start, and wait until it takes connections."""
+        words, said = os.pipe()
         self._process = await asyncio.create_subprocess_exec(
             *(need("postgres"), "-D", str(self._folder / "data"), "-p", str(self.port)),
             *("-k", str(self._folder), "-c", "listen_addresses=127.0.0.1"),
             *("-c", "max_connections=200", "-c", "lc_messages=C"),
             *("-c", f"fsync={'on' if self._durable else 'off'}"),
             stdout=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.PIPE,
+            stderr=said,
             user=_account(),
             cwd="/",
         )
-        assert self._process.stderr is not None
-        lines: list[bytes] = []
+        os.close(said)
+        ready = asyncio.Event()
+        listen = partial(asyncio.get_running_loop().call_soon_threadsafe, ready.set)
+        # In a thread: the loop that shares a cluster stands still while a test runs in its own,
+        # and a PostgreSQL whose words nobody reads stops at a full pipe, in the midst of a query.
+        self._words = asyncio.create_task(asyncio.to_thread(_read, words, listen))
+        started = asyncio.create_task(ready.wait())
         async with asyncio.timeout(STARTS_WITHIN_S):
-            while line := await self._process.stderr.readline():
-                lines.append(line)
-                if READY in line:
-                    self._reading = asyncio.create_task(self._process.stderr.read())
-                    return self
-        raise RuntimeError(b"".join(lines).decode())
+            await asyncio.wait({started, self._words}, return_when=asyncio.FIRST_COMPLETED)
+        started.cancel()
+        if not ready.is_set():
+            raise RuntimeError(await self._words)
+        return self
 
     def url(self, name: str) -> str:
         """The address of a database."""
@@ -130,5 +150,5 @@ class Postgres:
     async def _ended(self) -> None:
         assert self._process is not None
         await self._process.wait()
-        await self._reading
+        await self._words
         self._process = None
