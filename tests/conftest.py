@@ -12,6 +12,15 @@ from tests.support.postgres import Postgres
 from tests.support.programs import find
 from tests.support.server import Server
 
+TESTS = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests of one kind stay together, in one process and in their order: they share servers."""
+    for item in items:
+        kind = item.path.relative_to(TESTS).parts[0]
+        item.add_marker(pytest.mark.xdist_group(kind))
+
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def postgres() -> AsyncIterator[Postgres | None]:

@@ -55,6 +55,10 @@ class Page:
                 self._asked[told["asked"]].set_result({"ok": False, "error": told["failure"]})
             else:
                 self._asked[told["asked"]].set_result({"ok": True, "data": told["answer"]})
+        for waits in (*self._asked.values(), self._rooms):
+            if not waits.done():
+                waits.set_exception(EOFError("the page has ended"))
+                waits.exception()  # it is raised where somebody waits for it
 
     def _write(self, line: str) -> None:
         assert self._process.stdin is not None
