@@ -94,7 +94,7 @@ async def _first_admin(app: App, settings: Settings) -> str | None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w") as file:
         file.write(password + "\n")
-    await app.auth.add("admin", password, Role.ADMIN)
+    await app.accounts.add("admin", password, Role.ADMIN)
     if not sys.stdout.isatty():
         return None
     path.unlink()
