@@ -10,7 +10,7 @@ from protocol.times import rfc3339
 from server.auth.newcomers import Newcomers
 from server.auth.passwords import Passwords
 from server.auth.rights import Ended, Rights
-from server.auth.store import Logins
+from server.auth.store import ListedKey, Logins
 from server.database import Database, Stale, Work
 from server.runtime.clock import Clock
 from server.users import User, Users
@@ -117,6 +117,10 @@ class Accounts:
         except Stale:
             raise ValueError(f"there is a service key named {name} already") from None
         return key
+
+    async def service_keys(self) -> list[ListedKey]:
+        """All service keys, by name, also those that were revoked."""
+        return await self._logins.keys()
 
     async def revoke_service_key(self, name: str) -> None:
         """End a service key. Raises ValueError where there is no such key; Failure `busy`."""
