@@ -71,7 +71,7 @@ class App:
         self.database = db
         self.gateway = gateway
         self.auth = people
-        self.accounts = auth.Accounts(db, Users(db.reader), rights, clock)
+        self.accounts = people.accounts
         self.health = health.Health(db, gateway, clock)
         self.clock = clock
         regen = players.Regen(
@@ -81,7 +81,7 @@ class App:
         self.battles = Battles(db)
         for part in (gateway, people, self.players, self.battles):
             parts.add(part)
-        people.at_registration(self.players.start)
+        people.newcomers.with_each(self.players.start)
         gateway.rooms.add("player", PlayerRoom(db.reader, self.players, clock))
         gateway.rooms.add("battles", PoolRoom(self.battles))
         gateway.rooms.add("battle", BattleRoom(self.battles))

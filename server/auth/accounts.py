@@ -7,8 +7,10 @@ from protocol.ids import uuid7
 from protocol.permissions import SCOPES, Role
 from protocol.secret import KEY_PREFIX
 from protocol.times import rfc3339
+from server.auth.newcomers import Newcomers
+from server.auth.passwords import Passwords
 from server.auth.rights import Ended, Rights
-from server.auth.store import Logins
+from server.auth.store import ListedKey, Logins
 from server.database import Database, Stale, Work
 from server.runtime.clock import Clock
 from server.users import User, Users
@@ -17,12 +19,48 @@ from server.users import User, Users
 class Accounts:
     """People and services, by name. What has them open is closed where their rights change."""
 
-    def __init__(self, database: Database, users: Users, rights: Rights, clock: Clock) -> None:
+    def __init__(
+        self,
+        database: Database,
+        users: Users,
+        newcomers: Newcomers,
+        passwords: Passwords,
+        rights: Rights,
+        clock: Clock,
+    ) -> None:
         self._database = database
+        self._newcomers = newcomers
+        self._passwords = passwords
         self._users = users
         self._logins = Logins(database.reader)
         self._rights = rights
         self._clock = clock
+
+    async def add(self, username: str, password: str, role: Role, email: str | None = None) -> User:
+        """Add a person. Raises Failure as `Newcomers.add` does."""
+        return await self._newcomers.add(username, password, role, email, lambda _, user, __: user)
+
+    async def page(
+        self, search: str = "", role: Role | None = None, most: int = 200, after: str = ""
+    ) -> list[User]:
+        """People by username, as `Users.page` gives them."""
+        return await self._users.page(search, role, most, after)
+
+    async def set_password(self, name: str, password: str) -> None:
+        """Give a person another password, and end all their log-ins.
+
+        Raises ValueError where there is no such person; Failure `invalid`, `busy`.
+        """
+        await self._person(name)
+        password_hash = await self._passwords.hash(password)
+
+        async def decide(work: Work, _: int) -> Ended:
+            user = await self._person(name)
+            self._users.set_password(work, user, password_hash)
+            self._logins.revoke_all(work, user.id)
+            return Ended(user.id, None, ExpiryReason.LOGGED_OUT)
+
+        await self._rights.change(decide)
 
     async def set_role(self, name: str, role: Role) -> None:
         """Give a person another role. Their log-ins stay: refreshing gives a token with the role.
@@ -79,6 +117,10 @@ class Accounts:
         except Stale:
             raise ValueError(f"there is a service key named {name} already") from None
         return key
+
+    async def service_keys(self) -> list[ListedKey]:
+        """All service keys, by name, also those that were revoked."""
+        return await self._logins.keys()
 
     async def revoke_service_key(self, name: str) -> None:
         """End a service key. Raises ValueError where there is no such key; Failure `busy`."""

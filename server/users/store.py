@@ -1,5 +1,6 @@
 """The rows of people."""
 
+import re
 from typing import Final, NamedTuple
 
 from protocol.permissions import Role
@@ -14,16 +15,25 @@ _INSERT: Final = Statement(
 )
 _BY_ID: Final = Statement(
     "users.by_id",
-    "select id, username, email, password_hash, role, disabled from users where id = :id",
+    "select id, username, email, password_hash, role, disabled, created_at from users"
+    " where id = :id",
 )
 _BY_NAME: Final = Statement(
     "users.by_name",
-    "select id, username, email, password_hash, role, disabled from users"
+    "select id, username, email, password_hash, role, disabled, created_at from users"
     " where username_key = :key",
 )
 _BY_EMAIL: Final = Statement(
     "users.by_email",
-    "select id, username, email, password_hash, role, disabled from users where email_key = :key",
+    "select id, username, email, password_hash, role, disabled, created_at from users"
+    " where email_key = :key",
+)
+_PAGE: Final = Statement(
+    "users.page",
+    "select id, username, email, password_hash, role, disabled, created_at from users"
+    " where username_key > :after and (:role = '' or role = :role)"
+    " and (username_key like :like escape '!' or coalesce(email_key, '') like :like escape '!')"
+    " order by username_key limit :most",
 )
 _ANOTHER: Final = Statement(
     "users.another",
@@ -45,11 +55,15 @@ _SET_DISABLED: Final = Statement(
     " and (:stays or exists (select 1 from users as others"
     "  where others.role = :seen and others.disabled = false and others.id <> :id))",
 )
+_SET_PASSWORD: Final = Statement(
+    "users.set_password",
+    "update users set password_hash = :password_hash where id = :id and password_hash = :seen",
+)
 _ANY: Final = Statement("users.any", "select 1 from users where role = :role limit 1")
 
 
 class User(NamedTuple):
-    """A person."""
+    """A person. `created_at` in milliseconds since 1970 UTC."""
 
     id: str
     username: str
@@ -57,6 +71,7 @@ class User(NamedTuple):
     password_hash: str
     role: Role
     disabled: bool
+    created_at: int
 
     @property
     def administers(self) -> bool:
@@ -64,11 +79,9 @@ class User(NamedTuple):
         return self.role is Role.ADMIN and not self.disabled
 
 
-def _user(row: Row | None) -> User | None:
-    if row is None:
-        return None
-    ident, username, email, password_hash, role, disabled = row
-    return User(ident, username, email, password_hash, Role(role), bool(disabled))
+def _user(row: Row) -> User:
+    ident, username, email, password_hash, role, disabled, created_at = row
+    return User(ident, username, email, password_hash, Role(role), bool(disabled), created_at)
 
 
 class Users:
@@ -79,19 +92,36 @@ class Users:
 
     async def by_id(self, ident: str) -> User | None:
         """The person with this id."""
-        return _user(await self._reader.one(_BY_ID, id=ident))
+        return await self._one(_BY_ID, id=ident)
 
     async def by_name(self, username: str) -> User | None:
         """The person with this username, whatever its case."""
-        return _user(await self._reader.one(_BY_NAME, key=username.casefold()))
+        return await self._one(_BY_NAME, key=username.casefold())
 
     async def by_email(self, email: str) -> User | None:
         """The person with this e-mail address, whatever its case."""
-        return _user(await self._reader.one(_BY_EMAIL, key=email.casefold()))
+        return await self._one(_BY_EMAIL, key=email.casefold())
 
     async def by_login(self, login: str) -> User | None:
         """The person who logs in with a username or an e-mail address."""
         return await (self.by_email(login) if "@" in login else self.by_name(login))
+
+    async def page(
+        self, search: str = "", role: Role | None = None, most: int = 200, after: str = ""
+    ) -> list[User]:
+        """People by username, so many after the one named `after`.
+
+        `search` is part of the username or the e-mail address, whatever its case.
+        """
+        part = re.sub(r"[!%_]", r"!\g<0>", search.casefold())
+        rows = await self._reader.all(
+            _PAGE, like=f"%{part}%", role=role or "", after=after.casefold(), most=most
+        )
+        return [_user(row) for row in rows]
+
+    async def _one(self, statement: Statement, **given: str) -> User | None:
+        row = await self._reader.one(statement, **given)
+        return None if row is None else _user(row)
 
     async def any_with(self, role: Role) -> bool:
         """Whether anybody has the role."""
@@ -130,7 +160,12 @@ class Users:
         )
 
     @staticmethod
-    def add(work: Work, user: User, now_ms: int) -> None:
+    def set_password(work: Work, user: User, password_hash: str) -> None:
+        """Give a person another password. Stale where they have another one already."""
+        work.change(_SET_PASSWORD, id=user.id, seen=user.password_hash, password_hash=password_hash)
+
+    @staticmethod
+    def add(work: Work, user: User) -> None:
         """Add a person. The unit is stale where the name or the address is taken."""
         work.change(
             _INSERT,
@@ -141,5 +176,5 @@ class Users:
             email_key=None if user.email is None else user.email.casefold(),
             password_hash=user.password_hash,
             role=user.role,
-            created_at=now_ms,
+            created_at=user.created_at,
         )
