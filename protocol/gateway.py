@@ -92,6 +92,7 @@ class ExpiryReason(StrEnum):
     EXPIRED = "expired"  # the token came to its end
     LOGGED_OUT = "logged_out"  # its log-in was ended
     DISABLED = "disabled"  # the person may not come in any more
+    DELETED = "deleted"  # the person is no more
     RIGHTS_CHANGED = "rights_changed"  # the person has another role
     REVOKED = "revoked"  # the service key was
 

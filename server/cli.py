@@ -17,7 +17,6 @@ from server.config import ConfigError, Settings, load
 from server.database import Unavailable
 from server.runtime import signals
 from server.runtime.log import configure
-from server.users import Users
 
 ADMIN_FILE: Final = "admin_password"
 
@@ -86,7 +85,7 @@ async def _run(settings: Settings, _: argparse.Namespace) -> None:
 async def _first_admin(app: App, settings: Settings) -> str | None:
     """Make `admin` at the first start. Returns its password where a terminal is there to show it;
     elsewhere it lies in a file that only the owner can read."""
-    if await Users(app.database.reader).any_with(Role.ADMIN):
+    if await app.users.any_with(Role.ADMIN):
         return None
     password = secrets.token_urlsafe(12)
     path = settings.data_dir / ADMIN_FILE

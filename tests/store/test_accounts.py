@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from protocol.errors import Failure
 from protocol.permissions import Role
 from tests.support.processes import Process
 
@@ -20,12 +21,12 @@ async def test_the_last_admin_stays(here: Process, change: str) -> None:
             await here.app.accounts.set_role(name, Role.USER)
 
     await here.app.accounts.disable("away")
-    with pytest.raises(ValueError, match="boss is the last admin"):
+    with pytest.raises(Failure, match="boss is the last admin"):
         await take("boss")
     await here.app.accounts.set_role("away", Role.USER)  # who is kept out administers nothing
     await here.person("second", Role.ADMIN)
     await take("boss")
-    with pytest.raises(ValueError, match="second is the last admin"):
+    with pytest.raises(Failure, match="second is the last admin"):
         await take("second")
 
 
@@ -37,7 +38,7 @@ async def test_two_admins_who_are_taken_at_once_are_not_both(here: Process, ther
         there.app.accounts.set_role("other", Role.USER),
         return_exceptions=True,
     )
-    assert [type(outcome) for outcome in outcomes].count(ValueError) == 1
+    assert [type(outcome) for outcome in outcomes].count(Failure) == 1
 
 
 @pytest.mark.parametrize("call", ["set_role", "disable", "enable", "revoke_service_key"])

@@ -55,9 +55,26 @@ MESSAGES: dict[str, Needs] = {
     "players.get": Needs("play", {}),
     "rooms.join": Needs("connect", {"room": "nothing", "since": {"epoch": "e", "seq": 1}}),
     "rooms.leave": Needs("connect", {"room": "nothing"}),
+    "users.create": Needs(
+        "administer",
+        {"username": "somebody-new", "password": "correct horse", "role": "player"},
+    ),
+    "users.delete": Needs("administer", {"user_id": UNKNOWN}),
+    "users.disable": Needs("administer", {"user_id": UNKNOWN}),
+    "users.enable": Needs("administer", {"user_id": UNKNOWN}),
+    "users.get": Needs("administer", {"user_id": UNKNOWN}),
+    "users.list": Needs(
+        "administer", {"search": "a", "role": "player", "limit": 2, "cursor": "nobody"}
+    ),
+    "users.update": Needs("administer", {"user_id": UNKNOWN, "role": "viewer", "email": None}),
 }
 
-ROOMS: dict[str, str] = {"battles": "play", "battle": "play", "player": "play"}
+ROOMS: dict[str, str] = {
+    "battles": "play",
+    "battle": "play",
+    "player": "play",
+    "user": "administer",
+}
 """The permission that each kind of room asks for."""
 
 
