@@ -32,6 +32,7 @@ KINDS: Final[dict[str, RoomKind]] = {
         RoomKind("battle", True, _ANYONE_WHO_PLAYS, "One battle: blows, waves, chat, rewards."),
         RoomKind("player", True, _ANYONE_WHO_PLAYS, "One's own player: level, gold, stamina."),
         RoomKind("user", True, Permission.ADMINISTER, "One person: role, e-mail, whether let in."),
+        RoomKind("connections", False, Permission.READ, "How many are connected."),
     )
 }
 
@@ -54,6 +55,11 @@ def player(player_id: str) -> Room:
 def user(user_id: str) -> Room:
     """One person, as whoever administers sees them."""
     return Room(f"user:{user_id}")
+
+
+def connections() -> Room:
+    """How many are connected."""
+    return Room("connections")
 
 
 def parse(name: str) -> tuple[RoomKind, str] | None:

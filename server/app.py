@@ -16,7 +16,7 @@ from starlette.routing import Mount
 from starlette.types import ASGIApp
 
 from protocol import rooms
-from server import auth, database, health, players
+from server import auth, connections, database, health, players
 from server.auth import handlers as auth_handlers
 from server.auth import routes as auth_routes
 from server.battles import handlers as battle_handlers
@@ -24,6 +24,7 @@ from server.battles.rooms import BattleRoom, PoolRoom
 from server.battles.service import BattleService
 from server.battles.store import Battles
 from server.config import Settings
+from server.connections import handlers as connection_handlers
 from server.database import Unavailable
 from server.gateway import Gateway, Identity, Parts, unhandled
 from server.gateway import handlers as gateway_handlers
@@ -44,7 +45,13 @@ from server.web import WebServer
 
 log = logger("app")
 
-HANDLERS: Final = (gateway_handlers, auth_handlers, player_handlers, battle_handlers)
+HANDLERS: Final = (
+    gateway_handlers,
+    connection_handlers,
+    auth_handlers,
+    player_handlers,
+    battle_handlers,
+)
 """Importing them registers them."""
 
 DASHBOARD: Final = Path(__file__).parent / "dashboard"
@@ -88,6 +95,7 @@ class App:
         users.at_deletion(self.players.end)
         users.at_deletion(self.battles.give_up_seat)
         users.forgets(rooms.player)
+        gateway.rooms.add("connections", connections.ConnectionsRoom(gateway))
         gateway.rooms.add("user", UserRoom(db.reader, users))
         gateway.rooms.add("player", PlayerRoom(db.reader, self.players, clock))
         gateway.rooms.add("battles", PoolRoom(self.battles))
@@ -105,6 +113,7 @@ class App:
             "seats": self._battle_service.keep_presence,
             "stamina": StaminaPush(self.players, gateway, clock).run,
             "progress": gateway.watch_progress,
+            "connections": connections.Counting(gateway, clock).run,
         }
         self.sockets = SocketIOServer(gateway, self._allows_origin)
         self.asgi = self._asgi(gauges)

@@ -51,6 +51,10 @@ MESSAGES: dict[str, Needs] = {
     "battles.leave": Needs("play", {"battle_id": UNKNOWN}),
     "battles.list": Needs("play", {"status": "waiting", "limit": 2, "cursor": UNKNOWN}),
     "battles.revive": Needs("play", {"battle_id": UNKNOWN}),
+    "connections.disconnect": Needs(
+        "administer", {"connection_id": UNKNOWN, "reason": "you have been idle"}
+    ),
+    "connections.list": Needs("administer", {"user_id": UNKNOWN, "limit": 2, "cursor": "7"}),
     "players.allocate": Needs("play", {"attack": 1, "defense": 0, "max_stamina": 0}),
     "players.get": Needs("play", {}),
     "rooms.join": Needs("connect", {"room": "nothing", "since": {"epoch": "e", "seq": 1}}),
@@ -74,6 +78,7 @@ ROOMS: dict[str, str] = {
     "battle": "play",
     "player": "play",
     "user": "administer",
+    "connections": "read",
 }
 """The permission that each kind of room asks for."""
 
