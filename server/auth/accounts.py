@@ -12,7 +12,7 @@ from protocol.times import rfc3339
 from protocol.users import UserPage, UserView
 from server.auth.people import Changed, People
 from server.auth.rights import MAX_DECISIONS, Ended, Rights
-from server.auth.store import Logins
+from server.auth.store import ListedKey, Logins
 from server.database import Database, Stale, Work
 from server.runtime.clock import Clock
 from server.users import User
@@ -45,7 +45,7 @@ class Accounts:
         """People by username, whose name or e-mail address contains a text. As `users.list`."""
         return await self._users.page(search, role, limit, cursor)
 
-    async def create(
+    async def add(
         self, username: str, password: str, role: Role, email: str | None = None
     ) -> UserView:
         """Add a person. Raises Failure `conflict`, `invalid` for the password, `busy`."""
@@ -120,6 +120,10 @@ class Accounts:
         except Stale:
             raise ValueError(f"there is a service key named {name} already") from None
         return key
+
+    async def service_keys(self) -> list[ListedKey]:
+        """All service keys, by name, also those that were revoked."""
+        return await self._logins.keys()
 
     async def revoke_service_key(self, name: str) -> None:
         """End a service key. Raises ValueError where there is no such key; Failure `busy`."""
