@@ -127,8 +127,17 @@ class Profiles:
         """Count the player of a person who registers."""
         work.then(self._count_one)
 
-    def _count_one(self) -> None:
-        self._registered += 1
+    async def end(self, work: Work, user: User, _: int) -> None:
+        """Forget the player of a person who is deleted."""
+
+        def forget() -> None:
+            self._here.drop(user.id)
+            self._count_one(-1)
+
+        work.then(forget)
+
+    def _count_one(self, more: int = 1) -> None:
+        self._registered += more
         self._recounted.set()
 
     # ---- telling
