@@ -55,7 +55,7 @@ class Server:
         async with asyncio.timeout(STARTS_WITHIN_S):
             while line := (await self.process.stdout.readline()).decode():
                 self.printed += line
-                if "Warroom is at" in line:
+                if " is at http" in line:
                     self.url = line.split()[-1]
                     self.port = int(self.url.rpartition(":")[2])
                     return self

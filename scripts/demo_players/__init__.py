@@ -1,0 +1,1 @@
+"""The demo: a server, and players who live on it through `protocol.client`, as anybody may."""
