@@ -98,6 +98,7 @@ class App:
             "seats": self._battle_service.keep_presence,
             "stamina": StaminaPush(self.players, gateway, clock).run,
             "progress": gateway.watch_progress,
+            "deadlines": gateway.deadlines.watch,
         }
         self.sockets = SocketIOServer(gateway, self._allows_origin)
         self.asgi = self._asgi(gauges)
