@@ -128,6 +128,7 @@ class App:
             "stamina": StaminaPush(self.players, gateway, clock).run,
             "progress": gateway.watch_progress,
             "connections": connections.Counting(gateway, clock).run,
+            "deadlines": gateway.deadlines.watch,
         }
         self.sockets = SocketIOServer(gateway, self._allows_origin)
         self.asgi = self._asgi(gauges)

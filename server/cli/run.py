@@ -3,11 +3,10 @@
 import os
 import sys
 from pathlib import Path
-from typing import Final
 
 from protocol.permissions import Role
 from server.app import App, serve
-from server.cli.data import private_files
+from server.cli.data import ADMIN_FILE, private_files
 from server.cli.parser import Given
 from server.cli.passwords import generate
 from server.cli.reload import reloading
@@ -17,8 +16,6 @@ from server.config import Settings
 from server.database import Unavailable
 from server.runtime import signals
 from server.runtime.log import configure
-
-ADMIN_FILE: Final = "admin_password"
 
 
 async def run(given: Given) -> int | None:

@@ -47,6 +47,11 @@ def revision(url: str) -> str | None:
     return with_connection(url, _current)
 
 
+def known_revisions() -> list[str]:
+    """The names of all revisions that this version knows, the newest first."""
+    return [s.revision for s in ScriptDirectory(str(MIGRATIONS)).walk_revisions()]
+
+
 def revisions(url: str) -> list[Revision]:
     """All revisions, the newest first. Blocks. Raises as `migrate` does."""
     current = revision(url)

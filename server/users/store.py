@@ -203,7 +203,7 @@ class Users:
 
     @staticmethod
     def save(work: Work, seen: User, user: User) -> None:
-        """Change a person, but for the name, and tell it.
+        """Change a person, but for the name, and tell what can be seen of it.
 
         Stale where they changed since they were seen, are the last admin, or the address is taken.
         """
@@ -221,7 +221,8 @@ class Users:
             disabled=user.disabled,
             stays=user.administers or not seen.administers,
         )
-        work.tell(UserChanged(user=user.view))
+        if user.view != seen.view:
+            work.tell(UserChanged(user=user.view))
 
     async def delete(self, work: Work, seen: User, now: int) -> None:
         """Delete a person and what belongs to them, and tell it. Stale as `save`.
