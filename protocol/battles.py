@@ -8,6 +8,7 @@ import msgspec
 from protocol.ids import Id
 from protocol.message import Command, Done, Limit, Query, command, query
 from protocol.permissions import Permission
+from protocol.rooms import snapshot_of
 from protocol.text import LINE
 
 EnemyId = Annotated[int, msgspec.Meta(ge=1, le=1000, description="Unique within its battle.")]
@@ -131,6 +132,7 @@ class ChatLine(msgspec.Struct, frozen=True):
     at: str
 
 
+@snapshot_of("battle")
 class Battle(msgspec.Struct, frozen=True):
     """A battle in whole: snapshot of its room. `seq` numbers its last event.
 
@@ -173,6 +175,7 @@ class BattleSummary(msgspec.Struct, frozen=True):
     created_at: str
 
 
+@snapshot_of("battles")
 class Pool(msgspec.Struct, frozen=True):
     """Snapshot of the room `battles`: those that wait and those under way, oldest first."""
 

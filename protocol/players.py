@@ -9,7 +9,7 @@ from protocol import rooms
 from protocol.ids import Id
 from protocol.message import KEPT, LATEST, Command, Event, Limit, Query, command, event, query
 from protocol.permissions import Permission
-from protocol.rooms import Room
+from protocol.rooms import Room, snapshot_of
 
 Points = Annotated[int, msgspec.Meta(ge=0, le=1000)]
 
@@ -42,6 +42,7 @@ class Stamina(msgspec.Struct, frozen=True):
     interval_s: float
 
 
+@snapshot_of("player")
 class PlayerView(msgspec.Struct, frozen=True):
     """Reply of players.get and snapshot of a player's room."""
 
