@@ -16,7 +16,7 @@ from protocol.battles import (
     Seat,
 )
 from protocol.message import KEPT, LATEST, Event, event
-from protocol.rooms import Room
+from protocol.rooms import Room, snapshot_of
 
 
 class LeftReason(StrEnum):
@@ -200,6 +200,7 @@ class Listed(Event, frozen=True, kw_only=True):
         return rooms.listing(self.battle.battle_id)
 
 
+@snapshot_of("battles")
 @event("battles.counted", delivery=LATEST)
 class BattlesCounted(Event, frozen=True, kw_only=True):
     """How many battles wait and are under way; at most once a second. Snapshot of `battles`.
