@@ -1,6 +1,7 @@
-"""The clients in README.md, copied out of it and run as a user would."""
+"""The clients in README.md and PROTOCOL.md, copied out of them and run as a user would."""
 
 import asyncio
+import os
 import re
 import sys
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Final
 
 import pytest
 
-from tests.support.markdown import README, ROOT, Block, blocks, chapter
+from tests.support.markdown import PROTOCOL, README, ROOT, Block, blocks, chapter
 from tests.support.programs import missing, need
 from tests.support.server import Server
 
@@ -19,9 +20,9 @@ ADDRESS: Final = "http://127.0.0.1:8000"
 INSTALLED: Final = ROOT / "scripts" / "page" / "node_modules"
 
 
-def client(language: str) -> tuple[str, str]:
-    """A program of the chapter on clients, and what README.md says that it prints."""
-    found = blocks(chapter(README.read_text(), "A client"))
+def client(language: str, document: Path = README, heading: str = "A client") -> tuple[str, str]:
+    """A program in a chapter, and what stands there that it prints."""
+    found = blocks(chapter(document.read_text(), heading))
     (place,) = [number for number, block in enumerate(found) if block.language == language]
     printed = found[place + 1]
     assert printed.language == ""
@@ -43,8 +44,10 @@ def saved(program: str, url: str, path: Path) -> Path:
 
 async def run(server: Server, program: str, *command: str) -> str:
     """Run a program against a server that listens elsewhere than README.md says."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     process = await asyncio.create_subprocess_exec(
         *command,
+        env=environment,
         cwd=saved(program, server.url, Path(command[-1])),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
@@ -79,6 +82,12 @@ async def test_the_client_in_javascript(own_server: Server, tmp_path: Path) -> N
     printed = await run(own_server, program, node, str(tmp_path / "strike.mjs"))
     assert shape(printed) == shape(shown)
     assert numbers_agree(printed)
+
+
+async def test_the_client_that_comes_back(own_server: Server, tmp_path: Path) -> None:
+    program, shown = client("python", PROTOCOL, "Writing a client")
+    printed = await run(own_server, program, sys.executable, str(tmp_path / "strike.py"))
+    assert shape(printed) == shape(shown)
 
 
 @pytest.mark.parametrize("language", ["python", "js"])
