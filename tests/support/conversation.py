@@ -48,10 +48,10 @@ def lines(text: str) -> Iterator[Line]:
         mark, _, rest = " ".join(entry.split()).partition(" ")
         start = re.search(r"[{\[]", rest)
         words = rest[: start.start()] if start else rest
-        yield Line(mark, words.strip(), list(_objects(rest[len(words) :])))
+        yield Line(mark, words.strip(), list(objects(rest[len(words) :])))
 
 
-def _objects(text: str) -> Iterator[Any]:
+def objects(text: str) -> Iterator[Any]:
     """JSON values that stand one after the other."""
 
     def plain(found: re.Match[str]) -> str:
