@@ -1,12 +1,16 @@
 """What README.md and PROTOCOL.md point to is there."""
 
+import re
 from pathlib import Path
 
+import aiohttp
 import pytest
 
-from tests.support.markdown import PROTOCOL, README, ROOT, anchors, headings, links
+from tests.support.markdown import PROTOCOL, README, ROOT, anchors, headings, links, spans
+from tests.support.server import Server
 
 DOCUMENTS = [README, PROTOCOL]
+ADDRESS = re.compile(r"(?:GET )?(/(?:health|metrics|protocol|asyncapi|socket\.io)[\w./]*)")
 LARGEST_PICTURE = 300 * 1024
 
 
@@ -38,6 +42,16 @@ def test_every_chapter_of_the_protocol_is_in_its_contents() -> None:
     assert chapters
     assert set(chapters) <= set(headings(text))
     assert anchors("\n".join(f"## {name}" for name in chapters)) == contents
+
+
+async def test_every_address_of_the_server_answers(server: Server) -> None:
+    text = "".join(document.read_text() for document in DOCUMENTS)
+    named = {match[1] for span in spans(text) if (match := ADDRESS.fullmatch(span))}
+    assert named >= {"/health/live", "/metrics"}
+    async with aiohttp.ClientSession() as http:
+        for path in named:
+            async with http.get(server.url + path) as answer:
+                assert answer.status != 404, path
 
 
 def test_pictures_are_small() -> None:
