@@ -1,6 +1,7 @@
 """The command that README.md adds, added to a copy of all files, and tried as it says there."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -51,7 +52,7 @@ def tree(tmp_path: Path) -> Path:
 
 def test_scripts_test_is_pytest() -> None:
     script = (ROOT / "scripts" / "test").read_text()
-    assert script.endswith(f'\nexec {TESTS} "$@"\n')
+    assert re.search(rf'^ *exec {TESTS} "\$@"$', script, re.MULTILINE)
 
 
 @pytest.mark.slow
