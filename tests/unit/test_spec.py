@@ -11,7 +11,7 @@ import pytest
 
 from protocol import spec
 from protocol.domains import load
-from protocol.gateway import ExpiryReason
+from protocol.gateway import EvictionReason, ExpiryReason
 from protocol.message import Kind, find, specs
 from server.cli.settings import BEGIN, END, documentation
 from server.config import Settings
@@ -20,6 +20,7 @@ from server.gateway.outbox import MAX_LOSSY
 from server.gateway.pace import EXCUSED
 from server.gateway.rooms import MAX_GAP_BYTES, MAX_GAP_EVENTS
 from server.rest import MAX_BODY_BYTES, STATUS
+from tests.support.markdown import chapter, rows
 
 ROOT = Path(__file__).parents[2]
 
@@ -153,12 +154,13 @@ def test_every_code_has_its_status_in_the_document() -> None:
         assert any(line.startswith(f"| {status} |") and f"`{code}`" in line for line in lines)
 
 
-def test_every_reason_to_expire_says_what_to_do() -> None:
-    lines = spec.DOCUMENT.read_text().splitlines()
-    for reason in ExpiryReason:
-        # A field may have the same name: its line says no more than its type.
-        told = [x for x in lines if x.startswith(f"| `{reason}` | ") and x.count(" | ") == 2]
-        assert len(told) == 1
+def test_every_way_to_end_says_whether_to_come_back() -> None:
+    endings = rows(chapter(spec.DOCUMENT.read_text(), "How a connection ends"))
+    said = [(what.strip("`"), reason.strip("`")) for what, reason, _, _ in endings]
+    for event, reasons in (("auth.expired", ExpiryReason), ("server.evicted", EvictionReason)):
+        assert sorted(r for e, r in said if e == event) == sorted(reasons)
+    assert len(set(said)) == len(said)
+    assert {retry for _, _, retry, _ in endings} == {"yes", "no"}
 
 
 def test_the_settings_in_the_readme_are_those_of_the_code() -> None:
