@@ -232,6 +232,8 @@ class Users:
         """
         for own in self._own_rooms:
             await forget(self._database, work, own(seen.id))
+        for end in self._at_deletion:
+            await end(work, seen, now)
         work.change(
             _DELETE,
             id=seen.id,
@@ -240,5 +242,3 @@ class Users:
             stays=not seen.administers,
         )
         work.tell(UserDeleted(user_id=seen.id))
-        for end in self._at_deletion:
-            await end(work, seen, now)
