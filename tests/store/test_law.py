@@ -22,7 +22,7 @@ from tests.support.programs import need
 from tests.support.server import ROOT
 from tests.support.world import CONNECTIONS, Log, World, make
 
-WITHOUT_KEPT_EVENTS = {"battles", "players", "profile"}
+WITHOUT_KEPT_EVENTS = {"battles", "players", "profile", "connections", "user"}
 """Kinds of rooms in which nothing is kept, so that there is no law for them."""
 
 Step = tuple[Any, ...]

@@ -1,6 +1,7 @@
 """The writer on SQLite: locks of other processes, a COMMIT that is refused, a full disk."""
 
 import asyncio
+from contextlib import closing
 
 import pytest
 
@@ -9,11 +10,7 @@ from server.runtime.gauges import Gauges
 from tests.store.bench import Bench, NoCommit, listed, outcome, put
 
 DEFER = Statement("test.defer", "pragma defer_foreign_keys = on")
-ORPHAN = Statement(
-    "test.orphan",
-    "insert into refresh_tokens (token_hash, family, user_id, expires_at, revoked)"
-    " values ('t', 'f', 'nobody', 0, false)",
-)
+ORPHAN = Statement("test.orphan", "insert into children (parent) values ('nobody')")
 
 
 async def test_a_commit_that_fails_makes_all_unavailable_and_the_writer_goes_on(
@@ -41,6 +38,9 @@ async def test_a_commit_that_fails_makes_all_unavailable_and_the_writer_goes_on(
 
 async def test_a_commit_refused_at_its_end_makes_all_unavailable(bench: Bench) -> None:
     """Every statement went well; SQLite finds the broken reference only at COMMIT."""
+    with closing(bench.outsider()) as connection:
+        connection.execute("create table parents (id text primary key)")
+        connection.execute("create table children (parent text references parents (id))")
     orphan, good = put("orphan"), put("good")
     orphan.change(DEFER, rows=ANY_NUMBER)
     orphan.change(ORPHAN)
