@@ -158,7 +158,7 @@ class Battle(msgspec.Struct, frozen=True):
 
 
 class BattleSummary(msgspec.Struct, frozen=True):
-    """A battle in one line."""
+    """A battle in one line, as lists show it: snapshot of the room `listing:<id>`."""
 
     battle_id: str
     name: str
@@ -170,12 +170,6 @@ class BattleSummary(msgspec.Struct, frozen=True):
     waves: int
     status: Status
     created_at: str
-
-
-class Pool(msgspec.Struct, frozen=True):
-    """Snapshot of the room `battles`: those that wait and those under way, oldest first."""
-
-    battles: tuple[BattleSummary, ...]
 
 
 class BattlePage(msgspec.Struct, frozen=True):
@@ -231,9 +225,12 @@ class Seated(msgspec.Struct, frozen=True):
 
 @query("battles.list", permission=Permission.PLAY)
 class ListBattles(Query[BattlePage], frozen=True):
-    """Battles of a status, newest first."""
+    """Battles of a status, newest first; without one, those that wait and those under way.
 
-    status: Status = Status.WAITING
+    To see how lines change, join the rooms `listing:<id>` of those that are shown.
+    """
+
+    status: Status | None = None
     limit: PageSize = 50
     cursor: Cursor | None = None
 

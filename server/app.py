@@ -20,7 +20,7 @@ from server import auth, connections, database, health, players
 from server.auth import handlers as auth_handlers
 from server.auth import routes as auth_routes
 from server.battles import handlers as battle_handlers
-from server.battles.rooms import BattleRoom, PoolRoom
+from server.battles.rooms import BattleRoom, ListingRoom, PoolRoom
 from server.battles.service import BattleService
 from server.battles.store import Battles
 from server.config import Settings
@@ -32,7 +32,7 @@ from server.gateway.socketio import Server as SocketIOServer
 from server.gateway.transport import WebSocketProtocol, bound
 from server.page import Page
 from server.players import handlers as player_handlers
-from server.players.rooms import PlayerRoom
+from server.players.rooms import PlayerRoom, PlayersRoom, ProfileRoom
 from server.players.service import StaminaPush
 from server.rest import EXCEPTION_HANDLERS, SecurityHeaders
 from server.runtime.clock import Clock, SystemClock
@@ -89,16 +89,26 @@ class App:
         )
         self.players = players.Players(db.reader, regen)
         self.battles = Battles(db)
-        for part in (gateway, users, access.people, rights, self.players, self.battles):
+        self.profiles = players.Profiles(self.players, gateway, clock, self.battles.pool.seats)
+        self.battles.pool.on_seat(self.profiles.touch)
+        for part in (
+            *(gateway, users, access.people, rights),
+            *(self.players, self.profiles, self.battles),
+        ):
             parts.add(part)
         users.at_registration(self.players.start)
+        users.at_registration(self.profiles.register)
         users.at_deletion(self.players.end)
+        users.at_deletion(self.profiles.end)
         users.at_deletion(self.battles.give_up_seat)
         users.forgets(rooms.player)
         gateway.rooms.add("connections", connections.ConnectionsRoom(gateway))
         gateway.rooms.add("user", UserRoom(db.reader, users))
         gateway.rooms.add("player", PlayerRoom(db.reader, self.players, clock))
-        gateway.rooms.add("battles", PoolRoom(self.battles))
+        gateway.rooms.add("players", PlayersRoom(self.profiles))
+        gateway.rooms.add("profile", ProfileRoom(self.profiles))
+        gateway.rooms.add("battles", PoolRoom(self.battles.pool))
+        gateway.rooms.add("listing", ListingRoom(self.battles))
         gateway.rooms.add("battle", BattleRoom(self.battles))
         self._battle_service = BattleService(self.battles, gateway, clock)
         self.pruning = database.Pruning(
@@ -110,7 +120,11 @@ class App:
             "rights": rights.run,
             "battles": self._battle_service.run,
             "battle pool": self._battle_service.keep_pool,
+            "battle count": self._battle_service.keep_count,
             "seats": self._battle_service.keep_presence,
+            "profiles": self.profiles.run,
+            "player count": self.profiles.keep_count,
+            "player recount": self.profiles.keep_recount,
             "stamina": StaminaPush(self.players, gateway, clock).run,
             "progress": gateway.watch_progress,
             "connections": connections.Counting(gateway, clock).run,
@@ -159,7 +173,8 @@ class App:
 
     async def start(self) -> None:
         """Take up what is open from the time before."""
-        await self._battle_service.resume()
+        await self.profiles.recount()
+        await self.battles.resume()
         await self._battle_service.fill_pool()
         self.health.started = True
 

@@ -57,6 +57,7 @@ MESSAGES: dict[str, Needs] = {
     "connections.list": Needs("administer", {"user_id": UNKNOWN, "limit": 2, "cursor": "7"}),
     "players.allocate": Needs("play", {"attack": 1, "defense": 0, "max_stamina": 0}),
     "players.get": Needs("play", {}),
+    "players.list": Needs("connect", {"online": True, "limit": 2, "cursor": f"1.0.{UNKNOWN}"}),
     "rooms.join": Needs("connect", {"room": "nothing", "since": {"epoch": "e", "seq": 1}}),
     "rooms.leave": Needs("connect", {"room": "nothing"}),
     "users.create": Needs(
@@ -74,9 +75,12 @@ MESSAGES: dict[str, Needs] = {
 }
 
 ROOMS: dict[str, str] = {
-    "battles": "play",
     "battle": "play",
+    "battles": "play",
+    "listing": "play",
     "player": "play",
+    "players": "connect",
+    "profile": "connect",
     "user": "administer",
     "connections": "read",
 }

@@ -1,15 +1,20 @@
-/** The pool: every battle that can be joined or watched, as it changes. */
+/** The pool: the newest battles that can be joined or watched, as they change. */
 
 import { h, keyed, setAttribute, setData, setText, setUsable, show, usable } from "../dom.js";
-import { reducePool } from "../state.js";
+import { reduceListing } from "../state.js";
 import { explain, STATUS } from "../words.js";
 import { setDifficulty } from "./difficulty.js";
 import { playerPanel } from "./player.js";
 import { seatMemory } from "./seat.js";
 
+const SHOWN = 20;
+const OPEN = ["waiting", "in_progress"];
+
 export function poolView(app) {
   const { connection, me, profile } = app;
-  let pool = null;
+  let order = null;
+  const shown = new Map();
+  let closed = false;
 
   const grid = h("div", { class: "pool-grid" });
   const quiet = h("p", { class: "empty", data: { testid: "pool-empty" } }, "Looking for battles…");
@@ -44,34 +49,67 @@ export function poolView(app) {
     }
   }
 
+  function battles() {
+    return (order ?? []).map((battleId) => shown.get(battleId)?.line).filter((line) => OPEN.includes(line?.status));
+  }
+
   function render() {
-    if (!pool) return;
-    cards.render(pool.battles);
-    setText(count, pool.battles.length);
-    show(quiet, pool.battles.length === 0);
+    if (!order) return;
+    const lines = battles();
+    cards.render(lines);
+    setText(count, lines.length);
+    show(quiet, lines.length === 0);
     setText(quiet, "No battle is on offer just now. A new one shows up here by itself.");
   }
 
-  const leave = app.mayPlay
+  /** Only what is shown is subscribed: it costs the same however many battles there are. */
+  async function refresh() {
+    let items;
+    try {
+      ({ items } = await connection.call("battles.list", { limit: SHOWN }));
+    } catch (failure) {
+      if (!order) setText(quiet, explain(failure));
+      return;
+    }
+    if (closed) return;
+    order = items.map((line) => line.battle_id);
+    for (const battleId of shown.keys()) if (!order.includes(battleId)) leave(battleId);
+    for (const line of items) if (!shown.has(line.battle_id)) watchLine(line);
+    render();
+  }
+
+  function watchLine(line) {
+    const row = { line };
+    shown.set(line.battle_id, row);
+    const take = (next) => {
+      row.line = next;
+      render();
+    };
+    row.leave = connection.rooms.join(`listing:${line.battle_id}`, {
+      snapshot: take,
+      event: (name, data) => take(reduceListing(row.line, name, data)),
+    });
+  }
+
+  function leave(battleId) {
+    shown.get(battleId).leave();
+    shown.delete(battleId);
+  }
+
+  const leavePool = app.mayPlay
     ? connection.rooms.join("battles", {
-        snapshot(state) {
-          pool = state;
-          render();
-        },
-        event(name, data) {
-          pool = reducePool(pool, name, data);
-          render();
-        },
+        snapshot: refresh,
+        event: refresh,
         gone: (failure) => setText(quiet, explain(failure)),
       })
-    : () => setText(quiet, "");
+    : () => {};
   if (!app.mayPlay) setText(quiet, "This account does not play.");
 
   let known = null;
   const unwatch = profile.watch((view) => {
     if ((view?.player.level ?? null) === known) return;
     known = view.player.level;
-    for (const battle of pool?.battles ?? []) cards.get(battle.battle_id).update(battle);
+    for (const battle of battles()) cards.get(battle.battle_id).update(battle);
   });
 
   const element = h(
@@ -86,7 +124,9 @@ export function poolView(app) {
     title: "Battles",
     element,
     close() {
-      leave();
+      closed = true;
+      leavePool();
+      for (const battleId of shown.keys()) leave(battleId);
       unwatch();
       panel?.close();
     },
