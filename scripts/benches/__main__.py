@@ -8,11 +8,11 @@ import sys
 
 import uvloop
 
-from scripts.benches import broadcast, slow_reader, strikes
+from scripts.benches import broadcast, pool, slow_reader, strikes
 from scripts.benches.generator import Broken
 from scripts.benches.result import Result, table
 
-BENCHES = {"strikes": strikes, "broadcast": broadcast, "slow-reader": slow_reader}
+BENCHES = {"strikes": strikes, "broadcast": broadcast, "slow-reader": slow_reader, "pool": pool}
 
 
 def main() -> None:

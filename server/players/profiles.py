@@ -125,18 +125,18 @@ class Profiles:
 
     def register(self, work: Work, _: User, __: int) -> None:
         """Count the player of a person who registers."""
-        work.then(self._count_one)
+        work.then(lambda: self._count(1))
 
     async def end(self, work: Work, user: User, _: int) -> None:
         """Forget the player of a person who is deleted."""
 
         def forget() -> None:
             self._here.drop(user.id)
-            self._count_one(-1)
+            self._count(-1)
 
         work.then(forget)
 
-    def _count_one(self, more: int = 1) -> None:
+    def _count(self, more: int) -> None:
         self._registered += more
         self._recounted.set()
 
