@@ -7,6 +7,7 @@ import msgspec
 
 from protocol.ids import Id
 from protocol.message import Command, Done, Limit, Query, command, query
+from protocol.pages import Cursor, PageSize
 from protocol.permissions import Permission
 from protocol.text import LINE
 
@@ -20,8 +21,6 @@ ChatText = Annotated[
         description="One line of text.",
     ),
 ]
-PageSize = Annotated[int, msgspec.Meta(ge=1, le=200)]
-Cursor = Annotated[str, msgspec.Meta(min_length=1, max_length=100, pattern=LINE)]
 
 
 class Difficulty(StrEnum):

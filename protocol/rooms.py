@@ -31,6 +31,8 @@ KINDS: Final[dict[str, RoomKind]] = {
         RoomKind("battles", False, _ANYONE_WHO_PLAYS, "Every battle that can be joined."),
         RoomKind("battle", True, _ANYONE_WHO_PLAYS, "One battle: blows, waves, chat, rewards."),
         RoomKind("player", True, _ANYONE_WHO_PLAYS, "One's own player: level, gold, stamina."),
+        RoomKind("user", True, Permission.ADMINISTER, "One person: role, e-mail, whether let in."),
+        RoomKind("connections", False, Permission.READ, "How many are connected."),
     )
 }
 
@@ -48,6 +50,16 @@ def battle(battle_id: str) -> Room:
 def player(player_id: str) -> Room:
     """One player's own room."""
     return Room(f"player:{player_id}")
+
+
+def user(user_id: str) -> Room:
+    """One person, as whoever administers sees them."""
+    return Room(f"user:{user_id}")
+
+
+def connections() -> Room:
+    """How many are connected."""
+    return Room("connections")
 
 
 def parse(name: str) -> tuple[RoomKind, str] | None:

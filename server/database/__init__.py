@@ -4,7 +4,7 @@ from server.database.connect import Database, connect
 from server.database.copying import InTheWay, copy, engine_of, put
 from server.database.held import Reading
 from server.database.hot import Copy, Hot
-from server.database.pruning import PRUNE_EVERY_S, REPLIES_KEPT_MS, Pruning
+from server.database.pruning import PRUNE_EVERY_S, REPLIES_KEPT_MS, Pruning, forget
 from server.database.reader import Reader
 from server.database.revisions import migrate, revisions
 from server.database.statement import Row, Statement
@@ -31,6 +31,7 @@ __all__ = [
     "connect",
     "copy",
     "engine_of",
+    "forget",
     "is_known",
     "migrate",
     "put",
