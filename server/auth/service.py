@@ -151,7 +151,7 @@ class Auth:
         try:
             password_hash = await self._passwords.hash(password)
             work, _ = self._work()
-            self._users.save(work, user, user._replace(password_hash=password_hash))
+            self._users.rehash(work, user, password_hash)
             await self._database.writer.submit(work, b"", None)
         except (Failure, Stale, Unavailable) as e:
             log.info("password_not_hashed_anew", person=user.id, why=type(e).__name__)

@@ -38,7 +38,7 @@ async def call(given: Given) -> int:
         if e.error.code is Code.TIMED_OUT and isinstance(message, Command):
             complain(f"whether it was carried out: --request-id {message.request_id} finds out")
     else:
-        text, code = codec.reply_ok(reply).decode(), 0
+        text, code = msgspec.json.encode({"ok": True, "data": reply}).decode(), 0
     print(pretty(text) if sys.stdout.isatty() else text)
     return code
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import msgspec
 
-from protocol import codec
 from protocol.client import Client, Session
 from protocol.errors import Error
 from server.cli.credentials import Credentials
@@ -48,7 +47,7 @@ def _always(token: str) -> Any:
 
 def refused(error: Error) -> tuple[str, int]:
     """The reply that says why not, and its exit code."""
-    return codec.reply_error(error).decode(), CODES[error.code]
+    return msgspec.json.encode({"ok": False, "error": error}).decode(), CODES[error.code]
 
 
 def pretty(text: str) -> str:

@@ -47,6 +47,10 @@ _ANOTHER: Final = Statement(
 _HOLD: Final = Statement(
     "users.hold", "update users set disabled = false where id = :id and disabled = false"
 )
+_REHASH: Final = Statement(
+    "users.rehash",
+    "update users set password_hash = :password_hash where id = :id and password_hash = :seen",
+)
 _SAVE: Final = Statement(
     "users.save",
     "update users set email = :email, email_key = :email_key, password_hash = :password_hash,"
@@ -203,7 +207,7 @@ class Users:
 
     @staticmethod
     def save(work: Work, seen: User, user: User) -> None:
-        """Change a person, but for the name, and tell what can be seen of it.
+        """Change a person, but for the name, and tell it.
 
         Stale where they changed since they were seen, are the last admin, or the address is taken.
         """
@@ -221,8 +225,12 @@ class Users:
             disabled=user.disabled,
             stays=user.administers or not seen.administers,
         )
-        if user.view != seen.view:
-            work.tell(UserChanged(user=user.view))
+        work.tell(UserChanged(user=user.view))
+
+    @staticmethod
+    def rehash(work: Work, seen: User, password_hash: str) -> None:
+        """Store another hash of the same password: no change to be told. Stale as `save`."""
+        work.change(_REHASH, id=seen.id, seen=seen.password_hash, password_hash=password_hash)
 
     async def delete(self, work: Work, seen: User, now: int) -> None:
         """Delete a person and what belongs to them, and tell it. Stale as `save`.
