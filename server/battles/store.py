@@ -272,7 +272,7 @@ class Battles:
             again = now + PRUNE_AGAIN_MS
         else:
             again = None
-            pruning.forget(work, rooms.listing(battle_id))
+            pruning.let_go(work, rooms.listing(battle_id))
         work.change(_PRUNED, battle_id=battle_id, prune_at=again)
         await self._database.writer.submit(work, b"", None)
 

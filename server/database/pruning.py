@@ -96,7 +96,7 @@ class Pruning:
         return end < stop
 
     @staticmethod
-    def forget(work: Work, room: str) -> None:
+    def let_go(work: Work, room: str) -> None:
         """Let go of all of a room in which nothing more will be told, and of its numbers.
 
         Only for a room of few events. Whoever goes on in it is reset.

@@ -107,15 +107,24 @@ class Profiles:
     async def gone(self, player_id: str) -> None:
         """A person has gone."""
         self._arrived.discard(player_id)
-        self._here.drop(player_id)
-        self._recounted.set()
-        self.touch(player_id)
+        standing = self._here.get(player_id)
+        if standing is not None:
+            self._here.drop(player_id)
+            self._recounted.set()
+            self._tell_of(standing)
 
     def touch(self, player_id: str) -> None:
         """A profile has changed. Costs next to nothing where nobody watches it."""
-        if self._rooms.watched(rooms.profile(player_id)):
-            self._touched.add(player_id)
+        standing = self._here.get(player_id)
+        if standing is not None:
+            self._tell_of(standing)
+        elif self._rooms.watched(rooms.profile(player_id)):
+            self._touched.add(player_id)  # it must be read first
             self._wake.set()
+
+    def _tell_of(self, standing: Standing) -> None:
+        if self._rooms.watched(rooms.profile(standing.player_id)):
+            self._publish(ProfileChanged(profile=self._profile(standing)))
 
     def _gained(self, before: Record, record: Record) -> None:
         if record.player_id in self._here:
@@ -143,7 +152,7 @@ class Profiles:
     # ---- telling
 
     async def run(self) -> None:
-        """Tell of profiles that have changed, to whoever watches them."""
+        """Tell of changed profiles of players who are not here, to whoever watches them."""
         while True:
             await self._wake.wait()
             self._wake.clear()
@@ -155,15 +164,18 @@ class Profiles:
                 self._wake.set()
 
     async def tell(self) -> None:
-        """Tell all that has changed. Raises Unavailable: the rest is still to be told."""
+        """Tell all that had to be read first. Raises Unavailable: the rest is still to be told."""
         while self._arrived:
             player_id = next(iter(self._arrived))
             await self._arrive(player_id)
             self._arrived.discard(player_id)
         while self._touched:
-            player_id = next(iter(self._touched))
-            profile = await self.get(player_id)
-            self._touched.discard(player_id)
+            player_id = self._touched.pop()
+            try:
+                profile = await self.get(player_id)
+            except Unavailable:
+                self._touched.add(player_id)
+                raise
             if profile is not None:
                 self._publish(ProfileChanged(profile=profile))
 
@@ -184,7 +196,7 @@ class Profiles:
         """Count all players. Raises Unavailable."""
         before = self._registered
         count = await self._players.count()
-        # Who registered meanwhile is counted already, in the one or the other.
+        # Who registers meanwhile is in the one or the other: at worst it is off until the next time.
         if self._registered == before != count:
             self._registered = count
             self._recounted.set()

@@ -192,14 +192,39 @@ async def test_a_level_is_told_and_exp_alone_is_not(app: App, people: dict[str, 
     assert [profile["level"] for profile in await told(app, ear)] == [2]
 
 
-async def test_what_happens_at_once_is_told_as_it_is_then(app: App, people: dict[str, str]) -> None:
-    ear = await watching(app, rooms.profile(people["ada"]))
+async def test_a_profile_is_told_before_the_answer_to_what_changed_it(
+    app: App, people: dict[str, str]
+) -> None:
     ada = await Ear(app, player(people["ada"])).open()
-    for _ in range(20):
-        await rise(app, people["ada"], 100)
-    await ada.gone()
+    await ada.ok("rooms.join", room=rooms.profile(people["ada"]))
+    battle_id = next(
+        battle_id
+        for battle_id, line in app.battles.pool.waiting.items()
+        if line.required_level == 1
+    )
+    await ada.ok("battles.join", battle_id=battle_id)
+    assert [item.name for item in ada.heard[-2:]] == ["players.profile_changed", "battles.join"]
+
+
+async def test_a_player_who_is_not_here_is_told_of_too(app: App, people: dict[str, str]) -> None:
+    ear = await watching(app, rooms.profile(people["ada"]))
+    app.players.hot.drop(people["ada"])
+    await rise(app, people["ada"], 2_000)
+    assert ear.heard == []
     (profile,) = await told(app, ear)
     assert (profile["online"], profile["level"]) == (False, 10)
+
+
+async def test_who_is_deleted_is_told_to_be_gone(app: App, people: dict[str, str]) -> None:
+    ear = await watching(app, rooms.profile(people["ada"]))
+    ada = await Ear(app, player(people["ada"])).open()
+    assert [profile["online"] for profile in await told(app, ear)] == [True]
+    work = Work("2026-11-23T01:39:02.123Z")
+    work.change(DELETE, name="ada")
+    await app.database.writer.submit(work, b"", None)
+    app.players.hot.drop(people["ada"])
+    await ada.gone()
+    assert [profile["online"] for profile in await told(app, ear)] == [False]
 
 
 async def test_nothing_is_read_for_a_profile_that_nobody_watches(
