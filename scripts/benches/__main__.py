@@ -25,7 +25,7 @@ def main() -> None:
         try:
             results.append(_result(name, arguments.rounds, arguments.seconds))
         except Broken as e:
-            sys.exit(f"scripts/bench: {name} is broken: {e}")
+            sys.exit(f"scripts/bench: {name}: {e}")
     print(table(results))
     load = " ".join(f"{load:.1f}" for load in os.getloadavg())
     print(

@@ -90,6 +90,7 @@ class Generator:
     def __init__(self) -> None:
         self._epoll = select.epoll()
         self._wires: dict[int, Wire] = {}
+        self._room = memoryview(bytearray(CHUNK))
         self._tally = Tally()
         self._owed = 0  # events that are still to be told
         self._on_ack: Callable[[Wire, int, bytes], None] = self._unexpected
@@ -255,9 +256,11 @@ class Generator:
         self._looked_at = time.monotonic()
 
     def _read(self, wire: Wire) -> None:
-        came = wire.sock.recv(CHUNK)
-        if not came:
+        # Into room that is there: for each `recv` Python makes some, and gives back most of it.
+        size = wire.sock.recv_into(self._room)
+        if not size:
             raise Broken("the server has hung up")
+        came = bytes(self._room[:size])
         buffer = wire.rest + came if wire.rest else came
         at, there = 0, len(buffer)
         while there - at >= 2:

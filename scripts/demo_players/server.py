@@ -61,6 +61,7 @@ class DemoServer:
                     if b" is at http" in line:
                         self.url = line.decode().split()[-1]
                         return
+                await self._process.wait()
         except TimeoutError:
             raise ServerFailed(f"the server does not start:\n{self._last_words()}") from None
         raise ServerFailed(f"the server did not start:\n{self._last_words()}")

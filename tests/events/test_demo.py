@@ -132,11 +132,14 @@ async def test_players_battle_chat_and_claim(tmp_path: Path) -> None:
                     for battle in page.items:
                         await client.join(f"battle:{battle.battle_id}")
 
-            watching = asyncio.create_task(watch())
-            async with asyncio.timeout(LIVES_WITHIN_S):
-                await seen.wait()
-            watching.cancel()
-            await asyncio.wait({watching})
+            watching, living = asyncio.create_task(watch()), asyncio.create_task(seen.wait())
+            done, waiting = await asyncio.wait(
+                {watching, living}, timeout=LIVES_WITHIN_S, return_when=asyncio.FIRST_COMPLETED
+            )
+            for task in waiting:
+                task.cancel()
+            await asyncio.wait({watching, living})
+            assert done == {living}, (missing, shown.printed)
         if " takes " not in shown.printed:  # the event comes before the answer
             await shown.until(" takes ")
         [server] = shown.children()
