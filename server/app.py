@@ -15,7 +15,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Mount
 from starlette.types import ASGIApp
 
-from server import auth, database, health, players
+from server import auth, database, documents, health, players
 from server.auth import routes as auth_routes
 from server.battles import handlers as battle_handlers
 from server.battles.rooms import BattleRoom, PoolRoom
@@ -106,6 +106,7 @@ class App:
         routes = [
             *auth_routes.routes(self.auth, self.gateway.addresses, self.clock),
             *health.routes(self.health, gauges, self.settings.metrics_token),
+            *documents.routes(),
             Mount("/", Page(directory=DASHBOARD, html=True)),
         ]
         rest = Starlette(routes=routes, exception_handlers=EXCEPTION_HANDLERS)
