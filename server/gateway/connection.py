@@ -40,6 +40,7 @@ class Connection(ABC):
         self.pace = Pace()
         self.since_ms = since_ms
         self.inbox: deque[Call] = deque()
+        self.taken = 0  # messages so far: the number of each is part of its origin
         self.closed = False
         self.expiry: Callable[[], None] | None = None
 
