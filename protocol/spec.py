@@ -35,7 +35,9 @@ from protocol.message import (
 from protocol.permissions import GRANTS, SCOPES, Permission
 from protocol.secret import is_secret
 
-DOCUMENT: Final = Path(__file__).parent.parent / "PROTOCOL.md"
+_INSTALLED: Final = Path(__file__).with_name("PROTOCOL.md")
+DOCUMENT: Final = _INSTALLED if _INSTALLED.is_file() else Path(__file__).parents[1] / "PROTOCOL.md"
+"""In a checkout it stands at the top; a wheel brings it beside this file."""
 
 _FIRST: Final = ("rooms", "auth", "server")
 """The gateway's own words come before the domains."""

@@ -49,6 +49,7 @@ class Connection(ABC):
         self.since_ms = since_ms
         self.inbox: deque[Call] = deque()
         self.received = 0  # messages that were answered or wait to be
+        self.taken = 0  # messages that were begun: the number of each is part of its origin
         self.number = 0  # in the order in which connections opened
         self.closed = False
         self.expiry: Callable[[], None] | None = None
