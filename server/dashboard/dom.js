@@ -54,6 +54,31 @@ export function usable(button) {
   return button.getAttribute("aria-disabled") !== "true";
 }
 
+/**
+ * Does what a button is for, not twice at once; meanwhile the button shows it.
+ * Null where it can't be used now, or is at it already.
+ */
+export async function press(button, act) {
+  if (!usable(button) || button.getAttribute("aria-busy")) return null;
+  setAttribute(button, "aria-busy", "true");
+  try {
+    return await act();
+  } finally {
+    setAttribute(button, "aria-busy", null);
+  }
+}
+
+/**
+ * Draws, and does not lose the focus by it: where what had it was hidden or removed, `refuge()` gets it.
+ */
+export function keepingFocus(root, draw, refuge) {
+  const held = document.activeElement;
+  const inside = root.contains(held);
+  draw();
+  if (!inside || (held.isConnected && held.checkVisibility())) return;
+  refuge()?.focus({ preventScroll: true });
+}
+
 /** A bar of 0..1, with its words. `set(ratio, text)` changes it. */
 export function bar(kind, label) {
   const trail = h("div", { class: "bar-trail" });
@@ -100,24 +125,6 @@ export function keyed(parent, keyOf, make) {
     parts = next;
   };
   return { render, get: (key) => parts.get(key) };
-}
-
-/** A value that tells when it changes. `watch` calls at once, and returns what stops it. */
-export function cell(value) {
-  const watchers = new Set();
-  return {
-    get: () => value,
-    set(next) {
-      if (next === value) return;
-      value = next;
-      for (const watcher of [...watchers]) watcher(value);
-    },
-    watch(watcher) {
-      watchers.add(watcher);
-      watcher(value);
-      return () => watchers.delete(watcher);
-    },
-  };
 }
 
 function clampRatio(ratio) {

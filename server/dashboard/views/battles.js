@@ -1,48 +1,43 @@
 /** The pool: every battle that can be joined or watched, as it changes. */
 
-import { h, keyed, setAttribute, setData, setText, setUsable, show, usable } from "../dom.js";
+import { h, keyed, press, setData, setText, setUsable, show } from "../dom.js";
 import { reducePool } from "../state.js";
+import { linkTo } from "../views.js";
 import { explain, STATUS } from "../words.js";
 import { setDifficulty } from "./difficulty.js";
-import { playerPanel } from "./player.js";
 import { seatMemory } from "./seat.js";
 
-export function poolView(app) {
+export function open(app, life) {
   const { connection, me, profile } = app;
   let pool = null;
 
   const grid = h("div", { class: "pool-grid" });
   const quiet = h("p", { class: "empty", data: { testid: "pool-empty" } }, "Looking for battles…");
   const count = h("span", { class: "count" });
-  const back = h("a", { class: "return", data: { testid: "return" } }, "You have a seat in a battle. Go back to it");
+  const back = h("a", { class: "callout return", data: { testid: "return" } }, "You have a seat in a battle. Go back to it");
   offerReturn(seatMemory.get(me));
 
   const cards = keyed(grid, (battle) => battle.battle_id, (battle) => battleCard(battle.battle_id, join, level));
-  const panel = app.mayPlay ? playerPanel(app) : null;
 
   function offerReturn(battleId) {
     show(back, Boolean(battleId));
-    if (battleId) back.href = `#/battle/${battleId}`;
+    if (battleId) back.href = linkTo("battle", { battle_id: battleId });
   }
 
   function level() {
     return profile.get()?.player.level ?? null;
   }
 
-  async function join(battleId, button) {
-    if (!usable(button) || button.getAttribute("aria-busy")) return;
-    setAttribute(button, "aria-busy", "true");
+  const join = (battleId, button) => press(button, async () => {
     try {
       await connection.command("battles.join", { battle_id: battleId });
       seatMemory.set(me, battleId);
-      app.go(`#/battle/${battleId}`);
+      app.go(linkTo("battle", { battle_id: battleId }));
     } catch (failure) {
       app.notice(explain(failure), "bad");
       if (failure.reason === "seated_elsewhere") offerReturn(failure.message.match(/[0-9a-f-]{36}/)?.[0]);
-    } finally {
-      setAttribute(button, "aria-busy", null);
     }
-  }
+  });
 
   function render() {
     if (!pool) return;
@@ -52,45 +47,32 @@ export function poolView(app) {
     setText(quiet, "No battle is on offer just now. A new one shows up here by itself.");
   }
 
-  const leave = app.mayPlay
-    ? connection.rooms.join("battles", {
-        snapshot(state) {
-          pool = state;
-          render();
-        },
-        event(name, data) {
-          pool = reducePool(pool, name, data);
-          render();
-        },
-        gone: (failure) => setText(quiet, explain(failure)),
-      })
-    : () => setText(quiet, "");
-  if (!app.mayPlay) setText(quiet, "This account does not play.");
+  life.join(connection.rooms, "battles", {
+    snapshot(state) {
+      pool = state;
+      render();
+    },
+    event(name, data) {
+      pool = reducePool(pool, name, data);
+      render();
+    },
+    gone: (failure) => setText(quiet, explain(failure)),
+  });
 
   let known = null;
-  const unwatch = profile.watch((view) => {
+  life.watch(profile, (view) => {
     if ((view?.player.level ?? null) === known) return;
     known = view.player.level;
     for (const battle of pool?.battles ?? []) cards.get(battle.battle_id).update(battle);
   });
 
   const element = h(
-    "div",
-    { class: "pool" },
-    h("section", { class: "pool-main", "aria-labelledby": "pool-title", data: { testid: "pool" } },
-      h("div", { class: "pool-head" }, h("h1", { id: "pool-title", tabindex: "-1", "data-focus": true }, "Battles"), count),
-      back, quiet, grid),
-    panel?.element,
+    "section",
+    { class: "stack", "aria-labelledby": "pool-title", data: { testid: "pool" } },
+    h("div", { class: "view-head" }, h("h1", { id: "pool-title", tabindex: "-1", "data-focus": true }, "Battles"), count),
+    back, quiet, grid,
   );
-  return {
-    title: "Battles",
-    element,
-    close() {
-      leave();
-      unwatch();
-      panel?.close();
-    },
-  };
+  return { title: "Battles", element };
 }
 
 function battleCard(battleId, join, level) {
@@ -102,7 +84,7 @@ function battleCard(battleId, join, level) {
   const waves = fact("Waves");
   const joinButton = h("button", { type: "button", class: "primary", "aria-describedby": `b-${battleId}`, data: { testid: "join" } }, "Join");
   joinButton.addEventListener("click", () => join(battleId, joinButton));
-  const watch = h("a", { class: "button", href: `#/battle/${battleId}`, "aria-describedby": `b-${battleId}`, data: { testid: "watch" } }, "Watch");
+  const watch = h("a", { class: "button", href: linkTo("battle", { battle_id: battleId }), "aria-describedby": `b-${battleId}`, data: { testid: "watch" } }, "Watch");
 
   const element = h(
     "article",
