@@ -18,7 +18,7 @@ from starlette.types import ASGIApp
 from server import auth, database, health, players
 from server.auth import routes as auth_routes
 from server.battles import handlers as battle_handlers
-from server.battles.rooms import BattleRoom, PoolRoom
+from server.battles.rooms import BattleRoom, ListingRoom, PoolRoom
 from server.battles.service import BattleService
 from server.battles.store import Battles
 from server.config import Settings
@@ -29,7 +29,7 @@ from server.gateway.socketio import Server as SocketIOServer
 from server.gateway.transport import WebSocketProtocol, bound
 from server.page import Page
 from server.players import handlers as player_handlers
-from server.players.rooms import PlayerRoom
+from server.players.rooms import PlayerRoom, PlayersRoom, ProfileRoom
 from server.players.service import StaminaPush
 from server.rest import EXCEPTION_HANDLERS, SecurityHeaders
 from server.runtime.clock import Clock, SystemClock
@@ -79,11 +79,17 @@ class App:
         )
         self.players = players.Players(db.reader, regen)
         self.battles = Battles(db)
-        for part in (gateway, people, self.players, self.battles):
+        self.profiles = players.Profiles(self.players, gateway, clock, self.battles.pool.seats)
+        self.battles.pool.on_seat(self.profiles.touch)
+        for part in (gateway, people, self.players, self.profiles, self.battles):
             parts.add(part)
         people.at_registration(self.players.start)
+        people.at_registration(self.profiles.register)
         gateway.rooms.add("player", PlayerRoom(db.reader, self.players, clock))
-        gateway.rooms.add("battles", PoolRoom(self.battles))
+        gateway.rooms.add("players", PlayersRoom(self.profiles))
+        gateway.rooms.add("profile", ProfileRoom(self.profiles))
+        gateway.rooms.add("battles", PoolRoom(self.battles.pool))
+        gateway.rooms.add("listing", ListingRoom(self.battles))
         gateway.rooms.add("battle", BattleRoom(self.battles))
         self._battle_service = BattleService(self.battles, gateway, clock)
         self.pruning = database.Pruning(
@@ -95,7 +101,11 @@ class App:
             "rights": rights.run,
             "battles": self._battle_service.run,
             "battle pool": self._battle_service.keep_pool,
+            "battle count": self._battle_service.keep_count,
             "seats": self._battle_service.keep_presence,
+            "profiles": self.profiles.run,
+            "player count": self.profiles.keep_count,
+            "player recount": self.profiles.keep_recount,
             "stamina": StaminaPush(self.players, gateway, clock).run,
             "progress": gateway.watch_progress,
         }
@@ -143,6 +153,7 @@ class App:
 
     async def start(self) -> None:
         """Take up what is open from the time before."""
+        await self.profiles.recount()
         await self._battle_service.resume()
         await self._battle_service.fill_pool()
         self.health.started = True

@@ -3,17 +3,20 @@
 import asyncio
 from typing import Final
 
+from protocol import rooms
 from protocol.battles import Difficulty
+from protocol.permissions import Permission
 from protocol.times import rfc3339
 from server.battles import rules, schedule
 from server.battles.catalogue import TIERS
 from server.battles.state import seated
 from server.battles.store import Battles, Hosted
 from server.database import Stale, Unavailable
+from server.database.work import Told
 from server.gateway import Gateway
 from server.runtime.clock import Clock
 from server.runtime.log import logger
-from server.runtime.services import repeat
+from server.runtime.services import repeat, told_together
 
 log = logger("battles")
 
@@ -38,16 +41,19 @@ class BattleService:
 
     def __init__(self, battles: Battles, gateway: Gateway, clock: Clock) -> None:
         self._battles = battles
+        self._rooms = gateway.rooms
         self._presence = gateway.presence
         self._clock = clock
         self._offered = 0
-        gateway.presence.on_change(self.here, self.gone)
+        gateway.presence.on_change(self.here, self.gone, Permission.PLAY)
 
     async def resume(self) -> None:
         """At start: take up what is open. Nobody is connected yet, so all seats are away."""
         await self._battles.resume()
         now = self._clock.now_ms()
-        await asyncio.gather(*(self._all_away(battle_id, now) for battle_id in self._battles.due))
+        await asyncio.gather(
+            *(self._all_away(battle_id, now) for battle_id in self._battles.pool.due)
+        )
 
     async def _all_away(self, battle_id: str, now: int) -> None:
         for seat in seated((await self._battles.get(battle_id)).tip.battle):
@@ -65,7 +71,7 @@ class BattleService:
         ends = await asyncio.gather(
             *(
                 self._pass_time(battle_id, now)
-                for battle_id, due in self._battles.due.items()
+                for battle_id, due in self._battles.pool.due.items()
                 if due is not None and due <= at
             ),
             return_exceptions=True,
@@ -88,24 +94,24 @@ class BattleService:
         except Exception:
             # A fault in one battle does not stop the time of all others.
             log.exception("tick_failed", battle_id=battle_id)
-            self._battles.due[battle_id] = rfc3339(now + AFTER_FAULT_MS)
+            self._battles.pool.due[battle_id] = rfc3339(now + AFTER_FAULT_MS)
 
     async def keep_pool(self) -> None:
         """Keep the pool full, again and again."""
         while True:
-            self._battles.taken.clear()
+            self._battles.pool.taken.clear()
             try:
                 await self.fill_pool()
             except Unavailable as e:
                 log.warning("pool_put_off", error=str(e))
                 await self._clock.sleep(PUT_OFF_S)
             else:
-                await self._battles.taken.wait()
+                await self._battles.pool.taken.wait()
 
     async def fill_pool(self) -> None:
         """Offer battles until three wait, one of them easy and for level 1."""
         while True:
-            waiting = self._battles.waiting.values()
+            waiting = self._battles.pool.waiting.values()
             if not any(w.difficulty is Difficulty.EASY and w.required_level == 1 for w in waiting):
                 difficulty = Difficulty.EASY
             elif len(waiting) < POOL_SIZE:
@@ -120,6 +126,16 @@ class BattleService:
         self._offered += 1
         return list(TIERS)[self._offered % len(TIERS)]
 
+    async def keep_count(self) -> None:
+        """Tell how many battles are open, when that has changed."""
+        await told_together(self._battles.pool.recounted, self.tell_count, self._clock)
+
+    def tell_count(self) -> None:
+        """Tell the pool's room how many battles are open."""
+        if self._rooms.watched(rooms.battles()):
+            told = Told(self._battles.pool.counted(), rfc3339(self._clock.now_ms()))
+            self._rooms.publish(told, None)
+
     async def keep_presence(self) -> None:
         """Put right what a fault has left wrong, again and again."""
         await repeat(self.reconcile, RECONCILE_EVERY_S, self._clock, Unavailable, "seats")
@@ -129,10 +145,10 @@ class BattleService:
 
         Raises Unavailable.
         """
-        for battle_id in list(self._battles.due):
+        for battle_id in list(self._battles.pool.due):
             copy = self._battles.hot.peek(battle_id)
             for seat in seated(copy.committed.battle) if copy is not None else ():
-                is_here = seat.player_id in self._presence
+                is_here = self._presence.may(seat.player_id, Permission.PLAY)
                 if is_here == (seat.away_at is not None):
                     change = self.here if is_here else self.gone
                     try:
@@ -156,7 +172,7 @@ class BattleService:
 
         def decide(hosted: Hosted) -> rules.Events:
             # Asked when it is decided, each time: who went may be back by then, or gone again.
-            if player_id in self._presence:
+            if self._presence.may(player_id, Permission.PLAY):
                 return rules.back(hosted.battle, player_id)
             return rules.away(hosted.battle, player_id, now)
 

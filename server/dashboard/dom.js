@@ -105,7 +105,8 @@ export function bar(kind, label) {
 
 /**
  * Keeps the children of `parent` in step with a list. `make(item)` gives {element, update(item)};
- * an item that is the same object as before costs nothing. Returns show(items) and get(key).
+ * an item that is the same object as before costs nothing. Returns render(items), update(item) for one that
+ * stays where it is, and get(key).
  */
 export function keyed(parent, keyOf, make) {
   let parts = new Map();
@@ -124,7 +125,12 @@ export function keyed(parent, keyOf, make) {
     for (const [key, part] of parts) if (!next.has(key)) part.element.remove();
     parts = next;
   };
-  return { render, get: (key) => parts.get(key) };
+  const update = (item) => {
+    const part = parts.get(keyOf(item));
+    part.update(item);
+    part.item = item;
+  };
+  return { render, update, get: (key) => parts.get(key) };
 }
 
 function clampRatio(ratio) {

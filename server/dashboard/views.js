@@ -31,6 +31,14 @@ export const VIEWS = [
     permission: "play",
     load: () => import("./views/player.js"),
   },
+  {
+    name: "players",
+    group: "Game",
+    label: "Players",
+    path: "/players",
+    permission: "connect",
+    load: () => import("./views/players.js"),
+  },
 ];
 
 /** The view that a location names, with its `params` and `query`; null where there is none. */

@@ -148,6 +148,7 @@ players = Table(
     Column("stamina", Integer, nullable=False),
     Column("stamina_at", BigInteger, nullable=False),
     Column("rev", BigInteger, nullable=False),
+    Index("ix_players_level_exp_player_id", "level", "exp", "player_id"),
 )
 
 ledger = Table(
@@ -175,6 +176,12 @@ battles = Table(
     Column("state_seq", BigInteger, nullable=False),
     Column("prune_at", BigInteger),
     Index("ix_battles_status_battle_id", "status", "battle_id"),
+    Index(
+        "ix_battles_open",
+        "battle_id",
+        sqlite_where=text("status not in ('completed', 'abandoned')"),
+        postgresql_where=text("status not in ('completed', 'abandoned')"),
+    ),
     Index(
         "ix_battles_prune_at",
         "prune_at",

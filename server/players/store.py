@@ -1,5 +1,7 @@
 """The rows of players and of the ledger."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -9,6 +11,7 @@ from protocol.ids import uuid7
 from protocol.players import PlayerChanged, PlayerReason, PlayerView
 from server.database import Copy, Hot, Reader, Reading, Statement, Work
 from server.players import rules
+from server.players.here import Place, Standing
 from server.players.rules import Record, Regen
 from server.users import User
 
@@ -26,6 +29,13 @@ _BY_ID: Final = Statement(
     "select player_id, name, level, exp, gold, gems, stat_points, attack, defense,"
     " max_hp, max_stamina, stamina, stamina_at, rev from players where player_id = :player_id",
 )
+_BELOW: Final = Statement(
+    "players.below",
+    "select level, exp, player_id, name from players"
+    " where (level, exp, player_id) < (:level, :exp, :player_id)"
+    " order by level desc, exp desc, player_id desc limit :count",
+)
+_COUNT: Final = Statement("players.count", "select count(*) from players")
 _SAVE: Final = Statement(
     "players.save",
     "update players set level = :level, exp = :exp, gold = :gold, gems = :gems,"
@@ -52,6 +62,11 @@ class Players:
         self._reader = reader
         self.regen = regen
         self.hot: Hot[Record] = Hot(self._load, MAX_HOT)
+        self._at_gain: list[Callable[[Record, Record], None]] = []
+
+    def on_gain(self, call: Callable[[Record, Record], None]) -> None:
+        """Ask to be called with a player as it was and is, when its exp or level has changed."""
+        self._at_gain.append(call)
 
     async def _load(self, player_id: str) -> Record | None:
         return await self.read(self._reader, player_id)
@@ -61,6 +76,22 @@ class Players:
         """A player as the database has it."""
         row = await reading.one(_BY_ID, player_id=player_id)
         return None if row is None else Record(*row)  # in the order of its fields
+
+    async def glance(self, player_id: str) -> Record | None:
+        """A player as it is committed. Others who look on take nobody's place in memory."""
+        copy = self.hot.peek(player_id)
+        return copy.committed if copy is not None else await self._load(player_id)
+
+    async def below(self, place: Place, count: int) -> list[Standing]:
+        """So many who come after a place, the highest first."""
+        rows = await self._reader.all(_BELOW, **place._asdict(), count=count)
+        return [Standing(*row) for row in rows]
+
+    async def count(self) -> int:
+        """How many there are: reads the whole of an index."""
+        row = await self._reader.one(_COUNT)
+        assert row is not None
+        return int(row[0])
 
     async def get(self, player_id: str) -> Copy[Record]:
         """The hot copy of a player. Raises Failure `refused` no_player."""
@@ -92,8 +123,8 @@ class Players:
         )
         work.replace(copy, msgspec.structs.replace(record, rev=record.rev + 1))
 
-    @staticmethod
     def save(
+        self,
         work: Work,
         copy: Copy[Record],
         record: Record,
@@ -128,4 +159,7 @@ class Players:
         saved = msgspec.structs.replace(record, rev=record.rev + 1)
         work.replace(copy, saved)
         work.tell(PlayerChanged(why=why, player=rules.view(saved)))
+        if (saved.level, saved.exp) != (before.level, before.exp):
+            for call in self._at_gain:
+                work.then(partial(call, before, saved))
         return saved

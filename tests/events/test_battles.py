@@ -51,15 +51,17 @@ async def test_a_level_that_is_too_low_is_refused(alice: Person) -> None:
 
 async def test_a_taken_battle_is_replaced_in_the_pool(alice: Person) -> None:
     before = await easy_battle(alice)
-    await alice.ok("rooms.join", room="battles")
+    joined = await alice.ok("rooms.join", room="battles")
     await alice.ok("battles.join", battle_id=before)
-    await alice.until(
+    counted = await alice.until(
         lambda: [
             told
-            for told in alice.named("battles.offered")
-            if told["battle"]["status"] == "waiting" and told["battle"]["battle_id"] > before
+            for told in alice.named("battles.counted")
+            if told["in_progress"] > joined["snapshot"]["in_progress"]
+            and told["newest_id"] > joined["snapshot"]["newest_id"]
         ]
     )
+    assert counted[-1]["waiting"] == joined["snapshot"]["waiting"]
     assert await easy_battle(alice) != before
 
 

@@ -17,7 +17,7 @@ from server.battles.store import Hosted
 from server.config import Settings
 from server.database import Request, Statement, Work
 from server.database.history import find_reply
-from tests.store.bench import closed
+from tests.store.bench import BATTLE, LISTING, listed
 from tests.store.test_rooms import Ear, say
 from tests.support.clock import ManualClock
 from tests.support.engines import database, on_both_engines
@@ -65,10 +65,10 @@ async def seqs(app: App, room: str) -> list[int]:
     return [row[0] for row in await app.database.reader.all(SEQS, room=room)]
 
 
-async def tell_pool(app: App, times: int) -> None:
+async def tell_line(app: App, times: int, battle_id: str = BATTLE) -> None:
     for _ in range(times):
         work = now(app)
-        work.tell(closed())
+        work.tell(listed(battle_id))
         await app.database.writer.submit(work, b"", None)
 
 
@@ -78,48 +78,49 @@ async def join(app: App, room: str, seq: int) -> Joined:
 
 
 async def test_the_newest_stay_however_old(app: App, clock: ManualClock) -> None:
-    await tell_pool(app, 25)
+    await tell_line(app, 25)
     clock.advance(AGE_S + 1)
     await app.prune()
-    assert await seqs(app, "battles") == list(range(16, 26))
+    assert await seqs(app, LISTING) == list(range(16, 26))
     await app.prune()
-    assert await seqs(app, "battles") == list(range(16, 26))
+    assert await seqs(app, LISTING) == list(range(16, 26))
 
 
 async def test_the_young_stay_however_many(app: App, clock: ManualClock) -> None:
-    await tell_pool(app, 20)
+    await tell_line(app, 20)
     clock.advance(AGE_S - 10)
-    await tell_pool(app, 20)
+    await tell_line(app, 20)
     clock.advance(20)
     await app.prune()
-    assert await seqs(app, "battles") == list(range(21, 41))
+    assert await seqs(app, LISTING) == list(range(21, 41))
 
 
 async def test_numbers_go_on_where_they_were(app: App, clock: ManualClock) -> None:
-    await tell_pool(app, 25)
+    await tell_line(app, 25)
     clock.advance(AGE_S + 1)
     await app.prune()
-    await tell_pool(app, 1)
-    assert (await seqs(app, "battles"))[-1] == 26
+    await tell_line(app, 1)
+    assert (await seqs(app, LISTING))[-1] == 26
 
 
 async def test_whoever_missed_what_is_pruned_is_reset(app: App, clock: ManualClock) -> None:
-    await tell_pool(app, 25)
+    battle_id = await open_battle(app)
+    await tell_line(app, 25, battle_id)
     clock.advance(AGE_S + 1)
     await app.prune()
-    late = await join(app, rooms.battles(), 14)
+    late = await join(app, rooms.listing(battle_id), 14)
     assert (late.verdict, late.reason) == (Verdict.RESET, ResetReason.HISTORY_PRUNED)
     assert late.seq == 25
     assert late.snapshot is not None
-    just = await join(app, rooms.battles(), 15)
+    just = await join(app, rooms.listing(battle_id), 15)
     assert (just.verdict, just.missed) == (Verdict.GAP_FILLED, 10)
 
 
 async def test_many_are_pruned_in_slices(app: App, clock: ManualClock) -> None:
-    await tell_pool(app, 1200)
+    await tell_line(app, 1200)
     clock.advance(AGE_S + 1)
     await app.prune()
-    assert await seqs(app, "battles") == list(range(1191, 1201))
+    assert await seqs(app, LISTING) == list(range(1191, 1201))
 
 
 async def test_a_reply_is_kept_for_a_day(app: App, clock: ManualClock) -> None:
@@ -136,7 +137,7 @@ async def test_a_reply_is_kept_for_a_day(app: App, clock: ManualClock) -> None:
 
 async def open_battle(app: App) -> str:
     await BattleService(app.battles, app.gateway, app.clock).fill_pool()
-    return next(iter(app.battles.waiting))
+    return next(iter(app.battles.pool.waiting))
 
 
 async def test_a_battle_goes_on_from_its_snapshot(app: App, clock: ManualClock) -> None:

@@ -53,11 +53,19 @@ MESSAGES: dict[str, Needs] = {
     "battles.revive": Needs("play", {"battle_id": UNKNOWN}),
     "players.allocate": Needs("play", {"attack": 1, "defense": 0, "max_stamina": 0}),
     "players.get": Needs("play", {}),
+    "players.list": Needs("connect", {"online": True, "limit": 2, "cursor": f"1.0.{UNKNOWN}"}),
     "rooms.join": Needs("connect", {"room": "nothing", "since": {"epoch": "e", "seq": 1}}),
     "rooms.leave": Needs("connect", {"room": "nothing"}),
 }
 
-ROOMS: dict[str, str] = {"battles": "play", "battle": "play", "player": "play"}
+ROOMS: dict[str, str] = {
+    "battle": "play",
+    "battles": "play",
+    "listing": "play",
+    "player": "play",
+    "players": "connect",
+    "profile": "connect",
+}
 """The permission that each kind of room asks for."""
 
 

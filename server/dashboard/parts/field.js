@@ -32,6 +32,17 @@ function around(input, id, label, hint, name) {
   return { element, input, box, tell };
 }
 
+/** A choice among few, all in sight: [value, label] each. `chosen(value)` is called when it changes. */
+export function segments(legend, options, now, chosen) {
+  const name = `segments-${++made}`;
+  const choices = options.map(([value, label]) => {
+    const input = h("input", { type: "radio", name, value, checked: value === now });
+    input.addEventListener("change", () => chosen(value));
+    return h("label", { data: { testid: `choose-${value}` } }, input, h("span", {}, label));
+  });
+  return h("fieldset", { class: "segments" }, h("legend", { class: "unseen" }, legend), choices);
+}
+
 /** Lets a password be read while it is typed. */
 export function revealable({ input, box }) {
   const reveal = h("button", { type: "button", class: "quiet reveal", "aria-pressed": "false" }, "Show");

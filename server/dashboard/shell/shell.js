@@ -58,6 +58,11 @@ export function shell(app, place) {
   }
 
   life.listen(window, "hashchange", route);
+  // What a view remembers of itself in its address, without going anywhere.
+  app.remember = (query) => {
+    const { view: here, params } = find(location.hash);
+    history.replaceState(null, "", linkTo(here.name, params, query));
+  };
   app.go = (hash) => (location.hash === hash ? route() : (location.hash = hash));
   route();
 

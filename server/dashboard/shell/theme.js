@@ -1,6 +1,6 @@
 /** The colours: the system's, light or dark. What is chosen is remembered; scheme.js sets it before the first paint. */
 
-import { h } from "../dom.js";
+import { segments } from "../parts/field.js";
 
 const KEY = "warroom.theme";
 const CHOICES = [
@@ -9,17 +9,10 @@ const CHOICES = [
   ["dark", "Dark"],
 ];
 
-let made = 0;
-
 export function themeSwitch() {
-  const name = `theme-${++made}`;
-  const now = document.documentElement.dataset.theme ?? "system";
-  const choices = CHOICES.map(([value, label]) => {
-    const input = h("input", { type: "radio", name, value, checked: value === now });
-    input.addEventListener("change", () => choose(value));
-    return h("label", { data: { testid: `theme-${value}` } }, input, h("span", {}, label));
-  });
-  return h("fieldset", { class: "segments theme" }, h("legend", { class: "unseen" }, "Colours"), choices);
+  const element = segments("Colours", CHOICES, document.documentElement.dataset.theme ?? "system", choose);
+  element.classList.add("theme");
+  return element;
 }
 
 function choose(value) {
