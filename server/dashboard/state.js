@@ -29,6 +29,21 @@ export function reducePlayer(view, name, data) {
   return PLAYER[name]?.(view, data) ?? view;
 }
 
+/** The state of room `user:<id>` after an event: null once the account is deleted. */
+export function reduceUser(user, name, data) {
+  if (name === "users.deleted") return null;
+  return name === "users.changed" ? data.user : user;
+}
+
+/** By kind of room. */
+export const REDUCERS = {
+  battle: reduceBattle,
+  listing: reduceListing,
+  player: reducePlayer,
+  profile: reduceProfile,
+  user: reduceUser,
+};
+
 const BATTLE = {
   "battles.created": ({ seq }, { battle }) => ({ ...battle, seq }),
 

@@ -86,7 +86,8 @@ async def node_player(url: str, token: str, battle_id: str) -> Log:
 
 async def take_a_seat(page: Page) -> str:
     """Join the easy battle on the page; returns its id."""
-    card = page.get_by_test_id("battle-card").filter(has_text="easy").first
+    waiting = page.locator("[data-testid=battle-card][data-status=waiting][data-difficulty=easy]")
+    card = waiting.first
     battle_id = await card.get_attribute("data-battle-id")
     assert battle_id is not None
     await card.get_by_test_id("join").click()

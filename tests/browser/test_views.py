@@ -27,7 +27,7 @@ async () => {
     [id, impact, ...nodes.map(({ target, failureSummary }) => `${target}: ${failureSummary}`)]);
 }
 """
-VIEWS = {"battles", "battle", "player"}
+VIEWS = {"battles", "battle", "player", "players"}
 """All that the page has: a new one is added here, and below where it is opened."""
 
 
@@ -93,6 +93,12 @@ async def test_a_battle_and_its_end(admin: Browser) -> None:
 async def test_ones_own_player(admin: Browser) -> None:
     await admin.go("player")
     await admin.page.get_by_test_id("history-entry").first.wait_for()
+    await look(admin)
+
+
+async def test_players(admin: Browser) -> None:
+    await admin.go("players")
+    await admin.page.get_by_test_id("player-row").first.wait_for()
     await look(admin)
 
 

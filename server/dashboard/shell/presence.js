@@ -1,11 +1,12 @@
 /** How many players are online. */
 
 import { h, setText, show } from "../dom.js";
+import { icon } from "../views/emblems.js";
 import { number } from "../words.js";
 
 export function presence({ connection, presence: known }, life) {
   const count = h("b", { data: { testid: "online" } });
-  const element = h("p", { class: "presence" }, count, h("span", {}, " online"));
+  const element = h("p", { class: "presence" }, icon("players"), count, h("span", {}, "online"));
   show(element, false);
   life.join(connection.rooms, "players", {
     snapshot: (counted) => known.set(counted),
