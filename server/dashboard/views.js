@@ -39,6 +39,29 @@ export const VIEWS = [
     permission: "connect",
     load: () => import("./views/players.js"),
   },
+  {
+    name: "users",
+    group: "Administration",
+    label: "People",
+    path: "/users",
+    permission: "administer",
+    load: () => import("./views/users.js"),
+  },
+  {
+    name: "user",
+    within: "users",
+    path: "/users/:user_id",
+    permission: "administer",
+    load: () => import("./views/user.js"),
+  },
+  {
+    name: "connections",
+    group: "Administration",
+    label: "Connections",
+    path: "/connections",
+    permission: "administer",
+    load: () => import("./views/connections.js"),
+  },
 ];
 
 /** The view that a location names, with its `params` and `query`; null where there is none. */

@@ -81,6 +81,13 @@ export function partedNote({ name, reason, message }) {
   return PARTINGS[reason] ?? message ?? "The server ended the connection.";
 }
 
+/** `1536` → `1.5 kB`. */
+export function bytes(amount) {
+  if (amount < 1000) return `${amount} B`;
+  const [value, unit] = amount < 1e6 ? [amount / 1e3, "kB"] : [amount / 1e6, "MB"];
+  return `${numbers.format(Math.round(value * 10) / 10)} ${unit}`;
+}
+
 export function capital(word) {
   return word.charAt(0).toUpperCase() + word.slice(1);
 }
@@ -114,6 +121,7 @@ const REASONS = {
   no_player: "This account has no player.",
   username_taken: "This name is taken.",
   email_taken: "This e-mail address is in use.",
+  last_admin: "This is the last admin who may come in: make another one first.",
   registration_closed: "New accounts can't be made here at the moment.",
 };
 

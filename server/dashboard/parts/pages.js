@@ -131,6 +131,11 @@ export function pages(life, { list, rows: holder = list, ask, keyOf, make, words
       draw();
       return rows.get(keyOf(items[0]))?.element ?? null;
     },
+    /** A row that is no more. */
+    drop(key) {
+      items = items.filter((item) => keyOf(item) !== key);
+      draw();
+    },
     /** Draws all rows anew: something that they show beside their items has changed. */
     redraw: () => items.forEach((item) => rows.get(keyOf(item))?.update(item)),
   };
