@@ -27,7 +27,7 @@ async () => {
     [id, impact, ...nodes.map(({ target, failureSummary }) => `${target}: ${failureSummary}`)]);
 }
 """
-VIEWS = {"battles", "battle", "player", "players"}
+VIEWS = {"battles", "battle", "player", "players", "users", "user", "connections"}
 """All that the page has: a new one is added here, and below where it is opened."""
 
 
@@ -92,7 +92,7 @@ async def test_a_battle_and_its_end(admin: Browser) -> None:
 
 async def test_ones_own_player(admin: Browser) -> None:
     await admin.go("player")
-    await admin.page.get_by_test_id("history-entry").first.wait_for()
+    await admin.page.get_by_test_id("history").wait_for()
     await look(admin)
 
 

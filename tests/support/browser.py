@@ -1,7 +1,9 @@
 """Chromium, headless, with the dashboard open."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import json
+import re
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -28,13 +30,41 @@ document.addEventListener("warroom:event", ({ detail }) => window.tell(detail));
 """
 
 
+SENT = re.compile(r"^42\d*(\[.*\])$", re.DOTALL)
+
+
 class Browser:
-    """The page, and the events that it was told."""
+    """The page, the events that it was told, and what it has sent over its WebSocket.
+
+    `rooms`: those that it has asked to be in, and not left since.
+    """
 
     def __init__(self, page: Page) -> None:
         self.page = page
         self.events: list[dict[str, Any]] = []
+        self.sent: list[str] = []
+        self.rooms: set[str] = set()
         self._changed = asyncio.Event()
+        page.on("websocket", lambda socket: socket.on("framesent", self._sent))
+
+    def _sent(self, frame: str | bytes) -> None:
+        found = SENT.match(frame) if isinstance(frame, str) else None
+        if found is None:
+            return
+        name, data = json.loads(found[1])
+        self.sent.append(name)
+        if name == "rooms.join":
+            self.rooms.add(data["room"])
+        if name == "rooms.leave":
+            self.rooms.discard(data["room"])
+        self._changed.set()
+
+    async def until(self, seen: Callable[[], object]) -> None:
+        """Wait until something is so, of what was told or sent."""
+        async with asyncio.timeout(TOLD_WITHIN_S):
+            while not seen():
+                self._changed.clear()
+                await self._changed.wait()
 
     def tell(self, event: dict[str, Any]) -> None:
         """Called by the page with each event."""
@@ -47,10 +77,7 @@ class Browser:
 
     async def until_told(self, name: str, times: int = 1) -> None:
         """Wait until the page was told events of a name so many times."""
-        async with asyncio.timeout(TOLD_WITHIN_S):
-            while self.times_told(name) < times:
-                self._changed.clear()
-                await self._changed.wait()
+        await self.until(lambda: self.times_told(name) >= times)
 
     def log(self, room: str) -> list[tuple[int, str, Any]]:
         """The numbered events of a room."""

@@ -32,7 +32,7 @@ export function navigation(app) {
   let marked = null;
 
   function open(on) {
-    setAttribute(button, "aria-expanded", on);
+    setAttribute(button, "aria-expanded", String(on));
     setData(element, "open", on);
   }
 
