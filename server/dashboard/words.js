@@ -6,6 +6,8 @@ const hours = new Intl.DateTimeFormat(undefined, { timeStyle: "short" });
 
 export const number = (value) => numbers.format(value);
 export const dateAndTime = (at) => days.format(new Date(at));
+/** The time of a moment, and its day where that is not today. */
+export const moment = (at) => (new Date(at).toDateString() === new Date().toDateString() ? timeOfDay(at) : dateAndTime(at));
 export const timeOfDay = (at) => hours.format(new Date(at));
 
 /** Source: the rules of the game; the server decides, this is what the buttons say. */
@@ -51,9 +53,9 @@ export const ROLES = { player: "Player", viewer: "Viewer", user: "Operator", adm
 
 /** What a return found, in few words. */
 export function foundNote({ verdict, missed }) {
-  if (verdict === "reset") return "Started afresh";
-  if (verdict === "gap_filled") return `${number(missed)} missed ${missed === 1 ? "event" : "events"} caught up`;
-  return "Nothing was missed";
+  if (verdict === "reset") return "Back again, started afresh";
+  if (verdict === "gap_filled") return `Back again, ${number(missed)} missed ${missed === 1 ? "event" : "events"} caught up`;
+  return "Back again, nothing was missed";
 }
 
 const RESETS = {

@@ -24,11 +24,11 @@ async def test_who_gets_another_role_comes_back_by_itself(
     async with opened(chromium, server.url) as browser:
         page = browser.page
         name = await browser.register()
-        assert await page.get_by_test_id("role").inner_text() == "Player"
+        assert await page.get_by_test_id("own-role").inner_text() == "Player"
         await server.command("user", "role", name, "viewer")
         await browser.until_told("auth.expired")
         await page.locator("[data-testid=connection][data-state=live]").wait_for()
-        await page.get_by_test_id("role").filter(has_text="Viewer").wait_for()
+        await page.get_by_test_id("own-role").filter(has_text="Viewer").wait_for()
         # Whoever does not play sees no battles any more, and is told why.
         await page.get_by_test_id("problem").filter(has_text="not for your account").wait_for()
         assert await page.get_by_test_id("nav-battles").count() == 0

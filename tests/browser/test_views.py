@@ -102,6 +102,29 @@ async def test_players(admin: Browser) -> None:
     await look(admin)
 
 
+async def test_people_and_one_of_them(admin: Browser) -> None:
+    page = admin.page
+    await admin.go("users")
+    await page.get_by_test_id("user-link").first.wait_for()
+    await look(admin)
+    await page.get_by_test_id("create").click()
+    await page.get_by_test_id("confirm").click()
+    await look(admin)
+    await page.keyboard.press("Escape")
+    await page.get_by_test_id("user-link").first.click()
+    await page.get_by_test_id("user-state").wait_for()
+    await look(admin)
+    await page.get_by_test_id("delete").click()
+    await look(admin)
+    await page.keyboard.press("Escape")
+
+
+async def test_connections(admin: Browser) -> None:
+    await admin.go("connections")
+    await admin.page.get_by_test_id("connection-row").first.wait_for()
+    await look(admin)
+
+
 async def test_the_menu_and_the_connection(admin: Browser) -> None:
     page = admin.page
     await page.set_viewport_size(PHONE)

@@ -1,17 +1,15 @@
 /** The connection: how it is, when it is tried again, what a return found, and why the server let go. */
 
 import { h, setData, setText, show } from "../dom.js";
-import { CONNECTION, dateAndTime, foundNote, partedNote, resetNote, span, timeOfDay, TRANSPORTS } from "../words.js";
+import { CONNECTION, foundNote, moment, partedNote, resetNote, span, TRANSPORTS } from "../words.js";
 
 const TICK_MS = 250;
-const NOTE_MS = 10_000;
 // Below this nobody could read it.
 const LEAST_WAIT_MS = 1000;
 
 export function connectionChip({ connection, notice }, life) {
   const word = h("span", { class: "chip-word" });
   const wait = h("span", { class: "chip-wait", data: { testid: "retry-in" } });
-  const note = h("span", { class: "chip-note", data: { testid: "resume-note" } });
   // Read aloud without the seconds, which would be read each second.
   const spoken = h("p", { class: "unseen", role: "status" });
   const panel = detailsPanel(connection);
@@ -19,9 +17,8 @@ export function connectionChip({ connection, notice }, life) {
     h("button", { type: "button", class: "quiet chip-button", popovertarget: panel.element.id },
       h("i", { class: "dot", "aria-hidden": "true" }),
       h("span", { class: "unseen" }, "Connection:"),
-      h("span", { class: "chip-words" }, word, wait, note)),
+      h("span", { class: "chip-words" }, word, wait)),
     spoken, panel.element);
-  let clear = () => {};
 
   const tick = () => {
     const { state, retryAt } = connection.status.get();
@@ -34,16 +31,13 @@ export function connectionChip({ connection, notice }, life) {
     setData(element, "state", state);
     setText(word, CONNECTION[state]);
     setText(spoken, CONNECTION[state]);
-    if (state !== "live") setText(note, "");
     tick();
   });
   life.watch(connection.found, (found) => {
     if (!found) return;
     setData(element, "verdict", found.verdict);
-    setText(note, foundNote(found));
-    setText(spoken, `${CONNECTION[connection.status.get().state]}. ${foundNote(found)}`);
-    clear();
-    clear = life.after(NOTE_MS, () => setText(note, ""));
+    const lost = found.verdict === "reset";
+    notice(`${foundNote(found)}. ${resetNote(found)}`.trim(), lost ? "plain" : "good");
     panel.tick();
   });
   life.watch(connection.parted, (parted) => {
@@ -76,12 +70,12 @@ function detailsPanel(connection) {
     const now = connection.status.get();
     const ms = now.retryAt === null ? 0 : now.retryAt - Date.now();
     state.set(ms > 0 ? `${CONNECTION[now.state]}, next attempt in ${span(ms)}` : CONNECTION[now.state]);
-    since.set(dateAndTime(now.since));
+    since.set(moment(now.since));
     transport.set(TRANSPORTS[connection.transport] ?? null);
     const last = connection.found.get();
-    found.set(last && `${timeOfDay(last.at)}: ${foundNote(last)}. ${resetNote(last)}`);
+    found.set(last && `${moment(last.at)}: ${foundNote(last)}. ${resetNote(last)}`);
     const why = connection.parted.get();
-    parted.set(why && `${timeOfDay(why.at)}: ${partedNote(why)}`);
+    parted.set(why && `${moment(why.at)}: ${partedNote(why)}`);
     show(retry, now.state !== "live");
   }
   element.addEventListener("toggle", tick);

@@ -9,7 +9,7 @@ import { themeSwitch } from "./theme.js";
 export function navigation(app) {
   const { session } = app;
   const list = h("div", { class: "nav-groups" });
-  const role = h("span", { class: "hint", data: { testid: "role" } });
+  const role = h("span", { class: "hint", data: { testid: "own-role" } });
   const logout = h("button", { type: "button", class: "quiet", data: { testid: "logout" } }, "Log out");
   logout.addEventListener("click", () => session.logout());
 

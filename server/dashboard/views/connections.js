@@ -5,7 +5,7 @@ import { ask } from "../parts/dialog.js";
 import { field } from "../parts/field.js";
 import { pages } from "../parts/pages.js";
 import { linkTo } from "../views.js";
-import { bytes, dateAndTime, explain, number, ROLES, TRANSPORTS } from "../words.js";
+import { bytes, explain, moment, number, ROLES, TRANSPORTS } from "../words.js";
 
 const PAGE = 50;
 const REASON_LENGTH = 200;
@@ -85,22 +85,24 @@ function connectionRow(view, app, disconnect) {
   const title = h("h2", { class: "line-name", id: `c-${view.connection_id}` }, name, mine ? h("span", { class: "you" }, "you") : null);
   const role = h("span", { class: "hint" }, ROLES[view.role] ?? "Service");
   const from = part("From");
+  const carried = part("Over");
   const since = part("Since");
   const rooms = part("Rooms");
   const waits = part("Waiting");
   const traffic = part("Sent / received");
-  const button = h("button", { type: "button", class: "danger", "aria-describedby": title.id, data: { testid: "disconnect" } }, "Disconnect…");
+  const button = h("button", { type: "button", "aria-describedby": title.id, data: { testid: "disconnect" } }, "Disconnect…");
   const element = h("li", { class: "line", data: { testid: "connection-row", connectionId: view.connection_id, userId: view.user_id } },
     h("div", { class: "line-title" }, title, role),
-    h("dl", { class: "line-parts" }, [from, since, rooms, waits, traffic].map((each) => each.element)),
+    h("dl", { class: "line-parts" }, [from, carried, since, rooms, waits, traffic].map((each) => each.element)),
     button);
   let now = view;
   button.addEventListener("click", () => disconnect(now));
 
   function update(next) {
     now = next;
-    from.set(`${next.address}, ${TRANSPORTS[next.transport]}`);
-    since.set(dateAndTime(next.since_at));
+    from.set(next.address);
+    carried.set(TRANSPORTS[next.transport]);
+    since.set(moment(next.since_at));
     rooms.set(number(next.room_count), next.rooms.join("\n"));
     waits.set(next.queued ? `${number(next.queued)}, ${bytes(next.queued_bytes)}` : "nothing");
     traffic.set(`${number(next.sent)} / ${number(next.received)}`);

@@ -85,7 +85,7 @@ function accountForm({ connection, notice }, userId) {
   const element = h("form", { class: "card form", novalidate: true, "aria-labelledby": "account-title" },
     h("h2", { id: "account-title" }, "Account"), role.element, email.element, h("div", { class: "row" }, save));
   const inputs = { role: role.input, email: email.input };
-  let known = { role: "", email: "" };
+  let known = null;
 
   const changed = () => Object.keys(inputs).filter((name) => inputs[name].value.trim() !== known[name]);
   const look = () => setUsable(save, changed().length > 0);
@@ -102,7 +102,7 @@ function accountForm({ connection, notice }, userId) {
   function update(user) {
     const next = { role: user.role, email: user.email ?? "" };
     for (const [name, input] of Object.entries(inputs)) {
-      if (input.value.trim() === known[name]) input.value = next[name];
+      if (!known || input.value.trim() === known[name]) input.value = next[name];
     }
     known = next;
     look();
