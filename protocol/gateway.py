@@ -39,7 +39,7 @@ class ResetReason(StrEnum):
 
     EPOCH_CHANGED = "epoch_changed"
     HISTORY_PRUNED = "history_pruned"
-    AHEAD = "ahead"  # the client claims events that never were
+    AHEAD = "ahead"  # events that never were, or of a room that was let go whole
     GAP_TOO_LARGE = "gap_too_large"  # a snapshot is less than what was missed
 
 

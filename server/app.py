@@ -154,7 +154,7 @@ class App:
     async def start(self) -> None:
         """Take up what is open from the time before."""
         await self.profiles.recount()
-        await self._battle_service.resume()
+        await self.battles.resume()
         await self._battle_service.fill_pool()
         self.health.started = True
 

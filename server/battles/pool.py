@@ -2,14 +2,10 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import Final
 
 from protocol.battle_events import BattlesCounted
 from protocol.battles import Battle, BattleSummary, Status
 from server.battles import schedule
-
-AT_ONCE: Final = ""
-"""Before every moment: what is due then is looked at first of all."""
 
 Moved = dict[str, str | None]
 """The battle in which a player has a seat now, None where in none."""
@@ -18,12 +14,14 @@ Moved = dict[str, str | None]
 class Pool:
     """The battles that wait, those under way, and their players.
 
-    `due`: when time will next change each battle under way. `seats`: the battle of each player.
+    `due`: when time will next change each battle under way. `taken_up`: those of before the start
+    that nobody has looked at yet. `seats`: the battle of each player.
     """
 
     def __init__(self) -> None:
         self.waiting: dict[str, BattleSummary] = {}
         self.due: dict[str, str | None] = {}
+        self.taken_up: set[str] = set()
         self.seats: dict[str, str] = {}
         self.newest_id: str | None = None
         self.taken = asyncio.Event()  # it wants to be filled up
@@ -48,7 +46,8 @@ class Pool:
         if line.status is Status.WAITING:
             self.waiting[line.battle_id] = line
         else:
-            self.due[line.battle_id] = AT_ONCE
+            self.due[line.battle_id] = None
+            self.taken_up.add(line.battle_id)
         self.newest_id = line.battle_id
 
     def offer(self, line: BattleSummary) -> None:
@@ -64,6 +63,7 @@ class Pool:
             self.due[battle.battle_id] = schedule.due(battle)
         else:
             self.due.pop(battle.battle_id, None)
+            self.taken_up.discard(battle.battle_id)
         if battle.status is not Status.WAITING and battle.battle_id in self.waiting:
             del self.waiting[battle.battle_id]
             self.taken.set()

@@ -29,7 +29,7 @@ from protocol.times import rfc3339
 from server.battles import rules
 from server.battles.pool import Moved, Pool
 from server.battles.rolls import Rolls
-from server.battles.state import apply, fold, is_over, seated, summary
+from server.battles.state import ENDED, apply, fold, is_over, seated, summary
 from server.database import (
     ANY_NUMBER,
     REPLIES_KEPT_MS,
@@ -246,17 +246,28 @@ class Battles:
     async def prune(self, pruning: Pruning, now: int) -> None:
         """Prune the logs that have aged, below the snapshots of their battles.
 
+        With the log of a battle that is over goes all that was told of its line.
+
         Raises Unavailable; the rest is then for the next time.
         """
-        rows = await self._database.reader.all(_AGED, now=now, most=MAX_PRUNED)
-        for battle_id, status, state_seq in rows:
-            ended = status in (Status.COMPLETED, Status.ABANDONED)
-            stop = state_seq if ended else state_seq - pruning.events
-            more = await pruning.prune_log(rooms.battle(battle_id), stop, now)
-            again = now + PRUNE_AGAIN_MS if more or not ended else None
-            work = Work(rfc3339(now))
-            work.change(_PRUNED, battle_id=battle_id, prune_at=again)
-            await self._database.writer.submit(work, b"", None)
+        while rows := await self._database.reader.all(_AGED, now=now, most=MAX_PRUNED):
+            for battle_id, status, state_seq in rows:
+                await self._prune(pruning, battle_id, Status(status), state_seq, now)
+
+    async def _prune(
+        self, pruning: Pruning, battle_id: str, status: Status, state_seq: int, now: int
+    ) -> None:
+        ended = status in ENDED
+        stop = state_seq if ended else state_seq - pruning.events
+        more = await pruning.prune_log(rooms.battle(battle_id), stop, now)
+        work = Work(rfc3339(now))
+        if more or not ended:
+            again = now + PRUNE_AGAIN_MS
+        else:
+            again = None
+            pruning.forget(work, rooms.listing(battle_id))
+        work.change(_PRUNED, battle_id=battle_id, prune_at=again)
+        await self._database.writer.submit(work, b"", None)
 
     def record(self, work: Work, copy: Copy[Hosted], events: rules.Events) -> Battle:
         """Add events to a battle's log, and all that follows from them. Returns it as it will be.

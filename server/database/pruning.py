@@ -29,6 +29,10 @@ _DELETE: Final = Statement(
     "history.delete",
     "delete from room_events where room = :room and seq >= :start and seq < :stop",
 )
+_DELETE_ROOM: Final = Statement("history.delete_room", "delete from room_events where room = :room")
+_DELETE_NUMBER: Final = Statement(
+    "history.delete_number", "delete from room_numbers where room = :room"
+)
 _FIRST: Final = Statement(
     "history.first", "select coalesce(min(seq), 0) from room_events where room = :room"
 )
@@ -85,6 +89,15 @@ class Pruning:
             work.change(_DELETE, rows=ANY_NUMBER, room=room, start=start, stop=last)
             await self._submit(work)
         return end < stop
+
+    @staticmethod
+    def forget(work: Work, room: str) -> None:
+        """Let go of all of a room in which nothing more will be told, and of its numbers.
+
+        Only for a room of few events. Whoever goes on in it is reset.
+        """
+        work.change(_DELETE_ROOM, rows=ANY_NUMBER, room=room)
+        work.change(_DELETE_NUMBER, rows=ANY_NUMBER, room=room)
 
     async def _old(self, room: str, stop: int, cutoff: str) -> int:
         """The number up to which, but not with which, all events of a room are old."""

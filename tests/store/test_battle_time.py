@@ -149,6 +149,7 @@ async def test_after_a_restart_seats_are_away_and_time_goes_on(tmp_path: Path) -
     async with opened(settings(tmp_path), clock) as app:
         await app.start()
         again = Table(app, clock)
+        await again.pass_time(0)  # the first look
         loaded = await again.battle(battle_id)
         assert loaded.seats[table.player_id].away_at is not None
         assert loaded.enemies == before.enemies
@@ -189,3 +190,30 @@ async def test_a_seat_whose_player_is_not_here_is_put_right(table: Table) -> Non
     battle_id = await table.seat()  # without a connection
     await table.service.reconcile()
     assert (await table.battle(battle_id)).seats[table.player_id].away_at is not None
+
+
+async def test_who_comes_before_the_first_look_does_not_keep_others_from_being_away(
+    tmp_path: Path,
+) -> None:
+    clock = ManualClock()
+    async with opened(settings(tmp_path), clock) as app:
+        await app.start()
+        both = [await app.auth.add(name, "correct horse", Role.PLAYER) for name in ("ada", "ben")]
+        ids = [logged_in.user.id for logged_in in both]
+        battle_id = next(
+            battle_id
+            for battle_id, line in app.battles.pool.waiting.items()
+            if line.required_level == 1
+        )
+        for ident in ids:
+            ear = await Ear(app, player(ident)).open()
+            await ear.ok("battles.join", battle_id=battle_id)
+    async with opened(settings(tmp_path), clock) as app:
+        await app.start()
+        ear = await Ear(app, player(ids[0])).open()
+        await ear.ok("battles.chat", battle_id=battle_id, text="I am back")
+        again = Table(app, clock)
+        await again.pass_time(0)
+        seats = (await again.battle(battle_id)).seats
+        assert [seats[ident].away_at is None for ident in ids] == [True, False]
+        assert app.battles.pool.taken_up == set()

@@ -13,7 +13,7 @@ from protocol.times import rfc3339
 from server.app import App, opened
 from server.battles import rules
 from server.battles.service import BattleService
-from server.battles.store import Hosted
+from server.battles.store import MAX_PRUNED, Hosted
 from server.config import Settings
 from server.database import Request, Statement, Work
 from server.database.history import find_reply
@@ -33,6 +33,7 @@ SEQS = Statement("test.seqs", "select seq from room_events where room = :room or
 AGED = Statement(
     "test.aged", "select battle_id from battles where prune_at is not null and status <> 'waiting'"
 )
+NUMBERED = Statement("test.numbered", "select room, seq from room_numbers")
 TOKENS = Statement("test.tokens", "select count(*) from refresh_tokens")
 
 
@@ -185,6 +186,42 @@ async def test_the_log_of_a_battle_that_is_over_is_let_go(app: App, clock: Manua
     app.battles.hot.drop(battle_id)
     assert (await app.battles.get(battle_id)).committed == ended
     assert await app.database.reader.all(AGED) == []
+
+
+async def over(app: App, clock: ManualClock) -> str:
+    """A battle of which lists were told that somebody came, and that it ended."""
+    battle_id = await open_battle(app)
+    await tell_line(app, 1, battle_id)
+    await app.battles.carry_out(battle_id, lambda h: abandon(h, clock.now_ms()), clock.now_ms())
+    return battle_id
+
+
+async def test_the_line_of_a_battle_goes_with_its_log(app: App, clock: ManualClock) -> None:
+    gone, there = await over(app, clock), await open_battle(app)
+    await tell_line(app, 1, there)
+    room = rooms.listing(gone)
+    clock.advance(DAY_S - 1)
+    await app.prune()
+    assert await seqs(app, room) == [1, 2]
+    clock.advance(2)
+    await app.prune()
+    assert await seqs(app, room) == []
+    assert await app.database.reader.all(NUMBERED) == [(rooms.listing(there), 1)]
+    assert await seqs(app, rooms.listing(there)) == [1]
+    late = await join(app, room, 1)
+    assert (late.verdict, late.reason, late.seq) == (Verdict.RESET, ResetReason.AHEAD, 0)
+    assert b'"status":"abandoned"' in bytes(late.snapshot or b"")
+
+
+async def test_as_many_battles_as_there_are_age_at_once(app: App, clock: ManualClock) -> None:
+    most = MAX_PRUNED + 5
+    for _ in range(most):
+        await over(app, clock)
+    clock.advance(DAY_S + 1)
+    await app.prune()
+    assert await app.database.reader.all(AGED) == []
+    lines = [row for row in await app.database.reader.all(NUMBERED) if row[0].startswith("listing")]
+    assert lines == []
 
 
 async def test_refresh_tokens_go_when_they_expire(app: App, clock: ManualClock) -> None:

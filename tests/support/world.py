@@ -235,6 +235,7 @@ class World:
         settings = Settings(data_dir=folder, password_hash_cost=4, db_pool_size=2)
         self.app = await self._stack.enter_async_context(opened(settings, self.clock))
         await self.app.start()
+        await self.app._battle_service.tick()  # the first look at what is open
         self.disk = Disk(self.app)
         self.epoch = self.app.database.epoch
         self.app.gateway.rooms._fill_later = self._hole
