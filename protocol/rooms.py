@@ -34,6 +34,8 @@ KINDS: Final[dict[str, RoomKind]] = {
         RoomKind("player", True, _ANYONE_WHO_PLAYS, "One's own player: level, gold, stamina."),
         RoomKind("players", False, Permission.CONNECT, "How many players there are, and are here."),
         RoomKind("profile", True, Permission.CONNECT, "What everybody may know of a player."),
+        RoomKind("user", True, Permission.ADMINISTER, "One person: role, e-mail, whether let in."),
+        RoomKind("connections", False, Permission.READ, "How many are connected."),
     )
 }
 
@@ -66,6 +68,16 @@ def players() -> Room:
 def profile(player_id: str) -> Room:
     """What everybody may know of one player."""
     return Room(f"profile:{player_id}")
+
+
+def user(user_id: str) -> Room:
+    """One person, as whoever administers sees them."""
+    return Room(f"user:{user_id}")
+
+
+def connections() -> Room:
+    """How many are connected."""
+    return Room("connections")
 
 
 def parse(name: str) -> tuple[RoomKind, str] | None:

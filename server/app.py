@@ -15,13 +15,16 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Mount
 from starlette.types import ASGIApp
 
-from server import auth, database, health, players
+from protocol import rooms
+from server import auth, connections, database, health, players
+from server.auth import handlers as auth_handlers
 from server.auth import routes as auth_routes
 from server.battles import handlers as battle_handlers
 from server.battles.rooms import BattleRoom, ListingRoom, PoolRoom
 from server.battles.service import BattleService
 from server.battles.store import Battles
 from server.config import Settings
+from server.connections import handlers as connection_handlers
 from server.database import Unavailable
 from server.gateway import Gateway, Identity, Parts, unhandled
 from server.gateway import handlers as gateway_handlers
@@ -37,12 +40,18 @@ from server.runtime.gauges import Gauges
 from server.runtime.log import logger
 from server.runtime.services import Service, ServiceFailed, repeat, run_all
 from server.runtime.signals import on_end
-from server.users import Users
+from server.users import UserRoom, Users
 from server.web import WebServer
 
 log = logger("app")
 
-HANDLERS: Final = (gateway_handlers, player_handlers, battle_handlers)
+HANDLERS: Final = (
+    gateway_handlers,
+    connection_handlers,
+    auth_handlers,
+    player_handlers,
+    battle_handlers,
+)
 """Importing them registers them."""
 
 DASHBOARD: Final = Path(__file__).parent / "dashboard"
@@ -61,7 +70,7 @@ class App:
         settings: Settings,
         db: database.Database,
         gateway: Gateway,
-        people: auth.Auth,
+        access: auth.Auth,
         rights: auth.Rights,
         clock: Clock,
         gauges: Gauges,
@@ -70,8 +79,9 @@ class App:
         self.settings = settings
         self.database = db
         self.gateway = gateway
-        self.auth = people
-        self.accounts = auth.Accounts(db, Users(db.reader), rights, clock)
+        self.auth = access
+        self.users = users = access.people.users
+        self.accounts = auth.Accounts(db, access.people, rights, clock)
         self.health = health.Health(db, gateway, clock)
         self.clock = clock
         regen = players.Regen(
@@ -81,10 +91,23 @@ class App:
         self.battles = Battles(db)
         self.profiles = players.Profiles(self.players, gateway, clock, self.battles.pool.seats)
         self.battles.pool.on_seat(self.profiles.touch)
-        for part in (gateway, people, self.players, self.profiles, self.battles):
+        for part in (
+            gateway,
+            users,
+            access.people,
+            rights,
+            self.players,
+            self.profiles,
+            self.battles,
+        ):
             parts.add(part)
-        people.at_registration(self.players.start)
-        people.at_registration(self.profiles.register)
+        users.at_registration(self.players.start)
+        users.at_deletion(self.players.end)
+        users.at_deletion(self.battles.give_up_seat)
+        users.forgets(rooms.player)
+        gateway.rooms.add("connections", connections.ConnectionsRoom(gateway))
+        gateway.rooms.add("user", UserRoom(db.reader, users))
+        users.at_registration(self.profiles.register)
         gateway.rooms.add("player", PlayerRoom(db.reader, self.players, clock))
         gateway.rooms.add("players", PlayersRoom(self.profiles))
         gateway.rooms.add("profile", ProfileRoom(self.profiles))
@@ -108,6 +131,7 @@ class App:
             "player recount": self.profiles.keep_recount,
             "stamina": StaminaPush(self.players, gateway, clock).run,
             "progress": gateway.watch_progress,
+            "connections": connections.Counting(gateway, clock).run,
         }
         self.sockets = SocketIOServer(gateway, self._allows_origin)
         self.asgi = self._asgi(gauges)
@@ -178,7 +202,7 @@ async def opened(settings: Settings, clock: Clock | None = None) -> AsyncIterato
     passwords = auth.Passwords(settings.password_hash_cost)
 
     async def authenticate(given: object) -> Identity:
-        return await people.identify(given)
+        return await access.identify(given)
 
     gateway = Gateway(settings, parts, clock, gauges, authenticate)
     db = await database.connect(
@@ -191,9 +215,9 @@ async def opened(settings: Settings, clock: Clock | None = None) -> AsyncIterato
         gateway.use(db)
         rights = auth.Rights(db, gateway, clock)
         await rights.begin()
-        people = auth.Auth(
+        access = auth.Auth(
             db,
-            Users(db.reader),
+            auth.People(Users(db), passwords),
             passwords,
             auth.Tokens(secret, settings.access_token_expire_minutes * 60),
             auth.Attempts(gateway.addresses, clock),
@@ -201,7 +225,7 @@ async def opened(settings: Settings, clock: Clock | None = None) -> AsyncIterato
             clock,
             settings,
         )
-        yield App(settings, db, gateway, people, rights, clock, gauges, parts)
+        yield App(settings, db, gateway, access, rights, clock, gauges, parts)
     finally:
         passwords.close()
         await db.close()

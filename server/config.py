@@ -6,9 +6,13 @@ All problems are named at once.
 import ipaddress
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import Field, dataclass, field, fields
+from enum import StrEnum
+from io import StringIO
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, NamedTuple
+
+from dotenv.parser import parse_stream
 
 from server.auth import SECRET_MIN_BYTES
 from server.database import is_known
@@ -54,6 +58,19 @@ def _one_of(*words: str) -> Callable[[str], str]:
     return parse
 
 
+def _yes_or_no(text: str) -> bool:
+    """true or false"""
+    return _YES_OR_NO[text.lower()]
+
+
+_YES_OR_NO: Final = {"true": True, "1": True, "yes": True, "on": True} | {
+    "false": False,
+    "0": False,
+    "no": False,
+    "off": False,
+}
+
+
 def _text(text: str) -> str:
     """text"""
     return text
@@ -79,10 +96,11 @@ def _setting(
     default: Any,
     doc: str,
     *,
+    unit: str = "",
     alias: str | None = None,
     secret: bool = False,
 ) -> Any:
-    metadata = {"parse": parse, "doc": doc, "alias": alias, "secret": secret}
+    metadata = {"parse": parse, "doc": doc, "unit": unit, "alias": alias, "secret": secret}
     return field(default=default, metadata=metadata, repr=not secret)
 
 
@@ -97,9 +115,11 @@ class Settings:
         "development",
         "production refuses to start without secrets of its own",
     )
+    debug: bool = _setting(_yes_or_no, False, "logs all there is to say, as LOG_LEVEL=DEBUG does")
     log_level: str = _setting(
         _one_of("DEBUG", "INFO", "WARNING", "ERROR"), "INFO", "least level that is logged"
     )
+    log_file: Path | None = _setting(_path, None, "file that is logged to instead of stderr")
     cors_origins: tuple[str, ...] = _setting(
         _words, (), "origins of other pages that may connect; its own always may"
     )
@@ -122,9 +142,11 @@ class Settings:
         secret=True,
     )
     access_token_expire_minutes: int = _setting(
-        _integer(1, 1440), 15, "life of an access token, minutes"
+        _integer(1, 1440), 15, "life of an access token", unit="minutes"
     )
-    refresh_token_expire_days: int = _setting(_integer(1, 365), 7, "life of a refresh token, days")
+    refresh_token_expire_days: int = _setting(
+        _integer(1, 365), 7, "life of a refresh token", unit="days"
+    )
     registration: str = _setting(_one_of("open", "closed"), "open", "whether anybody may register")
     password_hash_cost: int = _setting(
         _integer(4, 16), 12, "bcrypt's cost, as a power of two; at least 10 in production"
@@ -140,37 +162,67 @@ class Settings:
         _integer(1, 1_000_000), 1000, "newest events that stay in the history of a room"
     )
     history_s: float = _setting(
-        _number(0, 604_800), 600.0, "how long younger ones stay beside them, seconds"
+        _number(0, 604_800), 600.0, "how long younger ones stay beside them", unit="seconds"
     )
     stamina_regen_interval: float = _setting(
-        _number(0.05, 3600), 10.0, "how often stamina grows, seconds"
+        _number(0.05, 3600), 10.0, "how often stamina grows", unit="seconds"
     )
     stamina_regen_percent: float = _setting(
-        _number(0.001, 1), 0.1, "by how much of its maximum, a ratio"
+        _number(0.001, 1), 0.1, "by how much of its maximum", unit="ratio"
     )
     outbox_limit_bytes: int = _setting(
-        _integer(65_536, 268_435_456), 1_048_576, "what may wait for one client, bytes"
+        _integer(65_536, 268_435_456), 1_048_576, "what may wait for one client", unit="bytes"
     )
     outbox_stall_s: float = _setting(
-        _number(1, 600), 10.0, "how long a client may take nothing of what waits, seconds"
+        _number(1, 600), 10.0, "how long a client may take nothing of what waits", unit="seconds"
     )
     max_message_bytes: int = _setting(
-        _integer(1024, 16_777_216), 1_048_576, "largest message of a client, bytes"
+        _integer(1024, 16_777_216), 1_048_576, "largest message of a client", unit="bytes"
     )
     ping_interval_s: float = _setting(
-        _number(0.1, 300), 25.0, "how often a client is pinged, seconds"
+        _number(0.1, 300), 25.0, "how often a client is pinged", unit="seconds"
     )
     ping_timeout_s: float = _setting(
-        _number(0.1, 300), 20.0, "how long a client may take to answer a ping, seconds"
+        _number(0.1, 300), 20.0, "how long a client may take to answer a ping", unit="seconds"
+    )
+    command_timeout: float = _setting(
+        _number(0.1, 3600), 30.0, "how long a command or query may take to answer", unit="seconds"
     )
     metrics_token: str | None = _setting(
         _text, None, "bearer token that /metrics asks for, where given", secret=True
     )
 
     @property
+    def least_level(self) -> str:
+        """The least level that is logged."""
+        return "DEBUG" if self.debug else self.log_level
+
+    @property
     def database(self) -> str:
         """The address of the database in use."""
         return self.database_url or f"sqlite:///{self.data_dir / 'warroom.db'}"
+
+
+class Source(StrEnum):
+    """Where a value comes from."""
+
+    FLAG = "flag"
+    ENVIRONMENT = "environment"
+    FILE = ".env"
+    DEFAULT = "default"
+
+
+class Loaded(NamedTuple):
+    """The settings in force, and where each comes from, by the name of its field."""
+
+    settings: Settings
+    sources: dict[str, Source]
+
+
+def names(setting: Field[Any]) -> tuple[str, ...]:
+    """The names of a setting in the environment: the first one goes before the others."""
+    alias = setting.metadata["alias"]
+    return (setting.name.upper(), *([] if alias is None else [alias]))
 
 
 def read_env_file(path: Path) -> dict[str, str]:
@@ -179,14 +231,17 @@ def read_env_file(path: Path) -> dict[str, str]:
         return {}
     found: dict[str, str] = {}
     problems: list[str] = []
-    for number, line in enumerate(path.read_text().splitlines(), 1):
-        text = line.strip().removeprefix("export ")
-        if not text or text.startswith("#"):
-            continue
-        name, equals, value = text.partition("=")
-        if not equals:
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeError) as e:
+        raise ConfigError([f"{path} can't be read: {e}"]) from e
+    for line in parse_stream(StringIO(text)):
+        if line.error or (line.key is not None and line.value is None):
+            lines = line.original.string
+            number = line.original.line + len(lines) - len(lines.lstrip("\n"))
             problems.append(f"{path}:{number}: a line is NAME=value")
-        found[name.strip()] = value.strip().strip("\"'")
+        elif line.key is not None and line.value is not None:
+            found[line.key] = line.value
     if problems:
         raise ConfigError(problems)
     return found
@@ -198,29 +253,47 @@ def load(
     folder: Path | None = None,
 ) -> Settings:
     """The settings in force. Raises ConfigError that names all problems."""
-    given = {k: v for k, v in (flags or {}).items() if v is not None}
-    from_file = read_env_file((folder or Path()) / ".env")
-    from_environment = os.environ if environment is None else environment
-    values: dict[str, Any] = {}
+    return load_with_sources(flags, environment, folder).settings
+
+
+def load_with_sources(
+    flags: Mapping[str, str | None] | None = None,
+    environment: Mapping[str, str] | None = None,
+    folder: Path | None = None,
+) -> Loaded:
+    """The settings in force, and where they come from. Raises as `load` does."""
     problems: list[str] = []
+    try:
+        from_file = read_env_file((folder or Path()) / ".env")
+    except ConfigError as e:
+        from_file, problems = {}, e.problems
+    places: dict[Source, Mapping[str, str | None]] = {
+        Source.FLAG: {name.upper(): value for name, value in (flags or {}).items()},
+        Source.ENVIRONMENT: dict(os.environ if environment is None else environment),
+        Source.FILE: dict(from_file),
+    }
+    values: dict[str, Any] = {}
+    sources = dict.fromkeys((setting.name for setting in fields(Settings)), Source.DEFAULT)
     for setting in fields(Settings):
-        name, about = setting.name.upper(), setting.metadata
-        text = given.get(setting.name)
-        for source in (from_environment, from_file):
-            for known in (name, about["alias"]):
-                if text is None and known is not None and source.get(known):
-                    text = source[known]
-        if text is None:
+        about = setting.metadata
+        given = [
+            (source, text)
+            for source, place in places.items()
+            for name in names(setting)
+            if (text := place.get(name))
+        ]
+        if not given:
             continue
+        sources[setting.name], text = given[0]
         try:
             values[setting.name] = about["parse"](text)
-        except ValueError:
+        except (ValueError, KeyError):
             shown = "" if about["secret"] else f", not {text!r}"
-            problems.append(f"{name} must be {about['parse'].__doc__}{shown}")
+            problems.append(f"{setting.name.upper()} must be {about['parse'].__doc__}{shown}")
     settings = Settings(**values)
     if problems := problems + _problems(settings):
         raise ConfigError(problems)
-    return settings
+    return Loaded(settings, sources)
 
 
 def _problems(settings: Settings) -> list[str]:

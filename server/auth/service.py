@@ -1,14 +1,13 @@
 """Registering, logging in, and saying who opens a connection."""
 
 import secrets
-from collections.abc import Callable
 from typing import Final, Protocol
 
 import msgspec
 
 from protocol.auth import AuthReason, LoggedIn, Login, Person, Register
 from protocol.auth import Tokens as TokenPair
-from protocol.errors import Failure, busy, conflict, refused, unauthenticated
+from protocol.errors import Failure, busy, refused, unauthenticated
 from protocol.gateway import ExpiryReason
 from protocol.ids import uuid7
 from protocol.permissions import Permission, Role, granted
@@ -16,22 +15,20 @@ from protocol.secret import REFRESH_PREFIX
 from protocol.times import rfc3339
 from server.auth.attempts import Attempts
 from server.auth.passwords import Passwords
+from server.auth.people import People
 from server.auth.rights import MAX_DECISIONS, Ended, Rights
 from server.auth.store import Logins, RefreshToken
 from server.auth.tokens import Tokens
 from server.database import Database, Stale, Unavailable, Work
 from server.gateway import Identity
 from server.runtime.clock import Clock
-from server.users import User, Users
+from server.users import User
 
 REUSE_GRACE_MS: Final = 10_000
 """A refresh token may be used again so soon, while what it was traded for is not used: the reply
 may have been lost."""
 
 MAX_PRUNED: Final = 500
-
-AtRegistration = Callable[[Work, User, int], None]
-"""What else a registration makes, in the same unit: given the work, the person, the time."""
 
 
 def person(user: User) -> Person:
@@ -65,7 +62,7 @@ class Auth:
     def __init__(
         self,
         database: Database,
-        users: Users,
+        people: People,
         passwords: Passwords,
         tokens: Tokens,
         attempts: Attempts,
@@ -75,7 +72,8 @@ class Auth:
     ) -> None:
         self._database = database
         self._logins = Logins(database.reader)
-        self._users = users
+        self.people = people
+        self._users = people.users
         self._passwords = passwords
         self._tokens = tokens
         self._attempts = attempts
@@ -83,11 +81,6 @@ class Auth:
         self._clock = clock
         self._refresh_life_ms = settings.refresh_token_expire_days * 86_400_000
         self._registration_open = settings.registration == "open"
-        self._at_registration: list[AtRegistration] = []
-
-    def at_registration(self, add: AtRegistration) -> None:
-        """Ask to add to the unit of every registration."""
-        self._at_registration.append(add)
 
     def close(self) -> None:
         """Check no more passwords: who waits for that is told `unavailable`."""
@@ -101,33 +94,22 @@ class Auth:
         """
         if not self._registration_open:
             raise refused(AuthReason.REGISTRATION_CLOSED, "registration is closed")
-        await self._check_free(body.username, body.email)
         return await self.add(body.username, body.password, Role.PLAYER, body.email)
 
     async def add(
         self, username: str, password: str, role: Role, email: str | None = None
     ) -> LoggedIn:
         """Add a person of any role and log in. Raises Failure as `register` does."""
-        password_hash = await self._passwords.hash(password)
-        user = User(uuid7(), username, email, password_hash, role, disabled=False)
         work, now = self._work()
-        self._users.add(work, user, now)
-        for add in self._at_registration:
-            add(work, user, now)
+        user = await self.people.add(work, username, password, role, email, now)
         logged_in = self._log_in(work, user, uuid7(), now)
         try:
             await self._database.writer.submit(work, b"", None)
         except Stale:
             # Somebody took the name or the address since it was looked up.
-            await self._check_free(username, email)
+            await self.people.check_free(username, email)
             raise busy("too many register at once") from None
         return logged_in
-
-    async def _check_free(self, username: str, email: str | None) -> None:
-        if await self._users.by_name(username) is not None:
-            raise conflict(AuthReason.USERNAME_TAKEN, "the username is taken", field="username")
-        if email is not None and await self._users.by_email(email) is not None:
-            raise conflict(AuthReason.EMAIL_TAKEN, "the e-mail address is taken", field="email")
 
     async def log_in(self, body: Login, address: str) -> LoggedIn:
         """Log in, from an address that counts as this.

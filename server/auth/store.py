@@ -56,6 +56,9 @@ _ADD_KEY: Final = Statement(
     "insert into service_keys (id, name, key_hash, scopes, created_at, revoked)"
     " values (:id, :name, :key_hash, :scopes, :created_at, false)",
 )
+_KEYS: Final = Statement(
+    "auth.service_keys", "select name, scopes, created_at, revoked from service_keys order by name"
+)
 _FIND_KEY: Final = Statement(
     "auth.find_service_key",
     "select id, name, scopes, (select coalesce(max(version), 0) from rights_changes)"
@@ -107,6 +110,15 @@ class ServiceKey(NamedTuple):
     rights: int
 
 
+class ListedKey(NamedTuple):
+    """What may be seen of a service key. `created_at` in milliseconds since 1970 UTC."""
+
+    name: str
+    scopes: tuple[str, ...]
+    created_at: int
+    revoked: bool
+
+
 def digest(secret: str) -> str:
     """How a token or key is stored: they are random enough that a plain hash is safe."""
     return hashlib.sha256(secret.encode()).hexdigest()
@@ -155,6 +167,13 @@ class Logins:
         """The service key, unless it was revoked."""
         row = await self._reader.one(_FIND_KEY, key_hash=digest(key))
         return None if row is None else ServiceKey(row[0], row[1], tuple(row[2].split()), row[3])
+
+    async def keys(self) -> list[ListedKey]:
+        """All service keys, by name."""
+        return [
+            ListedKey(name, tuple(scopes.split()), created_at, bool(revoked))
+            for name, scopes, created_at, revoked in await self._reader.all(_KEYS)
+        ]
 
     async def find_key_named(self, name: str) -> tuple[str, bool] | None:
         """The id of a service key, and whether it was revoked."""

@@ -43,6 +43,7 @@ from server.database import (
     Work,
 )
 from server.database.history import Kept, after, bounds
+from server.users import User
 
 MAX_HOT: Final = 5_000
 SNAPSHOT_EVERY: Final = 100
@@ -92,13 +93,19 @@ _PRUNED: Final = Statement(
 _SIT: Final = Statement(
     "battles.sit",
     "insert into battle_seats (player_id, battle_id, seated, result)"
-    " values (:player_id, :battle_id, true, null)"
+    " select player_id, cast(:battle_id as text), true, null from players"
+    " where player_id = :player_id"
     " on conflict (player_id, battle_id) do update set seated = true",
 )
 _STAND: Final = Statement(
     "battles.stand",
     "update battle_seats set seated = false"
     " where player_id = :player_id and battle_id = :battle_id",
+)
+_SEATED_ELSEWHERE: Final = Statement(
+    "battles.seated_elsewhere",
+    "update battle_seats set seated = false"
+    " where player_id = :player_id and battle_id <> :battle_id and seated",
 )
 _STAND_ALL: Final = Statement(
     "battles.stand_all",
@@ -313,6 +320,24 @@ class Battles:
             except Stale:
                 if attempt == MAX_DECISIONS - 1:
                     raise
+
+    async def give_up_seat(self, work: Work, user: User, now: int) -> None:
+        """Give up the seat of a person who is deleted. Their name stays in the log.
+
+        Raises Stale where they take another seat at the same moment.
+        """
+        battle_id = await self.seat_of(user.id)
+        # Touching a row would mean that there is a seat which is not known here.
+        work.change(_SEATED_ELSEWHERE, rows=0, player_id=user.id, battle_id=battle_id or "")
+        if battle_id is None:
+            return
+        copy = await self.get(battle_id)
+        events = rules.give_up(copy.tip.battle, user.id, now)
+        if not events:  # the end of the battle is under way, or the seat was taken elsewhere
+            await copy.settled()
+            self.hot.drop(battle_id)
+            raise Stale("the seat is not known here")
+        self.record(work, copy, events)
 
     @staticmethod
     def _save(work: Work, battle: Battle, line: BattleSummary) -> None:

@@ -6,6 +6,7 @@ on may have changed; then it falls alone, and its handler decides again.
 """
 
 import asyncio
+import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Final, Protocol
@@ -87,6 +88,8 @@ class Writer:
         self._gauges = gauges
         self._queue: list[Unit] = []
         self._wake = asyncio.Event()
+        self._queued_at: float | None = None  # when the first of those that wait was queued
+        self._taken_at: float | None = None  # the same, of those that are being carried out
         self._closing = False
         self._task: asyncio.Task[None] | None = None
         self.failing = False
@@ -96,11 +99,22 @@ class Writer:
             "Units that wait to be committed.",
             lambda: len(self._queue),
         )
+        gauges.watch(
+            "warroom_writer_queue_age_seconds",
+            "How long the oldest unit that is not committed has waited.",
+            lambda: self.age,
+        )
 
     @property
     def connected(self) -> bool:
         """Whether the database can be reached."""
         return self._engine.connected
+
+    @property
+    def age(self) -> float:
+        """How long the oldest unit that is not committed has waited, in seconds."""
+        oldest = self._queued_at if self._taken_at is None else self._taken_at
+        return 0.0 if oldest is None else time.monotonic() - oldest
 
     def start(self) -> None:
         """Begin to take units."""
@@ -128,6 +142,8 @@ class Writer:
         for copy, state in work.copies:
             copy.tip = state
             copy.in_flight += 1
+        if self._queued_at is None:
+            self._queued_at = time.monotonic()
         self._queue.append(Unit(work, reply, request, done))
         self._wake.set()
         return done
@@ -145,7 +161,11 @@ class Writer:
                 self._wake.clear()
                 while self._queue:
                     batch, self._queue = self._queue[:MAX_BATCH], self._queue[MAX_BATCH:]
+                    # Of what is left over it is not known to the millisecond, which is fine.
+                    self._taken_at = self._queued_at
+                    self._queued_at = self._taken_at if self._queue else None
                     await self._carry_out(batch)
+                    self._taken_at = None
                 if self._closing:
                     return
         finally:

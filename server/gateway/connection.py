@@ -29,6 +29,14 @@ class Call(NamedTuple):
     at: float
 
 
+class Traffic(NamedTuple):
+    """What waits for a client, in messages and bytes, and how many have left for it."""
+
+    queued: int
+    queued_bytes: int
+    sent: int
+
+
 class Connection(ABC):
     """One client."""
 
@@ -40,6 +48,8 @@ class Connection(ABC):
         self.pace = Pace()
         self.since_ms = since_ms
         self.inbox: deque[Call] = deque()
+        self.received = 0  # messages that were answered or wait to be
+        self.number = 0  # in the order in which connections opened
         self.closed = False
         self.expiry: Callable[[], None] | None = None
 
@@ -50,6 +60,16 @@ class Connection(ABC):
     def spare_bytes(self) -> int:
         """How much may be queued for it at once, without its being let go soon."""
         return MAX_SPARE_BYTES
+
+    @property
+    def upgraded(self) -> bool:
+        """Whether it is a WebSocket."""
+        return True
+
+    @property
+    def traffic(self) -> Traffic:
+        """How it is doing."""
+        return Traffic(0, 0, 0)
 
     @abstractmethod
     def close(self) -> None:

@@ -80,6 +80,7 @@ class Dispatch:
         """
         if connection.closed:
             return
+        connection.received += 1
         if self.draining:
             call.reply(codec.reply_error(unavailable("the server is closing").error))
             return
@@ -97,6 +98,7 @@ class Dispatch:
         """Answer what can't be read. It counts like a question."""
         if connection.closed:
             return
+        connection.received += 1
         try:
             self._count(connection, Limit.READ)
         except Failure as e:

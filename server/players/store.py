@@ -9,7 +9,7 @@ import msgspec
 from protocol.errors import refused
 from protocol.ids import uuid7
 from protocol.players import PlayerChanged, PlayerReason, PlayerView
-from server.database import Copy, Hot, Reader, Reading, Statement, Work
+from server.database import ANY_NUMBER, Copy, Hot, Reader, Reading, Statement, Work
 from server.players import rules
 from server.players.here import Place, Standing
 from server.players.rules import Record, Regen
@@ -53,6 +53,15 @@ _LEDGER: Final = Statement(
     "insert into ledger (id, player_id, at, currency, amount, balance_after, why, ref)"
     " values (:id, :player_id, :at, :currency, :amount, :balance_after, :why, :ref)",
 )
+_BOOK_OUT: Final = Statement(
+    "players.book_out",
+    "insert into ledger (id, player_id, at, currency, amount, balance_after, why, ref)"
+    " select :id, player_id, cast(:at as bigint), cast(:currency as text),"
+    " -case :currency when 'gold' then gold else gems end, 0, 'deleted', null"
+    " from players where player_id = :player_id"
+    " and case :currency when 'gold' then gold else gems end <> 0",
+)
+_DELETE: Final = Statement("players.delete", "delete from players where player_id = :player_id")
 
 
 class Players:
@@ -110,6 +119,23 @@ class Players:
         """Add the player of a person who registers."""
         record = rules.start(user.id, user.username, now)
         work.change(_INSERT, **msgspec.structs.asdict(record))
+
+    async def end(self, work: Work, user: User, now: int) -> None:
+        """Delete the player of a person who is deleted. What they had is booked out.
+
+        Whoever has decided something on the player meanwhile finds no row to change.
+        """
+        for currency in ("gold", "gems"):
+            work.change(
+                _BOOK_OUT,
+                rows=ANY_NUMBER,
+                id=uuid7(now),
+                player_id=user.id,
+                at=now,
+                currency=currency,
+            )
+        work.change(_DELETE, rows=ANY_NUMBER, player_id=user.id)
+        work.then(lambda: self.hot.drop(user.id))
 
     @staticmethod
     def save_stamina(work: Work, copy: Copy[Record], record: Record) -> None:

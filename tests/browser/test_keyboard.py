@@ -22,14 +22,22 @@ KINDS = ("quick", "normal", "power", "critical", "ultimate")
 
 WATCH_FOCUS = """
 window.lost = [];
+let tabbed = false;
+let passed = false;
+addEventListener("keydown", ({ key }) => {
+  tabbed = key === "Tab";
+  setTimeout(() => (tabbed = false));
+}, true);
+addEventListener("focusout", ({ relatedTarget }) => (passed = tabbed && !relatedTarget));
+addEventListener("focusin", () => (passed = false));
 (function look() {
   const { activeElement } = document;
-  if (activeElement === document.body) lost.push(document.title);
-  else if (!activeElement.checkVisibility()) lost.push(`hidden: ${activeElement.outerHTML}`);
+  if (activeElement === document.body && !passed) lost.push(document.title);
+  if (!activeElement.checkVisibility()) lost.push(`hidden: ${activeElement.outerHTML}`);
   requestAnimationFrame(look);
 })();
 """
-"""Looks in each frame for a focus that went nowhere."""
+"""Looks in each frame for a focus that went nowhere, but by Tab past the end of the page."""
 
 FOCUSED = """
 () => {

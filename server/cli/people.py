@@ -1,0 +1,82 @@
+"""`user`: people who log in."""
+
+from typing import Final
+
+import msgspec
+
+from protocol import codec
+from protocol.auth import Register
+from protocol.permissions import Role
+from protocol.users import UserView
+from server.cli.data import opened
+from server.cli.parser import Given
+from server.cli.passwords import new_password, show_generated
+from server.cli.words import CliError, listing
+
+_HEADS: Final = {
+    "username": "NAME",
+    "role": "ROLE",
+    "disabled": "KEPT OUT",
+    "email": "E-MAIL",
+    "created_at": "CREATED",
+}
+
+
+async def add(given: Given) -> None:
+    """Add a person."""
+    password = new_password(given, f"Password of {given.name}")
+    person = {"username": given.name, "password": password, "email": given.email}
+    try:
+        checked = msgspec.convert(person, Register)
+    except msgspec.ValidationError as e:
+        raise CliError(codec.unreadable(e).error.message, code=2) from None
+    async with opened(given) as app:
+        user = await app.accounts.add(
+            checked.username, checked.password, Role(given.role), checked.email
+        )
+    print(f"{user.username} is added with the role {user.role}")
+    show_generated(given, password)
+
+
+async def show(given: Given) -> None:
+    """List people."""
+    role = None if given.role is None else Role(given.role)
+    people: list[UserView] = []
+    async with opened(given) as app:
+        page = await app.accounts.page(given.search, role)
+        people += page.items
+        while page.next is not None:
+            page = await app.accounts.page(given.search, role, cursor=page.next)
+            people += page.items
+    rows = [msgspec.to_builtins(user) for user in people]
+    print(listing(rows, _HEADS, as_json=given.json))
+
+
+async def set_role(given: Given) -> None:
+    """Give a person another role."""
+    async with opened(given) as app:
+        await app.accounts.set_role(given.name, Role(given.role))
+    print(f"{given.name} has the role {given.role}")
+
+
+async def set_password(given: Given) -> None:
+    """Give a person another password."""
+    password = new_password(given, f"New password of {given.name}")
+    async with opened(given) as app:
+        await app.accounts.set_password(given.name, password)
+    print(f"{given.name} has another password; all log-ins have ended")
+    show_generated(given, password)
+
+
+async def disable(given: Given) -> None:
+    """Keep a person out."""
+    async with opened(given) as app:
+        await app.accounts.disable(given.name)
+    print(f"{given.name} is kept out")
+
+
+async def enable(given: Given) -> None:
+    """Let a person log in again."""
+    async with opened(given) as app:
+        await app.accounts.enable(given.name)
+    print(f"{given.name} may log in")

@@ -1,0 +1,74 @@
+"""`run`: the server, and the first admin."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Final
+
+from protocol.permissions import Role
+from server.app import App, serve
+from server.cli.data import private_files
+from server.cli.parser import Given
+from server.cli.passwords import generate
+from server.cli.reload import reloading
+from server.cli.settings import in_force
+from server.cli.words import CliError
+from server.config import Settings
+from server.database import Unavailable
+from server.runtime import signals
+from server.runtime.log import configure
+
+ADMIN_FILE: Final = "admin_password"
+
+
+async def run(given: Given) -> int | None:
+    """Run the server, with --dev in a process that is started anew when a source changes."""
+    settings = in_force(given)
+    if given.dev:
+        return await reloading(given)
+    configure(settings.least_level)
+    private_files()
+    password: str | None = None
+
+    async def prepare(app: App) -> None:
+        nonlocal password
+        password = await _first_admin(app, settings)
+
+    def ready(address: str) -> None:
+        print(f"\n  Warroom is at {address}", flush=True)
+        print(f"  Register there, or log in as admin{_how(password, settings)}\n", flush=True)
+
+    try:
+        await serve(settings, prepare, ready)
+    except Unavailable as e:
+        raise CliError(f"the database does not answer: {e}") from e
+    finally:
+        signals.ignore()
+    return None
+
+
+async def _first_admin(app: App, settings: Settings) -> str | None:
+    """Make `admin` at the first start. Returns its password where a terminal is there to show it;
+    elsewhere it lies in a file that only the owner can read."""
+    if await app.users.any_with(Role.ADMIN):
+        return None
+    password = generate()
+    path = settings.data_dir / ADMIN_FILE
+    # The file comes first: an admin whose password nobody has seen could not be made again.
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(password + "\n")
+    await app.accounts.add("admin", password, Role.ADMIN)
+    if not sys.stdout.isatty():
+        return None
+    path.unlink()
+    return password
+
+
+def _how(password: str | None, settings: Settings) -> str:
+    path: Path = settings.data_dir / ADMIN_FILE
+    if password is not None:
+        return f" with the password {password} (shown this once)"
+    if path.exists():
+        return f": its password is in {path}"
+    return ""

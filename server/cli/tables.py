@@ -1,0 +1,18 @@
+"""`migrate`: bringing the tables of the database to a revision."""
+
+import asyncio
+
+from server.cli.parser import Given
+from server.cli.settings import in_force
+from server.database import migrate as migrate_tables
+from server.database import revisions
+
+
+async def migrate(given: Given) -> None:
+    """Bring the tables to a revision, then show where they are."""
+    settings = in_force(given)
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    if not given.history:
+        await asyncio.to_thread(migrate_tables, settings.database, given.to)
+    for revision in await asyncio.to_thread(revisions, settings.database):
+        print(f"{'*' if revision.current else ' '} {revision.revision}  {revision.doc}")
