@@ -19,6 +19,11 @@ export function reduceListing(line, name, data) {
   return name === "battles.listed" ? data.battle : line;
 }
 
+/** The state of room `profile:<id>` after an event. */
+export function reduceProfile(profile, name, data) {
+  return name === "players.profile_changed" ? data.profile : profile;
+}
+
 /** The state of room `player:<id>` after an event. */
 export function reducePlayer(view, name, data) {
   return PLAYER[name]?.(view, data) ?? view;
@@ -29,6 +34,15 @@ export function reduceUser(user, name, data) {
   if (name === "users.deleted") return null;
   return name === "users.changed" ? data.user : user;
 }
+
+/** By kind of room. */
+export const REDUCERS = {
+  battle: reduceBattle,
+  listing: reduceListing,
+  player: reducePlayer,
+  profile: reduceProfile,
+  user: reduceUser,
+};
 
 const BATTLE = {
   "battles.created": ({ seq }, { battle }) => ({ ...battle, seq }),

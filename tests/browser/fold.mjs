@@ -5,8 +5,7 @@
 
 import { text } from "node:stream/consumers";
 
-const { reduceBattle, reduceListing, reducePlayer, reduceUser } = await import(new URL("../../server/dashboard/state.js", import.meta.url));
-const REDUCERS = { listing: reduceListing, battle: reduceBattle, player: reducePlayer, user: reduceUser };
+const { REDUCERS } = await import(new URL("../../server/dashboard/state.js", import.meta.url));
 
 const logs = JSON.parse(await text(process.stdin));
 const last = logs.map(({ room, first, told }) => {
