@@ -15,7 +15,9 @@ from server.cli.words import CliError
 from server.config import Settings
 from server.database import Unavailable
 from server.runtime import signals
-from server.runtime.log import configure
+from server.runtime.log import configure, logger
+
+log = logger("app")
 
 
 async def run(given: Given) -> int | None:
@@ -25,6 +27,7 @@ async def run(given: Given) -> int | None:
         return await reloading(given)
     configure(settings.least_level, settings.log_file)
     private_files()
+    log.debug("starting", data_dir=str(settings.data_dir), level=settings.least_level)
     password: str | None = None
 
     async def prepare(app: App) -> None:
