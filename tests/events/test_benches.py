@@ -1,12 +1,16 @@
 """`scripts/bench` in short: that its figures are there, and that nothing was lost. Not how fast."""
 
+import os
 import re
+import signal
 import subprocess
 import sys
 
 import pytest
 
 from tests.support.server import ROOT
+
+ENDS_WITHIN_S = 120
 
 SHORT = {
     "strikes": (7, "0.5"),
@@ -16,26 +20,33 @@ SHORT = {
 """How many figures each has, and how long a round is, in seconds."""
 
 
-def bench(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run it."""
-    return subprocess.run(
+def bench(*arguments: str) -> tuple[int, str, str]:
+    """Run it. Returns its exit code, what it prints, and its errors."""
+    process = subprocess.Popen(
         [sys.executable, "-m", "scripts.benches", *arguments],
         cwd=ROOT,
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        timeout=120,
-        check=False,
+        start_new_session=True,  # so that its servers can be ended with it
     )
+    try:
+        output, errors = process.communicate(timeout=ENDS_WITHIN_S)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        raise
+    return process.returncode, output, errors
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SHORT)
 def test_a_short_run_measures(name: str) -> None:
     figures, seconds = SHORT[name]
-    done = bench(name, "--rounds", "1", "--seconds", seconds, "--no-bars")
-    assert done.returncode == 0, done.stderr
-    assert "Nothing was lost, refused or out of order." in done.stdout
-    lines = [line for line in done.stdout.splitlines() if line.startswith("|")][2:]
+    code, output, errors = bench(name, "--rounds", "1", "--seconds", seconds, "--no-bars")
+    assert code == 0, errors
+    assert "Nothing was lost, refused or out of order." in output
+    lines = [line for line in output.splitlines() if line.startswith("|")][2:]
     assert lines[0].startswith(f"| **{name}: ")
     assert len(lines) == 1 + figures
     for line in lines[1:]:
@@ -46,6 +57,6 @@ def test_a_short_run_measures(name: str) -> None:
 
 
 def test_a_bench_that_is_not_there() -> None:
-    done = bench("no-such-bench")
-    assert done.returncode == 2
-    assert "no-such-bench" in done.stderr
+    code, _, errors = bench("no-such-bench")
+    assert code == 2
+    assert "no-such-bench" in errors
