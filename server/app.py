@@ -83,6 +83,7 @@ class App:
         self.database = db
         self.gateway = gateway
         self.auth = access
+        self.rights = rights
         self.users = users = access.people.users
         self.accounts = auth.Accounts(db, access.people, rights, clock)
         self.health = health.Health(db, gateway, clock)
