@@ -89,8 +89,6 @@ class LoggedIn(msgspec.Struct, frozen=True):
 
 
 class AuthReason(StrEnum):
-    """Reasons for `conflict` and `refused` here."""
+    """Reasons for `refused` here. Those for `conflict` are those of `users`."""
 
-    USERNAME_TAKEN = "username_taken"
-    EMAIL_TAKEN = "email_taken"
     REGISTRATION_CLOSED = "registration_closed"

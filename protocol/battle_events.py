@@ -1,4 +1,4 @@
-"""What happens in battles: the events of a battle's log, and those of the pool."""
+"""What happens in battles: the events of a battle's log, of its line, and of the pool."""
 
 from enum import StrEnum
 from typing import ClassVar
@@ -14,11 +14,9 @@ from protocol.battles import (
     Enemy,
     Reward,
     Seat,
-    Status,
 )
-from protocol.ids import Id
-from protocol.message import KEPT, Event, event
-from protocol.rooms import Room
+from protocol.message import KEPT, LATEST, Event, event
+from protocol.rooms import Room, snapshot_of
 
 
 class LeftReason(StrEnum):
@@ -188,23 +186,32 @@ class RewardClaimed(BattleEvent, frozen=True, kw_only=True):
     exp: int
 
 
-@event("battles.offered", delivery=KEPT)
-class Offered(Event, frozen=True, kw_only=True):
-    """A battle in the pool is new or has changed: it stands in the place of what was there."""
+@event("battles.listed", delivery=KEPT)
+class Listed(Event, frozen=True, kw_only=True):
+    """A battle's line has changed: it stands in the place of the one before.
+
+    Blows do not change it. The last one says how the battle ended.
+    """
 
     battle: BattleSummary
 
     def room(self) -> Room:
-        """The pool."""
-        return rooms.battles()
+        """The battle's line."""
+        return rooms.listing(self.battle.battle_id)
 
 
-@event("battles.closed", delivery=KEPT)
-class Closed(Event, frozen=True, kw_only=True):
-    """A battle is over and leaves the pool."""
+@snapshot_of("battles")
+@event("battles.counted", delivery=LATEST)
+class BattlesCounted(Event, frozen=True, kw_only=True):
+    """How many battles wait and are under way; at most once a second. Snapshot of `battles`.
 
-    battle_id: Id
-    status: Status
+    `newest_id`: the newest of them all. Where it is another one, the first page of
+    `battles.list` is another one too.
+    """
+
+    waiting: int
+    in_progress: int
+    newest_id: str | None = None
 
     def room(self) -> Room:
         """The pool."""

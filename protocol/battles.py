@@ -7,6 +7,7 @@ import msgspec
 
 from protocol.ids import Id
 from protocol.message import Command, Done, Limit, Query, command, query
+from protocol.pages import Cursor, PageSize
 from protocol.permissions import Permission
 from protocol.rooms import snapshot_of
 from protocol.text import LINE
@@ -21,8 +22,6 @@ ChatText = Annotated[
         description="One line of text.",
     ),
 ]
-PageSize = Annotated[int, msgspec.Meta(ge=1, le=200)]
-Cursor = Annotated[str, msgspec.Meta(min_length=1, max_length=100, pattern=LINE)]
 
 
 class Difficulty(StrEnum):
@@ -160,8 +159,9 @@ class Battle(msgspec.Struct, frozen=True):
     all_down_since: str | None = None
 
 
+@snapshot_of("listing")
 class BattleSummary(msgspec.Struct, frozen=True):
-    """A battle in one line."""
+    """A battle in one line, as lists show it: snapshot of the room `listing:<id>`."""
 
     battle_id: str
     name: str
@@ -173,13 +173,6 @@ class BattleSummary(msgspec.Struct, frozen=True):
     waves: int
     status: Status
     created_at: str
-
-
-@snapshot_of("battles")
-class Pool(msgspec.Struct, frozen=True):
-    """Snapshot of the room `battles`: those that wait and those under way, oldest first."""
-
-    battles: tuple[BattleSummary, ...]
 
 
 class BattlePage(msgspec.Struct, frozen=True):
@@ -235,9 +228,12 @@ class Seated(msgspec.Struct, frozen=True):
 
 @query("battles.list", permission=Permission.PLAY)
 class ListBattles(Query[BattlePage], frozen=True):
-    """Battles of a status, newest first."""
+    """Battles of a status, newest first; without one, those that wait and those under way.
 
-    status: Status = Status.WAITING
+    To see how lines change, join the rooms `listing:<id>` of those that are shown.
+    """
+
+    status: Status | None = None
     limit: PageSize = 50
     cursor: Cursor | None = None
 

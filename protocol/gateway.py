@@ -39,7 +39,7 @@ class ResetReason(StrEnum):
 
     EPOCH_CHANGED = "epoch_changed"
     HISTORY_PRUNED = "history_pruned"
-    AHEAD = "ahead"  # the client claims events that never were
+    AHEAD = "ahead"  # events that never were, or of a room that was let go whole
     GAP_TOO_LARGE = "gap_too_large"  # a snapshot is less than what was missed
 
 
@@ -92,6 +92,7 @@ class ExpiryReason(StrEnum):
     EXPIRED = "expired"  # the token came to its end
     LOGGED_OUT = "logged_out"  # its log-in was ended
     DISABLED = "disabled"  # the person may not come in any more
+    DELETED = "deleted"  # the person is no more
     RIGHTS_CHANGED = "rights_changed"  # the person has another role
     REVOKED = "revoked"  # the service key was
 
@@ -127,16 +128,18 @@ class EvictionReason(StrEnum):
     TOO_MANY_BYTES = "too_many_bytes"  # too much waited for it
     NO_PROGRESS = "no_progress"  # it took nothing of what waited
     FLOODING = "flooding"  # it went on sending after `rate_limited`
+    DISCONNECTED = "disconnected"  # somebody who administers closed it; `message` says why
 
 
 @event("server.evicted", delivery=LATEST)
-class Evicted(Event, frozen=True, kw_only=True):
-    """This connection costs others too much and is let go. Nothing comes after this.
+class Evicted(Event, frozen=True, kw_only=True, omit_defaults=True):
+    """This connection is let go: it costs others too much, or was closed by hand.
 
-    Reconnect and resume.
+    Nothing comes after this. Reconnect and resume.
     """
 
     reason: EvictionReason
+    message: str | None = None
 
     def room(self) -> Room:
         """Told to one connection, not in a room."""

@@ -1,4 +1,4 @@
-"""Players: level, gold, stamina."""
+"""Players: level, gold, stamina; who is here."""
 
 from enum import StrEnum
 from typing import Annotated
@@ -8,6 +8,7 @@ import msgspec
 from protocol import rooms
 from protocol.ids import Id
 from protocol.message import KEPT, LATEST, Command, Event, Limit, Query, command, event, query
+from protocol.pages import Cursor, PageSize
 from protocol.permissions import Permission
 from protocol.rooms import Room, snapshot_of
 
@@ -50,6 +51,27 @@ class PlayerView(msgspec.Struct, frozen=True):
     stamina: Stamina
 
 
+@snapshot_of("profile")
+class Profile(msgspec.Struct, frozen=True):
+    """What everybody may know of a player: snapshot of the room `profile:<id>`.
+
+    `online`: whether the player is connected. `battle_id`: where it has a seat.
+    """
+
+    player_id: str
+    name: str
+    level: int
+    online: bool
+    battle_id: str | None = None
+
+
+class ProfilePage(msgspec.Struct, frozen=True):
+    """One page of players, the highest level first; `next` is the cursor of the page after it."""
+
+    items: tuple[Profile, ...]
+    next: str | None = None
+
+
 class PlayerReason(StrEnum):
     """Reasons for `refused` here."""
 
@@ -62,6 +84,19 @@ class PlayerReason(StrEnum):
 @query("players.get", permission=Permission.PLAY)
 class GetPlayer(Query[PlayerView], frozen=True):
     """One's own player."""
+
+
+@query("players.list", permission=Permission.CONNECT)
+class ListPlayers(Query[ProfilePage], frozen=True):
+    """Players, the highest level first, among equals whoever has more exp.
+
+    With `online` only those who are here. Players move up while pages are turned: nobody comes
+    twice, and who passes the page that one is at is not met any more.
+    """
+
+    online: bool = False
+    limit: PageSize = 50
+    cursor: Cursor | None = None
 
 
 @command("players.allocate", permission=Permission.PLAY, limit=Limit.ACTION)
@@ -98,3 +133,30 @@ class StaminaChanged(Event, frozen=True, kw_only=True):
     def room(self) -> Room:
         """The player's own."""
         return rooms.player(self.player_id)
+
+
+@event("players.profile_changed", delivery=LATEST)
+class ProfileChanged(Event, frozen=True, kw_only=True):
+    """A player has come or gone, reached a level, taken a seat or given it up."""
+
+    profile: Profile
+
+    def room(self) -> Room:
+        """The player's profile."""
+        return rooms.profile(self.profile.player_id)
+
+
+@snapshot_of("players")
+@event("players.counted", delivery=LATEST)
+class PlayersCounted(Event, frozen=True, kw_only=True):
+    """How many players are here, and how many there are; at most once a second.
+
+    Snapshot of the room `players`.
+    """
+
+    online: int
+    registered: int
+
+    def room(self) -> Room:
+        """All players."""
+        return rooms.players()

@@ -30,9 +30,14 @@ _ANYONE_WHO_PLAYS = Permission.PLAY
 KINDS: Final[dict[str, RoomKind]] = {
     kind.word: kind
     for kind in (
-        RoomKind("battles", False, _ANYONE_WHO_PLAYS, "Every battle that can be joined."),
+        RoomKind("battles", False, _ANYONE_WHO_PLAYS, "How many battles are open."),
+        RoomKind("listing", True, _ANYONE_WHO_PLAYS, "One battle in one line, as lists show it."),
         RoomKind("battle", True, _ANYONE_WHO_PLAYS, "One battle: blows, waves, chat, rewards."),
         RoomKind("player", True, _ANYONE_WHO_PLAYS, "One's own player: level, gold, stamina."),
+        RoomKind("players", False, Permission.CONNECT, "How many players there are, and are here."),
+        RoomKind("profile", True, Permission.CONNECT, "What everybody may know of a player."),
+        RoomKind("user", True, Permission.ADMINISTER, "One person: role, e-mail, whether let in."),
+        RoomKind("connections", False, Permission.READ, "How many are connected."),
     )
 }
 
@@ -57,8 +62,13 @@ def snapshot(word: str) -> type[msgspec.Struct]:
 
 
 def battles() -> Room:
-    """The pool of battles that can be joined."""
+    """The pool: all battles that wait or are under way."""
     return Room("battles")
+
+
+def listing(battle_id: str) -> Room:
+    """The line of one battle."""
+    return Room(f"listing:{battle_id}")
 
 
 def battle(battle_id: str) -> Room:
@@ -69,6 +79,26 @@ def battle(battle_id: str) -> Room:
 def player(player_id: str) -> Room:
     """One player's own room."""
     return Room(f"player:{player_id}")
+
+
+def players() -> Room:
+    """All players."""
+    return Room("players")
+
+
+def profile(player_id: str) -> Room:
+    """What everybody may know of one player."""
+    return Room(f"profile:{player_id}")
+
+
+def user(user_id: str) -> Room:
+    """One person, as whoever administers sees them."""
+    return Room(f"user:{user_id}")
+
+
+def connections() -> Room:
+    """How many are connected."""
+    return Room("connections")
 
 
 def parse(name: str) -> tuple[RoomKind, str] | None:

@@ -202,6 +202,8 @@ def _null_last(types: Iterable[inspect.Type]) -> list[inspect.Type]:
 def _default(field: inspect.Field) -> str:
     factory: Any = field.default_factory
     value = field.default if factory is msgspec.NODEFAULT else factory()
+    if value is msgspec.NODEFAULT:
+        return "left as it is"  # UNSET, which msgspec does not show
     return f"`{codec.encode(value).decode()}`"
 
 

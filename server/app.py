@@ -16,13 +16,16 @@ from starlette.routing import Mount
 from starlette.types import ASGIApp
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from server import auth, database, documents, health, players
+from protocol import rooms
+from server import auth, connections, database, documents, health, players
+from server.auth import handlers as auth_handlers
 from server.auth import routes as auth_routes
 from server.battles import handlers as battle_handlers
-from server.battles.rooms import BattleRoom, PoolRoom
+from server.battles.rooms import BattleRoom, ListingRoom, PoolRoom
 from server.battles.service import BattleService
 from server.battles.store import Battles
 from server.config import Settings
+from server.connections import handlers as connection_handlers
 from server.database import Unavailable
 from server.gateway import Gateway, Identity, Parts, unhandled
 from server.gateway import handlers as gateway_handlers
@@ -30,7 +33,7 @@ from server.gateway.socketio import Server as SocketIOServer
 from server.gateway.transport import WebSocketProtocol, bound
 from server.page import Page
 from server.players import handlers as player_handlers
-from server.players.rooms import PlayerRoom
+from server.players.rooms import PlayerRoom, PlayersRoom, ProfileRoom
 from server.players.service import StaminaPush
 from server.request_ids import HEADER as REQUEST_ID
 from server.request_ids import RequestIds
@@ -40,12 +43,18 @@ from server.runtime.gauges import Gauges
 from server.runtime.log import logger
 from server.runtime.services import Service, ServiceFailed, repeat, run_all
 from server.runtime.signals import on_end
-from server.users import Users
+from server.users import UserRoom, Users
 from server.web import WebServer
 
 log = logger("app")
 
-HANDLERS: Final = (gateway_handlers, player_handlers, battle_handlers)
+HANDLERS: Final = (
+    gateway_handlers,
+    connection_handlers,
+    auth_handlers,
+    player_handlers,
+    battle_handlers,
+)
 """Importing them registers them."""
 
 DASHBOARD: Final = Path(__file__).parent / "dashboard"
@@ -64,7 +73,7 @@ class App:
         settings: Settings,
         db: database.Database,
         gateway: Gateway,
-        people: auth.Auth,
+        access: auth.Auth,
         rights: auth.Rights,
         clock: Clock,
         gauges: Gauges,
@@ -73,8 +82,9 @@ class App:
         self.settings = settings
         self.database = db
         self.gateway = gateway
-        self.auth = people
-        self.accounts = people.accounts
+        self.auth = access
+        self.users = users = access.people.users
+        self.accounts = auth.Accounts(db, access.people, rights, clock)
         self.health = health.Health(db, gateway, clock)
         self.clock = clock
         regen = players.Regen(
@@ -82,11 +92,30 @@ class App:
         )
         self.players = players.Players(db.reader, regen)
         self.battles = Battles(db)
-        for part in (gateway, people, self.players, self.battles):
+        self.profiles = players.Profiles(self.players, gateway, clock, self.battles.pool.seats)
+        self.battles.pool.on_seat(self.profiles.touch)
+        for part in (
+            gateway,
+            users,
+            access.people,
+            rights,
+            self.players,
+            self.profiles,
+            self.battles,
+        ):
             parts.add(part)
-        people.newcomers.with_each(self.players.start)
+        users.at_registration(self.players.start)
+        users.at_deletion(self.players.end)
+        users.at_deletion(self.battles.give_up_seat)
+        users.forgets(rooms.player)
+        gateway.rooms.add("connections", connections.ConnectionsRoom(gateway))
+        gateway.rooms.add("user", UserRoom(db.reader, users))
+        users.at_registration(self.profiles.register)
         gateway.rooms.add("player", PlayerRoom(db.reader, self.players, clock))
-        gateway.rooms.add("battles", PoolRoom(self.battles))
+        gateway.rooms.add("players", PlayersRoom(self.profiles))
+        gateway.rooms.add("profile", ProfileRoom(self.profiles))
+        gateway.rooms.add("battles", PoolRoom(self.battles.pool))
+        gateway.rooms.add("listing", ListingRoom(self.battles))
         gateway.rooms.add("battle", BattleRoom(self.battles))
         self._battle_service = BattleService(self.battles, gateway, clock)
         self.pruning = database.Pruning(
@@ -98,9 +127,14 @@ class App:
             "rights": rights.run,
             "battles": self._battle_service.run,
             "battle pool": self._battle_service.keep_pool,
+            "battle count": self._battle_service.keep_count,
             "seats": self._battle_service.keep_presence,
+            "profiles": self.profiles.run,
+            "player count": self.profiles.keep_count,
+            "player recount": self.profiles.keep_recount,
             "stamina": StaminaPush(self.players, gateway, clock).run,
             "progress": gateway.watch_progress,
+            "connections": connections.Counting(gateway, clock).run,
         }
         self.sockets = SocketIOServer(gateway, self._allows_origin)
         self.asgi = self._asgi(gauges)
@@ -153,7 +187,8 @@ class App:
 
     async def start(self) -> None:
         """Take up what is open from the time before."""
-        await self._battle_service.resume()
+        await self.profiles.recount()
+        await self.battles.resume()
         await self._battle_service.fill_pool()
         self.health.started = True
 
@@ -177,7 +212,7 @@ async def opened(settings: Settings, clock: Clock | None = None) -> AsyncIterato
     passwords = auth.Passwords(settings.password_hash_cost)
 
     async def authenticate(given: object) -> Identity:
-        return await people.identify(given)
+        return await access.identify(given)
 
     gateway = Gateway(settings, parts, clock, gauges, authenticate)
     db = await database.connect(
@@ -190,9 +225,9 @@ async def opened(settings: Settings, clock: Clock | None = None) -> AsyncIterato
         gateway.use(db)
         rights = auth.Rights(db, gateway, clock)
         await rights.begin()
-        people = auth.Auth(
+        access = auth.Auth(
             db,
-            Users(db.reader),
+            auth.People(Users(db), passwords),
             passwords,
             auth.Tokens(secret, settings.access_token_expire_minutes * 60),
             auth.Attempts(gateway.addresses, clock),
@@ -200,7 +235,7 @@ async def opened(settings: Settings, clock: Clock | None = None) -> AsyncIterato
             clock,
             settings,
         )
-        yield App(settings, db, gateway, people, rights, clock, gauges, parts)
+        yield App(settings, db, gateway, access, rights, clock, gauges, parts)
     finally:
         passwords.close()
         await db.close()

@@ -7,9 +7,9 @@ import sys
 
 import uvloop
 
-from scripts.benches import slow_reader
+from scripts.benches import pool, slow_reader
 
-BENCHES = {"slow-reader": slow_reader}
+BENCHES = {"pool": pool, "slow-reader": slow_reader}
 
 
 def main() -> None:

@@ -3,6 +3,7 @@
 from server.auth.accounts import Accounts
 from server.auth.attempts import Attempts
 from server.auth.passwords import Passwords
+from server.auth.people import People
 from server.auth.rights import Rights
 from server.auth.secret import SECRET_MIN_BYTES, load_secret
 from server.auth.service import Auth
@@ -14,6 +15,7 @@ __all__ = [
     "Attempts",
     "Auth",
     "Passwords",
+    "People",
     "Rights",
     "Tokens",
     "load_secret",

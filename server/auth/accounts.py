@@ -1,107 +1,110 @@
-"""What an operator does to those who may come in: roles, people kept out, service keys."""
+"""What an operator does on the command line: people, by name, and service keys."""
 
 import secrets
+from collections.abc import Awaitable, Callable
 
+from protocol.errors import busy
 from protocol.gateway import ExpiryReason
 from protocol.ids import uuid7
 from protocol.permissions import SCOPES, Role
 from protocol.secret import KEY_PREFIX
 from protocol.times import rfc3339
-from server.auth.newcomers import Newcomers
-from server.auth.passwords import Passwords
-from server.auth.rights import Ended, Rights
+from protocol.users import UserPage, UserView
+from server.auth.people import Changed, People
+from server.auth.rights import MAX_DECISIONS, Ended, Rights
 from server.auth.store import ListedKey, Logins
 from server.database import Database, Stale, Work
 from server.runtime.clock import Clock
-from server.users import User, Users
+from server.users import User
+
+Put = Callable[[Work, User], Awaitable[Changed]]
+"""Puts a change of a person into a unit."""
 
 
 class Accounts:
-    """People and services, by name. What has them open is closed where their rights change."""
+    """People and services, by name. What has them open is closed where their rights change.
 
-    def __init__(
-        self,
-        database: Database,
-        users: Users,
-        newcomers: Newcomers,
-        passwords: Passwords,
-        rights: Rights,
-        clock: Clock,
-    ) -> None:
+    A person is named by username or e-mail address; ValueError says that there is nobody.
+    """
+
+    def __init__(self, database: Database, people: People, rights: Rights, clock: Clock) -> None:
         self._database = database
-        self._newcomers = newcomers
-        self._passwords = passwords
-        self._users = users
+        self._users = people.users
+        self._people = people
         self._logins = Logins(database.reader)
         self._rights = rights
         self._clock = clock
 
-    async def add(self, username: str, password: str, role: Role, email: str | None = None) -> User:
-        """Add a person. Raises Failure as `Newcomers.add` does."""
-        return await self._newcomers.add(username, password, role, email, lambda _, user, __: user)
-
     async def page(
-        self, search: str = "", role: Role | None = None, most: int = 200, after: str = ""
-    ) -> list[User]:
-        """People by username, as `Users.page` gives them."""
-        return await self._users.page(search, role, most, after)
+        self,
+        search: str = "",
+        role: Role | None = None,
+        limit: int = 50,
+        cursor: str | None = None,
+    ) -> UserPage:
+        """People by username, whose name or e-mail address contains a text. As `users.list`."""
+        return await self._users.page(search, role, limit, cursor)
 
-    async def set_password(self, name: str, password: str) -> None:
-        """Give a person another password, and end all their log-ins.
-
-        Raises ValueError where there is no such person; Failure `invalid`, `busy`.
-        """
-        await self._person(name)
-        password_hash = await self._passwords.hash(password)
-
-        async def decide(work: Work, _: int) -> Ended:
-            user = await self._person(name)
-            self._users.set_password(work, user, password_hash)
-            self._logins.revoke_all(work, user.id)
-            return Ended(user.id, None, ExpiryReason.LOGGED_OUT)
-
-        await self._rights.change(decide)
+    async def add(
+        self, username: str, password: str, role: Role, email: str | None = None
+    ) -> UserView:
+        """Add a person. Raises Failure `conflict`, `invalid` for the password, `busy`."""
+        for _ in range(MAX_DECISIONS):
+            now = self._clock.now_ms()
+            work = Work(rfc3339(now))
+            user = await self._people.add(work, username, password, role, email, now)
+            try:
+                await self._database.writer.submit(work, b"", None)
+            except Stale:
+                continue
+            return user.view
+        raise busy("too many register at once")
 
     async def set_role(self, name: str, role: Role) -> None:
         """Give a person another role. Their log-ins stay: refreshing gives a token with the role.
 
-        Raises ValueError where there is no such person, or no admin would be left; Failure `busy`.
+        Raises ValueError, Failure `refused` last_admin, `busy`.
         """
+        await self._change(name, lambda work, user: self._people.update(work, user, role=role))
 
-        async def decide(work: Work, _: int) -> Ended | None:
-            user = await self._person(name)
-            if user.role is role:
-                return None
-            await self._check_admins(user)
-            self._users.set_role(work, user, role)
-            return Ended(user.id, None, ExpiryReason.RIGHTS_CHANGED)
+    async def set_email(self, name: str, email: str | None) -> None:
+        """Give a person another e-mail address, or none. Raises ValueError, Failure `conflict`."""
+        await self._change(name, lambda work, user: self._people.update(work, user, email=email))
 
-        await self._rights.change(decide)
+    async def set_password(self, name: str, password: str) -> None:
+        """Give a person another password, and end all their log-ins.
+
+        Raises ValueError, Failure `invalid`, `busy`.
+        """
+        await self._change(
+            name, lambda work, user: self._people.update(work, user, password=password)
+        )
 
     async def disable(self, name: str) -> None:
         """Keep a person out, and end all their log-ins. Raises as `set_role`."""
+        await self._change(name, self._people.disable)
 
-        async def decide(work: Work, _: int) -> Ended | None:
-            user = await self._person(name)
-            if user.disabled:
-                return None
-            await self._check_admins(user)
-            self._users.set_disabled(work, user, True)
-            self._logins.revoke_all(work, user.id)
-            return Ended(user.id, None, ExpiryReason.DISABLED)
+    async def enable(self, name: str) -> None:
+        """Let a person in again: they log in anew. Raises ValueError, Failure `busy`."""
+
+        async def enable(work: Work, user: User) -> Changed:
+            return self._people.enable(work, user)
+
+        await self._change(name, enable)
+
+    async def delete(self, name: str) -> None:
+        """Delete a person, as `users.delete`. Raises as `set_role`."""
+
+        async def decide(work: Work, now: int) -> Ended:
+            return await self._people.delete(work, await self._person(name), now)
 
         await self._rights.change(decide)
 
-    async def enable(self, name: str) -> None:
-        """Let a person in again: they log in anew. Raises ValueError where there is nobody."""
-        user = await self._person(name)
-        if user.disabled:
-            work = Work(rfc3339(self._clock.now_ms()))
-            self._users.set_disabled(work, user, False)
-            try:
-                await self._database.writer.submit(work, b"", None)
-            except Stale:
-                raise ValueError(f"{name} was changed at the same moment: look again") from None
+    async def _change(self, name: str, put: Put) -> None:
+        async def decide(work: Work, _: int) -> Ended | None:
+            return (await put(work, await self._person(name))).ended
+
+        await self._rights.change(decide)
 
     async def add_service_key(self, name: str, scopes: list[str]) -> str:
         """Make a service key: shown once, stored hashed. Raises ValueError."""
@@ -138,12 +141,7 @@ class Accounts:
         await self._rights.change(decide)
 
     async def _person(self, name: str) -> User:
-        user = await self._users.by_name(name)
+        user = await self._users.by_login(name)
         if user is None:
             raise ValueError(f"there is nobody named {name}")
         return user
-
-    async def _check_admins(self, user: User) -> None:
-        """Raises ValueError where nobody could administer without the person."""
-        if user.administers and not await self._users.another_admin(user):
-            raise ValueError(f"{user.username} is the last admin: make somebody else admin first")

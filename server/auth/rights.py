@@ -35,7 +35,8 @@ class Ended(NamedTuple):
 
 
 Decide = Callable[[Work, int], Awaitable[Ended | None]]
-"""Puts a change into a unit of this moment; None where there is nothing to change."""
+"""Puts a change into a unit of this moment. None where nobody's rights end; where the unit is
+empty then, there is nothing to change."""
 
 
 def _change(row: ChangeRow) -> RightsChange:
@@ -55,6 +56,7 @@ class Rights:
         self._seen = 0
         self._forgotten = 0
         self._one_reads = asyncio.Lock()
+        self._looking: set[asyncio.Task[None]] = set()
 
     async def begin(self) -> None:
         """Begin from the newest change: nobody is connected who could have missed one."""
@@ -66,25 +68,36 @@ class Rights:
         for _ in range(MAX_DECISIONS):
             now = self._clock.now_ms()
             work = Work(rfc3339(now))
-            ended = await decide(work, now)
-            if ended is None:
-                return
-            self._log.add(work, ended.who, ended.session, ended.why, now)
             try:
+                ended = await decide(work, now)
+                if ended is None and not work.changes:
+                    return
+                if ended is not None:
+                    self.add(work, ended, now)
                 await self._database.writer.submit(work, b"", None)
             except Stale:
                 continue
-            await self._look()
+            await self.look()
             return
         raise busy("too many rights change at once")
+
+    def add(self, work: Work, ended: Ended, now: int) -> None:
+        """Number a change in the unit that makes it. `look` once that is committed."""
+        self._log.add(work, ended.who, ended.session, ended.why, now)
 
     async def run(self) -> None:
         """Act on what other processes changed, for ever."""
         while True:
             await self._clock.sleep(EVERY_S)
-            await self._look()
+            await self.look()
 
-    async def _look(self) -> None:
+    def look_soon(self) -> None:
+        """Act on what is new, once whoever calls has gone on."""
+        task = asyncio.create_task(self.look(), name="rights")
+        self._looking.add(task)
+        task.add_done_callback(self._looking.discard)
+
+    async def look(self) -> None:
         """Act on what is new. Where the database is away, the next look finds it."""
         try:
             await self.catch_up()

@@ -13,17 +13,16 @@ from protocol.ids import uuid7
 from protocol.permissions import Permission, Role, granted
 from protocol.secret import REFRESH_PREFIX
 from protocol.times import rfc3339
-from server.auth.accounts import Accounts
 from server.auth.attempts import Attempts
-from server.auth.newcomers import Newcomers
 from server.auth.passwords import Passwords
+from server.auth.people import People
 from server.auth.rights import MAX_DECISIONS, Ended, Rights
 from server.auth.store import Logins, RefreshToken
 from server.auth.tokens import Tokens
 from server.database import Database, Stale, Unavailable, Work
 from server.gateway import Identity
 from server.runtime.clock import Clock
-from server.users import User, Users
+from server.users import User
 
 REUSE_GRACE_MS: Final = 10_000
 """A refresh token may be used again so soon, while what it was traded for is not used: the reply
@@ -63,7 +62,7 @@ class Auth:
     def __init__(
         self,
         database: Database,
-        users: Users,
+        people: People,
         passwords: Passwords,
         tokens: Tokens,
         attempts: Attempts,
@@ -73,14 +72,13 @@ class Auth:
     ) -> None:
         self._database = database
         self._logins = Logins(database.reader)
-        self._users = users
+        self.people = people
+        self._users = people.users
         self._passwords = passwords
         self._tokens = tokens
         self._attempts = attempts
         self._rights = rights
         self._clock = clock
-        self.newcomers = Newcomers(database, users, passwords, clock)
-        self.accounts = Accounts(database, users, self.newcomers, passwords, rights, clock)
         self._refresh_life_ms = settings.refresh_token_expire_days * 86_400_000
         self._registration_open = settings.registration == "open"
 
@@ -101,12 +99,17 @@ class Auth:
     async def add(
         self, username: str, password: str, role: Role, email: str | None = None
     ) -> LoggedIn:
-        """Add a person of any role and log in. Raises Failure as `Newcomers.add` does."""
-
-        def log_in(work: Work, user: User, now: int) -> LoggedIn:
-            return self._log_in(work, user, uuid7(), now)
-
-        return await self.newcomers.add(username, password, role, email, log_in)
+        """Add a person of any role and log in. Raises Failure as `register` does."""
+        work, now = self._work()
+        user = await self.people.add(work, username, password, role, email, now)
+        logged_in = self._log_in(work, user, uuid7(), now)
+        try:
+            await self._database.writer.submit(work, b"", None)
+        except Stale:
+            # Somebody took the name or the address since it was looked up.
+            await self.people.check_free(username, email)
+            raise busy("too many register at once") from None
+        return logged_in
 
     async def log_in(self, body: Login, address: str) -> LoggedIn:
         """Log in, from an address that counts as this.

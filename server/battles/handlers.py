@@ -62,6 +62,7 @@ async def join(ctx: Context, cmd: Join) -> Seated:
     # Without events the seat is there already, perhaps in a unit that is still under way: this
     # one waits behind it, and falls with it.
     battle = battles.record(work, copy, events)
+    work.replace(player, player.tip)  # a player who is not there any more is looked up anew then
     return await ctx.commit(work, Seated(battle.seats[ctx.user.id], battle.seq))
 
 

@@ -1,22 +1,43 @@
-"""The rooms of battles: the pool, and each battle. Whoever plays may watch."""
+"""The rooms of battles: the pool, each battle's line, and each battle. Whoever plays may watch."""
 
 from protocol.message import Event
+from server.battles.pool import Pool
 from server.battles.store import Battles
 from server.gateway import Identity, Snapshot
 
 
 class PoolRoom:
-    """The room `battles`."""
+    """The room `battles`. Nothing is kept in it: it says how many there are, not which."""
 
-    def __init__(self, battles: Battles) -> None:
-        self._battles = battles
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
 
     async def authorise(self, identity: Identity, ident: str) -> None:
         """Open to whoever has the room's permission."""
 
     async def snapshot(self, ident: str) -> Snapshot:
-        """Everything that can be joined."""
-        return Snapshot(*await self._battles.pool())
+        """How many battles are open."""
+        return Snapshot(0, self._pool.counted())
+
+    async def latest(self, ident: str) -> list[Event]:
+        """How many battles are open."""
+        return [self._pool.counted()]
+
+
+class ListingRoom:
+    """The kind of room `listing:<id>`."""
+
+    def __init__(self, battles: Battles) -> None:
+        self._battles = battles
+
+    async def authorise(self, identity: Identity, ident: str) -> None:
+        """Raises Failure `not_found` for a battle that is not."""
+        if ident not in self._battles.pool:
+            await self._battles.line(ident)
+
+    async def snapshot(self, ident: str) -> Snapshot:
+        """The battle's line."""
+        return Snapshot(*await self._battles.line(ident))
 
     async def latest(self, ident: str) -> list[Event]:
         """Nothing: all that is told here is kept."""

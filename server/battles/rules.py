@@ -102,6 +102,14 @@ def leave(battle: Battle, player_id: str, now: int) -> Events:
     return (left(battle, player_id, LeftReason.LEFT, now),)
 
 
+def give_up(battle: Battle, player_id: str, now: int) -> Events:
+    """The seat of somebody who is no more is given up. Nothing for whoever has none."""
+    seat = battle.seats.get(player_id)
+    if is_over(battle) or seat is None or not seat.seated:
+        return NOTHING
+    return (left(battle, player_id, LeftReason.LEFT, now),)
+
+
 def left(battle: Battle, player_id: str, reason: LeftReason, now: int) -> PlayerLeft:
     """The event of a seat that is given up at `now`."""
     return PlayerLeft(

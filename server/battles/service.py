@@ -3,21 +3,25 @@
 import asyncio
 from typing import Final
 
+from protocol import rooms
 from protocol.battles import Difficulty
+from protocol.permissions import Permission
 from protocol.times import rfc3339
 from server.battles import rules, schedule
 from server.battles.catalogue import TIERS
 from server.battles.state import seated
 from server.battles.store import Battles, Hosted
 from server.database import Stale, Unavailable
+from server.database.work import Told
 from server.gateway import Gateway
 from server.runtime.clock import Clock
 from server.runtime.log import logger
-from server.runtime.services import repeat
+from server.runtime.services import repeat, told_together
 
 log = logger("battles")
 
 EVERY_S: Final = 0.2
+AT_ONCE: Final = 64
 PUT_OFF_S: Final = 1.0
 AFTER_FAULT_MS: Final = 60_000
 RECONCILE_EVERY_S: Final = 5.0
@@ -38,20 +42,12 @@ class BattleService:
 
     def __init__(self, battles: Battles, gateway: Gateway, clock: Clock) -> None:
         self._battles = battles
+        self._pool = battles.pool
+        self._rooms = gateway.rooms
         self._presence = gateway.presence
         self._clock = clock
         self._offered = 0
-        gateway.presence.on_change(self.here, self.gone)
-
-    async def resume(self) -> None:
-        """At start: take up what is open. Nobody is connected yet, so all seats are away."""
-        await self._battles.resume()
-        now = self._clock.now_ms()
-        await asyncio.gather(*(self._all_away(battle_id, now) for battle_id in self._battles.due))
-
-    async def _all_away(self, battle_id: str, now: int) -> None:
-        for seat in seated((await self._battles.get(battle_id)).tip.battle):
-            await self._away(battle_id, seat.player_id, now)
+        gateway.presence.on_change(self.here, self.gone, Permission.PLAY)
 
     async def run(self) -> None:
         """Let time pass in all battles under way, again and again."""
@@ -61,12 +57,19 @@ class BattleService:
         """Carry out all that is due. Raises Unavailable: it is still due then."""
         now = self._clock.now_ms()
         at = rfc3339(now)
-        # All at once: what is due at the same moment shares a commit.
+        places = asyncio.Semaphore(AT_ONCE)
+
+        async def look(battle_id: str) -> None:
+            async with places:
+                await self._look(battle_id, now)
+
+        # Many at once: what is due at the same moment shares a commit. Not all: they would keep
+        # everybody else from reading.
         ends = await asyncio.gather(
             *(
-                self._pass_time(battle_id, now)
-                for battle_id, due in self._battles.due.items()
-                if due is not None and due <= at
+                look(battle_id)
+                for battle_id, due in self._pool.due.items()
+                if (due is not None and due <= at) or battle_id in self._pool.taken_up
             ),
             return_exceptions=True,
         )
@@ -74,12 +77,11 @@ class BattleService:
             if end is not None:
                 raise end
 
-    async def _pass_time(self, battle_id: str, now: int) -> None:
-        def decide(hosted: Hosted) -> rules.Events:
-            return schedule.tick(hosted.battle, now, hosted.rolls())
-
+    async def _look(self, battle_id: str, now: int) -> None:
+        decide = self._take_up if battle_id in self._pool.taken_up else self._pass_time
         try:
-            await self._battles.carry_out(battle_id, decide, now)
+            await self._battles.carry_out(battle_id, lambda hosted: decide(hosted, now), now)
+            self._pool.taken_up.discard(battle_id)
         except Stale as e:
             # It is still due next time.
             log.warning("tick_put_off", battle_id=battle_id, error=str(e))
@@ -88,24 +90,37 @@ class BattleService:
         except Exception:
             # A fault in one battle does not stop the time of all others.
             log.exception("tick_failed", battle_id=battle_id)
-            self._battles.due[battle_id] = rfc3339(now + AFTER_FAULT_MS)
+            self._pool.due[battle_id] = rfc3339(now + AFTER_FAULT_MS)
+
+    def _take_up(self, hosted: Hosted, now: int) -> rules.Events:
+        """The first look at a battle of before the start: who has not come back yet is away."""
+        return tuple(
+            event
+            for seat in seated(hosted.battle)
+            if not self._presence.may(seat.player_id, Permission.PLAY)
+            for event in rules.away(hosted.battle, seat.player_id, now)
+        )
+
+    @staticmethod
+    def _pass_time(hosted: Hosted, now: int) -> rules.Events:
+        return schedule.tick(hosted.battle, now, hosted.rolls())
 
     async def keep_pool(self) -> None:
         """Keep the pool full, again and again."""
         while True:
-            self._battles.taken.clear()
+            self._pool.taken.clear()
             try:
                 await self.fill_pool()
             except Unavailable as e:
                 log.warning("pool_put_off", error=str(e))
                 await self._clock.sleep(PUT_OFF_S)
             else:
-                await self._battles.taken.wait()
+                await self._pool.taken.wait()
 
     async def fill_pool(self) -> None:
         """Offer battles until three wait, one of them easy and for level 1."""
         while True:
-            waiting = self._battles.waiting.values()
+            waiting = self._pool.waiting.values()
             if not any(w.difficulty is Difficulty.EASY and w.required_level == 1 for w in waiting):
                 difficulty = Difficulty.EASY
             elif len(waiting) < POOL_SIZE:
@@ -120,6 +135,16 @@ class BattleService:
         self._offered += 1
         return list(TIERS)[self._offered % len(TIERS)]
 
+    async def keep_count(self) -> None:
+        """Tell how many battles are open, when that has changed."""
+        await told_together(self._pool.recounted, self.tell_count, self._clock)
+
+    def tell_count(self) -> None:
+        """Tell the pool's room how many battles are open."""
+        if self._rooms.watched(rooms.battles()):
+            told = Told(self._pool.counted(), rfc3339(self._clock.now_ms()))
+            self._rooms.publish(told, None)
+
     async def keep_presence(self) -> None:
         """Put right what a fault has left wrong, again and again."""
         await repeat(self.reconcile, RECONCILE_EVERY_S, self._clock, Unavailable, "seats")
@@ -129,10 +154,10 @@ class BattleService:
 
         Raises Unavailable.
         """
-        for battle_id in list(self._battles.due):
+        for battle_id in list(self._pool.due):
             copy = self._battles.hot.peek(battle_id)
             for seat in seated(copy.committed.battle) if copy is not None else ():
-                is_here = seat.player_id in self._presence
+                is_here = self._presence.may(seat.player_id, Permission.PLAY)
                 if is_here == (seat.away_at is not None):
                     change = self.here if is_here else self.gone
                     try:
@@ -156,13 +181,8 @@ class BattleService:
 
         def decide(hosted: Hosted) -> rules.Events:
             # Asked when it is decided, each time: who went may be back by then, or gone again.
-            if player_id in self._presence:
+            if self._presence.may(player_id, Permission.PLAY):
                 return rules.back(hosted.battle, player_id)
             return rules.away(hosted.battle, player_id, now)
 
         await self._battles.carry_out(battle_id, decide, now)
-
-    async def _away(self, battle_id: str, player_id: str, now: int) -> None:
-        await self._battles.carry_out(
-            battle_id, lambda hosted: rules.away(hosted.battle, player_id, now), now
-        )

@@ -32,6 +32,8 @@ from protocol.battles import Battle, BattleSummary, Seat, Status
 from protocol.message import Kind, specs
 from server.battles.catalogue import CHAT_LINES
 
+ENDED: Final = (Status.COMPLETED, Status.ABANDONED)
+
 Seats = dict[str, Seat]
 Changes = dict[str, Any]
 
@@ -57,7 +59,7 @@ def fold(battle: Battle, events: Iterable[BattleEvent]) -> Battle:
 
 def is_over(battle: Battle) -> bool:
     """Whether it was won or abandoned."""
-    return battle.status in (Status.COMPLETED, Status.ABANDONED)
+    return battle.status in ENDED
 
 
 def seated(battle: Battle) -> list[Seat]:

@@ -1,6 +1,5 @@
 """The rows of battles. The log of a battle's room is the battle; its row holds a snapshot."""
 
-import asyncio
 import secrets
 from collections.abc import Callable
 from typing import Final, NamedTuple
@@ -8,9 +7,8 @@ from typing import Final, NamedTuple
 from protocol import codec, rooms
 from protocol.battle_events import (
     BattleEvent,
-    Closed,
     Created,
-    Offered,
+    Listed,
     PlayerJoined,
     PlayerLeft,
     RewardClaimed,
@@ -22,16 +20,16 @@ from protocol.battles import (
     Difficulty,
     HistoryEntry,
     HistoryPage,
-    Pool,
     Status,
 )
 from protocol.errors import not_found
 from protocol.ids import uuid7
 from protocol.message import find
 from protocol.times import rfc3339
-from server.battles import rules, schedule
+from server.battles import rules
+from server.battles.pool import Moved, Pool
 from server.battles.rolls import Rolls
-from server.battles.state import apply, fold, is_over, summary
+from server.battles.state import ENDED, apply, fold, is_over, seated, summary
 from server.database import (
     ANY_NUMBER,
     REPLIES_KEPT_MS,
@@ -45,6 +43,7 @@ from server.database import (
     Work,
 )
 from server.database.history import Kept, after, bounds
+from server.users import User
 
 MAX_HOT: Final = 5_000
 SNAPSHOT_EVERY: Final = 100
@@ -66,14 +65,21 @@ _SAVE: Final = Statement(
     "update battles set status = :status, summary = :summary, state = :state,"
     " state_seq = :state_seq where battle_id = :battle_id",
 )
+_LINE: Final = Statement("battles.line", "select summary from battles where battle_id = :battle_id")
 _OPEN: Final = Statement(
     "battles.open",
-    "select battle_id, summary from battles where status in ('waiting', 'in_progress')"
+    "select battle_id, summary from battles where status not in ('completed', 'abandoned')"
     " order by battle_id",
 )
 _PAGE: Final = Statement(
     "battles.page",
     "select battle_id, summary from battles where status = :status and battle_id < :cursor"
+    " order by battle_id desc limit :places",
+)
+_OPEN_PAGE: Final = Statement(
+    "battles.open_page",
+    "select battle_id, summary from battles"
+    " where status not in ('completed', 'abandoned') and battle_id < :cursor"
     " order by battle_id desc limit :places",
 )
 _AGED: Final = Statement(
@@ -87,13 +93,19 @@ _PRUNED: Final = Statement(
 _SIT: Final = Statement(
     "battles.sit",
     "insert into battle_seats (player_id, battle_id, seated, result)"
-    " values (:player_id, :battle_id, true, null)"
+    " select player_id, cast(:battle_id as text), true, null from players"
+    " where player_id = :player_id"
     " on conflict (player_id, battle_id) do update set seated = true",
 )
 _STAND: Final = Statement(
     "battles.stand",
     "update battle_seats set seated = false"
     " where player_id = :player_id and battle_id = :battle_id",
+)
+_SEATED_ELSEWHERE: Final = Statement(
+    "battles.seated_elsewhere",
+    "update battle_seats set seated = false"
+    " where player_id = :player_id and battle_id <> :battle_id and seated",
 )
 _STAND_ALL: Final = Statement(
     "battles.stand_all",
@@ -106,6 +118,9 @@ _RESULT: Final = Statement(
 )
 _SEAT_OF: Final = Statement(
     "battles.seat_of", "select battle_id from battle_seats where player_id = :player_id and seated"
+)
+_SEATS: Final = Statement(
+    "battles.seats", "select player_id, battle_id from battle_seats where seated"
 )
 _HISTORY: Final = Statement(
     "battles.history",
@@ -141,9 +156,7 @@ class Battles:
     def __init__(self, database: Database) -> None:
         self._database = database
         self.hot: Hot[Hosted] = Hot(self._load, MAX_HOT)
-        self.due: dict[str, str | None] = {}  # of the battles under way: when to look again
-        self.waiting: dict[str, BattleSummary] = {}
-        self.taken = asyncio.Event()  # the pool wants to be filled up
+        self.pool = Pool()
 
     # ---- reading
 
@@ -177,18 +190,26 @@ class Battles:
         row = await self._database.reader.one(_SEAT_OF, player_id=player_id)
         return None if row is None else str(row[0])
 
-    async def pool(self) -> tuple[int, Pool]:
-        """The pool, and the number of the last event of its room."""
-        async with self._database.reader.moment() as reading:
-            found = await reading.all(_OPEN)
-            there = await bounds(reading, rooms.battles())
-        return there.newest, Pool(tuple(codec.decode(BattleSummary, row[1]) for row in found))
+    async def line(self, battle_id: str) -> tuple[int, BattleSummary]:
+        """A battle's line, and the number of the last event of its room.
 
-    async def page(self, status: Status, limit: int, cursor: str | None) -> BattlePage:
-        """Battles of a status, newest first."""
-        rows = await self._database.reader.all(
-            _PAGE, status=status, cursor=cursor or FIRST_CURSOR, places=limit + 1
-        )
+        Raises Failure `not_found`.
+        """
+        async with self._database.reader.moment() as reading:
+            row = await reading.one(_LINE, battle_id=battle_id)
+            there = await bounds(reading, rooms.listing(battle_id))
+        if row is None:
+            raise not_found("battle")
+        return there.newest, codec.decode(BattleSummary, row[0])
+
+    async def page(self, status: Status | None, limit: int, cursor: str | None) -> BattlePage:
+        """Battles of a status, newest first; without one, all that are open."""
+        there = {"cursor": cursor or FIRST_CURSOR, "places": limit + 1}
+        reader = self._database.reader
+        if status is None:
+            rows = await reader.all(_OPEN_PAGE, **there)
+        else:
+            rows = await reader.all(_PAGE, status=status, **there)
         texts, further = _page(rows, limit)
         return BattlePage(tuple(codec.decode(BattleSummary, text) for text in texts), further)
 
@@ -202,12 +223,9 @@ class Battles:
 
     async def resume(self) -> None:
         """Take up what is open, at start: what is under way is looked at at once."""
-        for battle_id, text in await self._database.reader.all(_OPEN):
-            known = codec.decode(BattleSummary, text)
-            if known.status is Status.WAITING:
-                self.waiting[battle_id] = known
-            else:
-                self.due[battle_id] = ""
+        for _, text in await self._database.reader.all(_OPEN):
+            self.pool.resume(codec.decode(BattleSummary, text))
+        self.pool.seats.update(await self._database.reader.all(_SEATS))
 
     # ---- changing
 
@@ -229,24 +247,34 @@ class Battles:
             prune_at=now + REPLIES_KEPT_MS,
         )
         work.tell(created, seq=battle.seq)
-        work.tell(Offered(battle=summary(battle)))
-        work.then(lambda: self.waiting.update({battle_id: summary(battle)}))
+        work.then(lambda: self.pool.offer(summary(battle)))
         await self._database.writer.submit(work, b"", None)
 
     async def prune(self, pruning: Pruning, now: int) -> None:
         """Prune the logs that have aged, below the snapshots of their battles.
 
+        With the log of a battle that is over goes all that was told of its line.
+
         Raises Unavailable; the rest is then for the next time.
         """
-        rows = await self._database.reader.all(_AGED, now=now, most=MAX_PRUNED)
-        for battle_id, status, state_seq in rows:
-            ended = status in (Status.COMPLETED, Status.ABANDONED)
-            stop = state_seq if ended else state_seq - pruning.events
-            more = await pruning.prune_log(rooms.battle(battle_id), stop, now)
-            again = now + PRUNE_AGAIN_MS if more or not ended else None
-            work = Work(rfc3339(now))
-            work.change(_PRUNED, battle_id=battle_id, prune_at=again)
-            await self._database.writer.submit(work, b"", None)
+        while rows := await self._database.reader.all(_AGED, now=now, most=MAX_PRUNED):
+            for battle_id, status, state_seq in rows:
+                await self._prune(pruning, battle_id, Status(status), state_seq, now)
+
+    async def _prune(
+        self, pruning: Pruning, battle_id: str, status: Status, state_seq: int, now: int
+    ) -> None:
+        ended = status in ENDED
+        stop = state_seq if ended else state_seq - pruning.events
+        more = await pruning.prune_log(rooms.battle(battle_id), stop, now)
+        work = Work(rfc3339(now))
+        if more or not ended:
+            again = now + PRUNE_AGAIN_MS
+        else:
+            again = None
+            pruning.forget(work, rooms.listing(battle_id))
+        work.change(_PRUNED, battle_id=battle_id, prune_at=again)
+        await self._database.writer.submit(work, b"", None)
 
     def record(self, work: Work, copy: Copy[Hosted], events: rules.Events) -> Battle:
         """Add events to a battle's log, and all that follows from them. Returns it as it will be.
@@ -255,19 +283,22 @@ class Battles:
         """
         before, seed = copy.tip
         battle = before
+        moved: Moved = {}
         for event in events:
             battle = apply(battle, event)
             work.tell(event, seq=battle.seq)
-            self._record_seat(work, battle, event)
+            moved |= self._record_seat(work, battle, event)
         new, old = summary(battle), summary(before)
         if new != old:
-            self._tell_pool(work, battle, new)
+            work.tell(Listed(battle=new))
         if new != old or battle.seq // SNAPSHOT_EVERY != before.seq // SNAPSHOT_EVERY:
             self._save(work, battle, new)
         if is_over(battle) and not is_over(before):
-            self._record_end(work, battle)
+            moved |= self._record_end(work, battle)
+        if moved:
+            work.then(lambda: self.pool.move(moved))
         work.replace(copy, Hosted(battle, seed))
-        work.then(lambda: self._plan(battle))
+        work.then(lambda: self.pool.plan(battle))
         return battle
 
     async def carry_out(self, battle_id: str, decide: Decide, now: int) -> None:
@@ -279,7 +310,7 @@ class Battles:
             copy = await self.get(battle_id)
             events = decide(copy.tip)
             if not events:
-                self._plan(copy.tip.battle)
+                self.pool.plan(copy.tip.battle)
                 return
             work = Work(rfc3339(now))
             self.record(work, copy, events)
@@ -290,15 +321,23 @@ class Battles:
                 if attempt == MAX_DECISIONS - 1:
                     raise
 
-    def _plan(self, battle: Battle) -> None:
-        """When time will next change this battle."""
-        if battle.status is Status.IN_PROGRESS:
-            self.due[battle.battle_id] = schedule.due(battle)
-        else:
-            self.due.pop(battle.battle_id, None)
-        if battle.status is not Status.WAITING and battle.battle_id in self.waiting:
-            del self.waiting[battle.battle_id]
-            self.taken.set()
+    async def give_up_seat(self, work: Work, user: User, now: int) -> None:
+        """Give up the seat of a person who is deleted. Their name stays in the log.
+
+        Raises Stale where they take another seat at the same moment.
+        """
+        battle_id = await self.seat_of(user.id)
+        # Touching a row would mean that there is a seat which is not known here.
+        work.change(_SEATED_ELSEWHERE, rows=0, player_id=user.id, battle_id=battle_id or "")
+        if battle_id is None:
+            return
+        copy = await self.get(battle_id)
+        events = rules.give_up(copy.tip.battle, user.id, now)
+        if not events:  # the end of the battle is under way, or the seat was taken elsewhere
+            await copy.settled()
+            self.hot.drop(battle_id)
+            raise Stale("the seat is not known here")
+        self.record(work, copy, events)
 
     @staticmethod
     def _save(work: Work, battle: Battle, line: BattleSummary) -> None:
@@ -312,27 +351,26 @@ class Battles:
         )
 
     @staticmethod
-    def _tell_pool(work: Work, battle: Battle, line: BattleSummary) -> None:
-        if is_over(battle):
-            work.tell(Closed(battle_id=battle.battle_id, status=battle.status))
-        else:
-            work.tell(Offered(battle=line))
-
-    @staticmethod
-    def _record_seat(work: Work, battle: Battle, event: BattleEvent) -> None:
+    def _record_seat(work: Work, battle: Battle, event: BattleEvent) -> Moved:
+        """The rows of whom an event moves. Returns where these have a seat then."""
         if isinstance(event, PlayerJoined):
             player_id = event.seat.player_id
             work.change(_SIT, player_id=player_id, battle_id=battle.battle_id)
-        elif isinstance(event, PlayerLeft):
+            return {player_id: battle.battle_id}
+        if isinstance(event, PlayerLeft):
             work.change(_STAND, player_id=event.player_id, battle_id=battle.battle_id)
-        elif isinstance(event, RewardClaimed):
+            return {event.player_id: None}
+        if isinstance(event, RewardClaimed):
             _record_result(work, battle, event.player_id)
+        return {}
 
     @staticmethod
-    def _record_end(work: Work, battle: Battle) -> None:
+    def _record_end(work: Work, battle: Battle) -> Moved:
+        """The rows of a battle that is over. Returns whom that leaves without a seat."""
         work.change(_STAND_ALL, rows=ANY_NUMBER, battle_id=battle.battle_id)
         for player_id in battle.seats:
             _record_result(work, battle, player_id)
+        return {seat.player_id: None for seat in seated(battle)}
 
 
 def _record_result(work: Work, battle: Battle, player_id: str) -> None:

@@ -7,12 +7,11 @@ import msgspec
 from protocol import codec
 from protocol.auth import Register
 from protocol.permissions import Role
-from protocol.times import rfc3339
+from protocol.users import UserView
 from server.cli.data import opened
 from server.cli.parser import Given
 from server.cli.passwords import new_password, show_generated
 from server.cli.words import CliError, listing
-from server.users import User
 
 _HEADS: Final = {
     "username": "NAME",
@@ -42,23 +41,14 @@ async def add(given: Given) -> None:
 async def show(given: Given) -> None:
     """List people."""
     role = None if given.role is None else Role(given.role)
-    people: list[User] = []
+    people: list[UserView] = []
     async with opened(given) as app:
         page = await app.accounts.page(given.search, role)
-        while page:
-            people += page
-            page = await app.accounts.page(given.search, role, after=page[-1].username)
-    rows = [
-        {
-            "user_id": user.id,
-            "username": user.username,
-            "role": user.role,
-            "disabled": user.disabled,
-            "email": user.email,
-            "created_at": rfc3339(user.created_at),
-        }
-        for user in people
-    ]
+        people += page.items
+        while page.next is not None:
+            page = await app.accounts.page(given.search, role, cursor=page.next)
+            people += page.items
+    rows = [msgspec.to_builtins(user) for user in people]
     print(listing(rows, _HEADS, as_json=given.json))
 
 

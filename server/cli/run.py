@@ -17,7 +17,6 @@ from server.config import Settings
 from server.database import Unavailable
 from server.runtime import signals
 from server.runtime.log import configure
-from server.users import Users
 
 ADMIN_FILE: Final = "admin_password"
 
@@ -51,7 +50,7 @@ async def run(given: Given) -> int | None:
 async def _first_admin(app: App, settings: Settings) -> str | None:
     """Make `admin` at the first start. Returns its password where a terminal is there to show it;
     elsewhere it lies in a file that only the owner can read."""
-    if await Users(app.database.reader).any_with(Role.ADMIN):
+    if await app.users.any_with(Role.ADMIN):
         return None
     password = generate()
     path = settings.data_dir / ADMIN_FILE

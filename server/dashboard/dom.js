@@ -54,6 +54,31 @@ export function usable(button) {
   return button.getAttribute("aria-disabled") !== "true";
 }
 
+/**
+ * Does what a button is for, not twice at once; meanwhile the button shows it.
+ * Null where it can't be used now, or is at it already.
+ */
+export async function press(button, act) {
+  if (!usable(button) || button.getAttribute("aria-busy")) return null;
+  setAttribute(button, "aria-busy", "true");
+  try {
+    return await act();
+  } finally {
+    setAttribute(button, "aria-busy", null);
+  }
+}
+
+/**
+ * Draws, and does not lose the focus by it: where what had it was hidden or removed, `refuge()` gets it.
+ */
+export function keepingFocus(root, draw, refuge) {
+  const held = document.activeElement;
+  const inside = root.contains(held);
+  draw();
+  if (!inside || (held.isConnected && held.checkVisibility())) return;
+  refuge()?.focus({ preventScroll: true });
+}
+
 /** A bar of 0..1, with its words. `set(ratio, text)` changes it. */
 export function bar(kind, label) {
   const trail = h("div", { class: "bar-trail" });
@@ -80,7 +105,8 @@ export function bar(kind, label) {
 
 /**
  * Keeps the children of `parent` in step with a list. `make(item)` gives {element, update(item)};
- * an item that is the same object as before costs nothing. Returns show(items) and get(key).
+ * an item that is the same object as before costs nothing. Returns render(items), update(item) for one that
+ * stays where it is, and get(key).
  */
 export function keyed(parent, keyOf, make) {
   let parts = new Map();
@@ -99,25 +125,12 @@ export function keyed(parent, keyOf, make) {
     for (const [key, part] of parts) if (!next.has(key)) part.element.remove();
     parts = next;
   };
-  return { render, get: (key) => parts.get(key) };
-}
-
-/** A value that tells when it changes. `watch` calls at once, and returns what stops it. */
-export function cell(value) {
-  const watchers = new Set();
-  return {
-    get: () => value,
-    set(next) {
-      if (next === value) return;
-      value = next;
-      for (const watcher of [...watchers]) watcher(value);
-    },
-    watch(watcher) {
-      watchers.add(watcher);
-      watcher(value);
-      return () => watchers.delete(watcher);
-    },
+  const update = (item) => {
+    const part = parts.get(keyOf(item));
+    part.update(item);
+    part.item = item;
   };
+  return { render, update, get: (key) => parts.get(key) };
 }
 
 function clampRatio(ratio) {

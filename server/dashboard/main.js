@@ -1,50 +1,68 @@
-/** Start: who is it, and which view. The view is named by location.hash. */
+/** Start: who is it, and what they are shown. */
 
+import { cell } from "./cell.js";
 import { Connection } from "./connection.js";
-import { cell, h } from "./dom.js";
+import { h } from "./dom.js";
+import { Life } from "./life.js";
 import { Session } from "./session.js";
+import { notices } from "./shell/notices.js";
+import { shell } from "./shell/shell.js";
 import { reducePlayer } from "./state.js";
 import { explain } from "./words.js";
-import { battleView } from "./views/battle.js";
-import { header } from "./views/header.js";
 import { loginView } from "./views/login.js";
-import { poolView } from "./views/pool.js";
 
-const NOTICE_MS = 6000;
 const RESTORE_AGAIN_MS = 3000;
 
 const place = {
   header: document.getElementById("header"),
+  side: document.getElementById("side"),
   main: document.getElementById("main"),
-  notices: document.getElementById("notices"),
 };
-
+const notice = notices(document.getElementById("notices"));
 const session = new Session();
-let app = null;
-let head = null;
-let view = null;
+let close = () => {};
 
-/** What the views are given: the session, the connection, one's own player, and a way to speak. */
+/** For somebody who is logged in: the connection, and the shell with its views. */
 function open() {
+  const life = new Life();
   const connection = new Connection(session);
-  app = {
+  /**
+   * What views are given: the session, the connection, one's own player, who is online, and ways to speak
+   * and to go elsewhere. `may(permission)` is asked anew each time: a role can change.
+   */
+  const app = {
     session,
     connection,
     me: session.user.id,
-    mayPlay: session.user.permissions.includes("play"),
+    may: (permission) => session.user?.permissions.includes(permission) ?? false,
     profile: cell(null),
+    presence: cell(null),
     notice,
-    go: (hash) => (location.hash === hash ? route() : (location.hash = hash)),
+    title: (text) => (document.title = `${text} · Warroom`),
   };
   connection.start();
-  if (app.mayPlay) joinOwnRoom(app);
-  head = header(app);
-  place.header.replaceChildren(head.element);
-  route();
+  const frame = shell(app, place);
+  let own = followOwnPlayer(app, life);
+  let role = session.user.role;
+  life.listen(session, "renewed", () => {
+    if (session.user.role === role) return;
+    role = session.user.role;
+    own();
+    own = followOwnPlayer(app, life);
+    frame.redraw();
+  });
+  close = () => {
+    frame.close();
+    life.close();
+    connection.stop();
+    close = () => {};
+  };
 }
 
-function joinOwnRoom({ connection, me, profile }) {
-  connection.rooms.join(`player:${me}`, {
+/** One's own player, where there is one. Returns what ends it. */
+function followOwnPlayer({ connection, me, may, profile }, life) {
+  if (!may("play")) return () => {};
+  return life.join(connection.rooms, `player:${me}`, {
     snapshot: (state) => profile.set(state),
     event(name, data, meta) {
       const before = profile.get();
@@ -56,40 +74,13 @@ function joinOwnRoom({ connection, me, profile }) {
   });
 }
 
-function close() {
-  view?.close();
-  head?.close();
-  app?.connection.stop();
-  view = head = app = null;
-  place.header.replaceChildren();
-}
-
-function route() {
-  if (!app) return;
-  const [, battleId] = location.hash.match(/^#\/battle\/([\w-]+)$/) ?? [];
-  show(() => (battleId ? battleView(app, battleId) : poolView(app)));
-}
-
-function show(make) {
-  view?.close();
-  view = make();
-  document.title = view.title ? `${view.title} · Warroom` : "Warroom";
-  place.main.replaceChildren(view.element);
-  window.scrollTo(0, 0);
-  view.element.querySelector("[data-focus]")?.focus({ preventScroll: true });
-}
-
 function showLogin(why = null) {
   close();
-  show(() => loginView(session, why, open));
-}
-
-/** Says something for some seconds. `tone`: good, bad or plain. */
-function notice(text, tone = "plain") {
-  const element = h("p", { class: `notice notice-${tone}`, data: { testid: "notice" } }, text);
-  place.notices.append(element);
-  while (place.notices.childElementCount > 3) place.notices.firstElementChild.remove();
-  setTimeout(() => element.remove(), NOTICE_MS);
+  const { title, element } = loginView(session, why, open);
+  document.title = `${title} · Warroom`;
+  place.main.replaceChildren(element);
+  window.scrollTo(0, 0);
+  element.querySelector("[data-focus]").focus({ preventScroll: true });
 }
 
 async function start() {
@@ -105,6 +96,5 @@ async function start() {
 }
 
 session.addEventListener("ended", ({ detail: why }) => showLogin(why));
-window.addEventListener("hashchange", route);
 document.getElementById("skip").addEventListener("click", () => place.main.focus());
 start();

@@ -21,6 +21,8 @@ export class Rooms {
   #call;
   #told;
   #joined = new Map();
+  // Rooms whose leaving is under way: a room is joined again only after that, or it would end outside.
+  #leaving = new Map();
 
   /**
    * `call(name, data, accept)` asks the server; `accept` runs before any event that follows the answer.
@@ -43,14 +45,18 @@ export class Rooms {
     return () => this.#leave(membership);
   }
 
-  /** After a reconnect: joins all again. Resolves to what was found: {verdict, missed}, null without rooms. */
+  /**
+   * After a reconnect: joins all again. Resolves to what was found, the worst of all rooms: {verdict, missed},
+   * where it is a reset with its `reason`; null without rooms.
+   */
   async resume() {
     const found = await Promise.all([...this.#joined.values()].map((membership) => this.#enter(membership)));
     const verdicts = found.filter(Boolean);
     if (verdicts.length === 0) return null;
     const missed = verdicts.reduce((sum, verdict) => sum + (verdict.missed ?? 0), 0);
     const names = verdicts.map(({ verdict }) => verdict);
-    if (names.includes("reset")) return { verdict: "reset", missed };
+    const reset = verdicts.find(({ verdict }) => verdict === "reset");
+    if (reset) return { verdict: "reset", missed, reason: reset.reason };
     if (names.includes("gap_filled")) return { verdict: "gap_filled", missed };
     return names.includes("resumed") ? { verdict: "resumed", missed } : null;
   }
@@ -89,6 +95,7 @@ export class Rooms {
     const accept = (verdict) => {
       if (!membership.left) this.#accept(membership, verdict);
     };
+    if (this.#leaving.has(room)) await this.#leaving.get(room);
     while (!membership.left) {
       const since = membership.seen;
       try {
@@ -114,9 +121,20 @@ export class Rooms {
   }
 
   #leave(membership) {
+    if (membership.left) return;
     membership.left = true;
-    if (this.#joined.get(membership.room) !== membership) return;
-    this.#joined.delete(membership.room);
-    this.#call("rooms.leave", { room: membership.room }, () => {}).catch(() => {});
+    const { room, entering } = membership;
+    if (this.#joined.get(room) === membership) this.#joined.delete(room);
+    const leaving = this.#goOut(room, entering, this.#leaving.get(room)).finally(() => {
+      if (this.#leaving.get(room) === leaving) this.#leaving.delete(room);
+    });
+    this.#leaving.set(room, leaving);
+  }
+
+  /** After the join that is under way, which would come last otherwise. */
+  async #goOut(room, entering, leaving) {
+    if (entering) await entering;
+    if (leaving) await leaving;
+    await this.#call("rooms.leave", { room }, () => {}).catch(() => {});
   }
 }

@@ -14,15 +14,35 @@ export function reduceBattle(battle, name, data, meta) {
   return next.seq === seq ? next : { ...next, seq };
 }
 
-/** The state of room `battles` after an event: oldest first. */
-export function reducePool(pool, name, data) {
-  return POOL[name]?.(pool, data) ?? pool;
+/** The state of room `listing:<id>` after an event. */
+export function reduceListing(line, name, data) {
+  return name === "battles.listed" ? data.battle : line;
+}
+
+/** The state of room `profile:<id>` after an event. */
+export function reduceProfile(profile, name, data) {
+  return name === "players.profile_changed" ? data.profile : profile;
 }
 
 /** The state of room `player:<id>` after an event. */
 export function reducePlayer(view, name, data) {
   return PLAYER[name]?.(view, data) ?? view;
 }
+
+/** The state of room `user:<id>` after an event: null once the account is deleted. */
+export function reduceUser(user, name, data) {
+  if (name === "users.deleted") return null;
+  return name === "users.changed" ? data.user : user;
+}
+
+/** By kind of room. */
+export const REDUCERS = {
+  battle: reduceBattle,
+  listing: reduceListing,
+  player: reducePlayer,
+  profile: reduceProfile,
+  user: reduceUser,
+};
 
 const BATTLE = {
   "battles.created": ({ seq }, { battle }) => ({ ...battle, seq }),
@@ -89,19 +109,6 @@ const BATTLE = {
     withSeat(battle, player_id, ({ reward }) => ({ reward: reward && { ...reward, claimed: true } })),
 };
 
-const POOL = {
-  "battles.offered": (pool, { battle }) => {
-    const at = pool.battles.findIndex((other) => other.battle_id === battle.battle_id);
-    if (at >= 0) return { ...pool, battles: pool.battles.with(at, battle) };
-    return { ...pool, battles: [...pool.battles, battle].sort(byAge) };
-  },
-
-  "battles.closed": (pool, { battle_id }) => ({
-    ...pool,
-    battles: pool.battles.filter((battle) => battle.battle_id !== battle_id),
-  }),
-};
-
 const PLAYER = {
   "players.changed": (view, { player }) => ({ ...view, player }),
   "players.stamina": (view, { stamina }) => ({ ...view, stamina }),
@@ -132,9 +139,4 @@ function occupancy(battle, at) {
     empty_since: seated.length === 0 ? (battle.empty_since ?? at) : null,
     all_down_since: allDown ? (battle.all_down_since ?? at) : null,
   };
-}
-
-function byAge(a, b) {
-  if (a.created_at !== b.created_at) return a.created_at < b.created_at ? -1 : 1;
-  return a.battle_id < b.battle_id ? -1 : 1;
 }

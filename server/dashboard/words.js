@@ -6,6 +6,8 @@ const hours = new Intl.DateTimeFormat(undefined, { timeStyle: "short" });
 
 export const number = (value) => numbers.format(value);
 export const dateAndTime = (at) => days.format(new Date(at));
+/** The time of a moment, and its day where that is not today. */
+export const moment = (at) => (new Date(at).toDateString() === new Date().toDateString() ? timeOfDay(at) : dateAndTime(at));
 export const timeOfDay = (at) => hours.format(new Date(at));
 
 /** Source: the rules of the game; the server decides, this is what the buttons say. */
@@ -45,10 +47,47 @@ export const ENDED = {
   disabled: "This account may not come in any more.",
 };
 
-export function resumeNote({ verdict, missed }) {
-  if (verdict === "reset") return "started afresh";
-  if (verdict === "gap_filled") return `${number(missed)} missed ${missed === 1 ? "event" : "events"} filled in`;
-  return "resumed";
+export const TRANSPORTS = { websocket: "WebSocket", polling: "HTTP polling" };
+
+export const ROLES = { player: "Player", viewer: "Viewer", user: "Operator", admin: "Admin", agent: "Agent" };
+
+/** What a return found, in few words. */
+export function foundNote({ verdict, missed }) {
+  if (verdict === "reset") return "Back again, started afresh";
+  if (verdict === "gap_filled") return `Back again, ${number(missed)} missed ${missed === 1 ? "event" : "events"} caught up`;
+  return "Back again, nothing was missed";
+}
+
+const RESETS = {
+  epoch_changed: "The server's history was replaced.",
+  history_pruned: "What was missed is not kept any more.",
+  ahead: "The server has fallen behind what was seen here.",
+  gap_too_large: "Too much was missed to tell it all.",
+};
+
+/** Why missed events could not be told. */
+export const resetNote = ({ reason }) => RESETS[reason] ?? "";
+
+const PARTINGS = {
+  too_many_bytes: "This page could not keep up with what was sent to it, and was let go.",
+  no_progress: "This page took nothing of what was sent to it, and was let go.",
+  flooding: "This page sent too much too fast, and was let go.",
+  expired: "The session was renewed.",
+  rights_changed: "Your role was changed.",
+};
+
+/** Why the server ended a connection. An operator's words are quoted as they are. */
+export function partedNote({ name, reason, message }) {
+  if (reason === "disconnected") return `An operator disconnected you: “${message}”`;
+  if (name === "server.closing") return "The server was closed, perhaps to start again.";
+  return PARTINGS[reason] ?? message ?? "The server ended the connection.";
+}
+
+/** `1536` → `1.5 kB`. */
+export function bytes(amount) {
+  if (amount < 1000) return `${amount} B`;
+  const [value, unit] = amount < 1e6 ? [amount / 1e3, "kB"] : [amount / 1e6, "MB"];
+  return `${numbers.format(Math.round(value * 10) / 10)} ${unit}`;
 }
 
 export function capital(word) {
@@ -84,8 +123,12 @@ const REASONS = {
   no_player: "This account has no player.",
   username_taken: "This name is taken.",
   email_taken: "This e-mail address is in use.",
+  last_admin: "This is the last admin who may come in: make another one first.",
   registration_closed: "New accounts can't be made here at the moment.",
 };
+
+/** The field that a refusal is about. */
+export const FIELD_OF_REASON = { username_taken: "username", email_taken: "email" };
 
 const CODES = {
   rate_limited: "That was too fast. Try again in a moment.",

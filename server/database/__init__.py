@@ -3,7 +3,7 @@
 from server.database.connect import Database, connect
 from server.database.held import Reading
 from server.database.hot import Copy, Hot
-from server.database.pruning import PRUNE_EVERY_S, REPLIES_KEPT_MS, Pruning
+from server.database.pruning import PRUNE_EVERY_S, REPLIES_KEPT_MS, Pruning, forget
 from server.database.reader import Reader
 from server.database.revisions import migrate, revisions
 from server.database.statement import Row, Statement
@@ -27,6 +27,7 @@ __all__ = [
     "Unavailable",
     "Work",
     "connect",
+    "forget",
     "is_known",
     "migrate",
     "revisions",

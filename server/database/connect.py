@@ -62,11 +62,17 @@ async def _connect(url: str, readers: int, publish: Publish, gauges: Gauges) -> 
         await writer.close()
         await reader.close()
         raise
-    gauges.watch(
-        "warroom_database_readers_in_use",
-        "Connections that are reading now.",
-        lambda: reader.in_use,
-    )
+    for name, help_text, read in (
+        ("readers", "Connections to read over.", lambda: reader.open_connections),
+        ("readers_in_use", "Connections that are reading now.", lambda: reader.in_use),
+        ("readers_waited_for", "Reads that wait for a connection.", lambda: reader.waiting),
+        (
+            "writer_connected",
+            "Whether there is a connection to write over.",
+            lambda: writer.connected,
+        ),
+    ):
+        gauges.watch(f"warroom_database_{name}", help_text, read)
     return Database(writer, reader, epoch)
 
 

@@ -10,6 +10,7 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
+from itertools import islice
 from typing import Generic, TypeVar
 
 S = TypeVar("S")
@@ -83,11 +84,10 @@ class Hot(Generic[S]):
         return copy
 
     def _shrink(self) -> None:
-        for key, copy in list(self._copies.items()):
-            if len(self._copies) <= self._limit:
-                return
-            if not copy.in_flight:
-                del self._copies[key]
+        # Looked at one by one: a list of all would be made anew for each that is one too many.
+        idle = (key for key, copy in self._copies.items() if not copy.in_flight)
+        for key in list(islice(idle, len(self._copies) - self._limit)):
+            del self._copies[key]
 
     def peek(self, key: str) -> Copy[S] | None:
         """The copy of a key if it is held."""

@@ -25,9 +25,23 @@ _MOVE: Final = Statement(
     "history.move_first_kept",
     "update room_numbers set first_kept = :stop where room = :room and first_kept = :start",
 )
+_NUMBERS: Final = Statement(
+    "history.numbers_of", "select seq, first_kept from room_numbers where room = :room"
+)
+_FORGET: Final = Statement(
+    "history.forget",
+    "update room_numbers set first_kept ="
+    " (select coalesce(max(seq), 0) + 1 from room_events where room = :room)"
+    " where room = :room",
+)
+_DELETE_ALL: Final = Statement("history.delete_all", "delete from room_events where room = :room")
 _DELETE: Final = Statement(
     "history.delete",
     "delete from room_events where room = :room and seq >= :start and seq < :stop",
+)
+_DELETE_ROOM: Final = Statement("history.delete_room", "delete from room_events where room = :room")
+_DELETE_NUMBER: Final = Statement(
+    "history.delete_number", "delete from room_numbers where room = :room"
 )
 _FIRST: Final = Statement(
     "history.first", "select coalesce(min(seq), 0) from room_events where room = :room"
@@ -63,12 +77,7 @@ class Pruning:
         young = rfc3339(now - self._age_ms)
         for room, seq, first in await self._database.reader.all(_CROWDED, most=self.events):
             stop = await self._old(room, seq - self.events + 1, young)
-            for start, end in _slices(first, stop):
-                work = Work(rfc3339(now))
-                work.change(_MOVE, room=room, start=start, stop=end)
-                work.change(_DELETE, rows=ANY_NUMBER, room=room, start=start, stop=end)
-                if not await self._submit(work):
-                    break
+            await _prune_room(self._database, room, first, stop)
         await self._prune_replies(now)
 
     async def prune_log(self, room: str, stop: int, now: int) -> bool:
@@ -83,8 +92,17 @@ class Pruning:
         for start, last in _slices(row[0], end):
             work = Work(rfc3339(now))
             work.change(_DELETE, rows=ANY_NUMBER, room=room, start=start, stop=last)
-            await self._submit(work)
+            await _submit(self._database, work)
         return end < stop
+
+    @staticmethod
+    def forget(work: Work, room: str) -> None:
+        """Let go of all of a room in which nothing more will be told, and of its numbers.
+
+        Only for a room of few events. Whoever goes on in it is reset.
+        """
+        work.change(_DELETE_ROOM, rows=ANY_NUMBER, room=room)
+        work.change(_DELETE_NUMBER, rows=ANY_NUMBER, room=room)
 
     async def _old(self, room: str, stop: int, cutoff: str) -> int:
         """The number up to which, but not with which, all events of a room are old."""
@@ -97,15 +115,39 @@ class Pruning:
         while await self._database.reader.one(_OLD_REPLY, cutoff=cutoff) is not None:
             work = Work(rfc3339(now))
             work.change(_DELETE_REPLIES, rows=ANY_NUMBER, cutoff=cutoff, most=SLICE)
-            await self._submit(work)
+            await _submit(self._database, work)
 
-    async def _submit(self, work: Work) -> bool:
-        """Whether it stands: another process may prune the same."""
-        try:
-            await self._database.writer.submit(work, b"", None)
-        except Stale:
-            return False
-        return True
+
+async def forget(database: Database, work: Work, room: str) -> None:
+    """Let a unit delete all that was told in a room that is numbered by a row; its number stays.
+
+    What is more than a unit may hold is pruned before. Raises Unavailable.
+    """
+    row = await database.reader.one(_NUMBERS, room=room)
+    if row is not None:
+        seq, first = row
+        await _prune_room(database, room, first, seq - SLICE // 2)
+    work.change(_FORGET, rows=ANY_NUMBER, room=room)
+    work.change(_DELETE_ALL, rows=ANY_NUMBER, room=room)
+
+
+async def _prune_room(database: Database, room: str, first: int, stop: int) -> None:
+    """Prune what lies between two numbers, in slices. Raises Unavailable."""
+    for start, end in _slices(first, stop):
+        work = Work(at="")
+        work.change(_MOVE, room=room, start=start, stop=end)
+        work.change(_DELETE, rows=ANY_NUMBER, room=room, start=start, stop=end)
+        if not await _submit(database, work):
+            return
+
+
+async def _submit(database: Database, work: Work) -> bool:
+    """Whether it stands: another process may prune the same. Raises Unavailable."""
+    try:
+        await database.writer.submit(work, b"", None)
+    except Stale:
+        return False
+    return True
 
 
 def _slices(start: int, stop: int) -> Iterator[tuple[int, int]]:

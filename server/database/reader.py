@@ -40,6 +40,7 @@ class Reader:
         self._free: asyncio.LifoQueue[Held] = asyncio.LifoQueue()
         self._replacing: set[asyncio.Task[None]] = set()
         self._away = False
+        self.waiting = 0
 
     async def open(self) -> None:
         """Open all connections. Raises what the database raises."""
@@ -58,6 +59,11 @@ class Reader:
         self._open.clear()
         if self._database.is_connected:
             await self._database.disconnect()
+
+    @property
+    def open_connections(self) -> int:
+        """How many connections there are to read over."""
+        return len(self._open)
 
     @property
     def in_use(self) -> int:
@@ -89,11 +95,14 @@ class Reader:
     async def _connection(self) -> AsyncIterator[Held]:
         if self._away and not self._open:
             raise Unavailable("it does not answer")
+        self.waiting += 1
         try:
             async with asyncio.timeout(WAIT_S):
                 held = await self._free.get()
         except TimeoutError:
             raise Unavailable(f"no connection came free in {WAIT_S:g} s") from None
+        finally:
+            self.waiting -= 1
         try:
             yield held
         finally:

@@ -100,7 +100,7 @@ refresh_tokens = Table(
     metadata,
     Column("token_hash", Text, primary_key=True),
     Column("family", Text, nullable=False),
-    Column("user_id", Text, ForeignKey("users.id", ondelete="CASCADE"), nullable=False),
+    Column("user_id", Text, nullable=False),
     Column("expires_at", BigInteger, nullable=False),
     Column("used_at", BigInteger),
     Column("successor", Text),
@@ -148,13 +148,14 @@ players = Table(
     Column("stamina", Integer, nullable=False),
     Column("stamina_at", BigInteger, nullable=False),
     Column("rev", BigInteger, nullable=False),
+    Index("ix_players_level_exp_player_id", "level", "exp", "player_id"),
 )
 
 ledger = Table(
     "ledger",
     metadata,
     Column("id", Text, primary_key=True),
-    Column("player_id", Text, ForeignKey("players.player_id", ondelete="CASCADE"), nullable=False),
+    Column("player_id", Text, nullable=False),
     Column("at", BigInteger, nullable=False),
     Column("currency", Text, nullable=False),
     Column("amount", BigInteger, nullable=False),
@@ -176,6 +177,12 @@ battles = Table(
     Column("prune_at", BigInteger),
     Index("ix_battles_status_battle_id", "status", "battle_id"),
     Index(
+        "ix_battles_open",
+        "battle_id",
+        sqlite_where=text("status not in ('completed', 'abandoned')"),
+        postgresql_where=text("status not in ('completed', 'abandoned')"),
+    ),
+    Index(
         "ix_battles_prune_at",
         "prune_at",
         sqlite_where=text("prune_at is not null"),
@@ -186,7 +193,7 @@ battles = Table(
 battle_seats = Table(
     "battle_seats",
     metadata,
-    Column("player_id", Text, ForeignKey("players.player_id", ondelete="CASCADE"), nullable=False),
+    Column("player_id", Text, nullable=False),
     Column("battle_id", Text, ForeignKey("battles.battle_id", ondelete="CASCADE"), nullable=False),
     Column("seated", Boolean, nullable=False),
     Column("result", Text),

@@ -101,6 +101,8 @@ class Writer:
         self._gauges = gauges
         self._queue: list[Unit] = []
         self._wake = asyncio.Event()
+        self._queued_at: float | None = None  # when the first of those that wait was queued
+        self._taken_at: float | None = None  # the same, of those that are being carried out
         self._closing = False
         self._task: asyncio.Task[None] | None = None
         self.failing = False
@@ -110,11 +112,22 @@ class Writer:
             "Units that wait to be committed.",
             lambda: len(self._queue),
         )
+        gauges.watch(
+            "warroom_writer_queue_age_seconds",
+            "How long the oldest unit that is not committed has waited.",
+            lambda: self.age,
+        )
 
     @property
     def connected(self) -> bool:
         """Whether the database can be reached."""
         return self._engine.connected
+
+    @property
+    def age(self) -> float:
+        """How long the oldest unit that is not committed has waited, in seconds."""
+        oldest = self._queued_at if self._taken_at is None else self._taken_at
+        return 0.0 if oldest is None else time.monotonic() - oldest
 
     def start(self) -> None:
         """Begin to take units."""
@@ -142,6 +155,8 @@ class Writer:
         for copy, state in work.copies:
             copy.tip = state
             copy.in_flight += 1
+        if self._queued_at is None:
+            self._queued_at = time.monotonic()
         self._queue.append(Unit(work, reply, request, done))
         self._wake.set()
         return done
@@ -159,7 +174,11 @@ class Writer:
                 self._wake.clear()
                 while self._queue:
                     batch, self._queue = self._queue[:MAX_BATCH], self._queue[MAX_BATCH:]
+                    # Of what is left over it is not known to the millisecond, which is fine.
+                    self._taken_at = self._queued_at
+                    self._queued_at = self._taken_at if self._queue else None
                     await self._carry_out(batch)
+                    self._taken_at = None
                 if self._closing:
                     return
         finally:

@@ -1,6 +1,7 @@
 """The gateway: connections, the path of every message, rooms. It knows no domain."""
 
 from server.gateway.address import network
+from server.gateway.connection import Connection
 from server.gateway.context import Context, Parts
 from server.gateway.dispatch import handles, unhandled
 from server.gateway.gateway import Gateway
@@ -10,6 +11,7 @@ from server.gateway.rights import RightsChange
 from server.gateway.rooms import Door, Snapshot
 
 __all__ = [
+    "Connection",
     "Context",
     "Door",
     "Gateway",

@@ -29,6 +29,14 @@ class Call(NamedTuple):
     at: float
 
 
+class Traffic(NamedTuple):
+    """What waits for a client, in messages and bytes, and how many have left for it."""
+
+    queued: int
+    queued_bytes: int
+    sent: int
+
+
 class Connection(ABC):
     """One client."""
 
@@ -40,7 +48,9 @@ class Connection(ABC):
         self.pace = Pace()
         self.since_ms = since_ms
         self.inbox: deque[Call] = deque()
-        self.taken = 0  # messages so far: the number of each is part of its origin
+        self.received = 0  # messages that were answered or wait to be
+        self.number = 0  # in the order in which connections opened
+        self.taken = 0  # messages that were taken up: the number of each is part of its origin
         self.closed = False
         self.expiry: Callable[[], None] | None = None
 
@@ -51,6 +61,16 @@ class Connection(ABC):
     def spare_bytes(self) -> int:
         """How much may be queued for it at once, without its being let go soon."""
         return MAX_SPARE_BYTES
+
+    @property
+    def upgraded(self) -> bool:
+        """Whether it is a WebSocket."""
+        return True
+
+    @property
+    def traffic(self) -> Traffic:
+        """How it is doing."""
+        return Traffic(0, 0, 0)
 
     @abstractmethod
     def close(self) -> None:

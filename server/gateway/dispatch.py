@@ -81,6 +81,7 @@ class Dispatch:
         """
         if connection.closed:
             return
+        connection.received += 1
         if self.draining:
             call.reply(codec.reply_error(unavailable("the server is closing").error))
             return
@@ -98,6 +99,7 @@ class Dispatch:
         """Answer what can't be read. It counts like a question."""
         if connection.closed:
             return
+        connection.received += 1
         try:
             self._count(connection, Limit.READ)
         except Failure as e:

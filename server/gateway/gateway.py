@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import Final, Protocol
 
 from protocol.errors import unauthenticated, unavailable
-from protocol.gateway import Closing, Expired, ExpiryReason
+from protocol.gateway import Closing, Evicted, EvictionReason, Expired, ExpiryReason
 from protocol.message import ADDRESS_RATES, Event
 from protocol.times import rfc3339
 from server.database import Database
@@ -19,6 +19,7 @@ from server.gateway.identity import Identity
 from server.gateway.limits import Limits
 from server.gateway.presence import Presence
 from server.gateway.rights import RightsChange, RightsChanges
+from server.gateway.roll import Roll
 from server.gateway.rooms import Rooms
 from server.runtime.clock import Clock
 from server.runtime.gauges import Gauges
@@ -81,6 +82,7 @@ class Gateway:
         self.gauges = gauges
         self.rooms = Rooms(gauges, clock)
         self.presence = Presence()
+        self.roll = Roll()
         self.addresses = Limits(
             ADDRESS_RATES, scale=settings.address_limit_scale, whose=" from one address"
         )
@@ -89,6 +91,16 @@ class Gateway:
         self._authenticate = authenticate
         self.draining = False
         gauges.watch("warroom_connections", "Open connections.", lambda: len(self.presence))
+        gauges.watch(
+            "warroom_outbox_messages",
+            "Messages that wait for all clients together.",
+            lambda: sum(c.traffic.queued for c in self.presence.connections()),
+        )
+        gauges.watch(
+            "warroom_outbox_bytes",
+            "Bytes that wait for all clients together.",
+            lambda: sum(c.traffic.queued_bytes for c in self.presence.connections()),
+        )
 
     def use(self, database: Database) -> None:
         """Take the database, once it is open."""
@@ -116,6 +128,7 @@ class Gateway:
         lapsed = self._rights.lapsed(connection.identity)
         if lapsed is not None:
             self._expire(connection, lapsed)
+        self.roll.add(connection)
         await self.presence.opened(connection)
         log.info("connected", connection=connection.id, person=connection.identity.id)
 
@@ -123,6 +136,7 @@ class Gateway:
         """A connection is gone. What it sent before is still answered and committed."""
         if connection.expiry is not None:
             connection.expiry()
+        self.roll.remove(connection)
         await self.dispatch.settle(connection)
         self.rooms.leave_all(connection)
         await self.presence.closed(connection)
@@ -179,6 +193,20 @@ class Gateway:
         for connection in self.presence.connections():
             if connection.identity.rights < version:
                 self._expire(connection, ExpiryReason.RIGHTS_CHANGED)
+
+    def disconnect(self, connection: Connection, message: str) -> None:
+        """Let a connection go because somebody wants it, whom the message is from.
+
+        What waits for it is sent before.
+        """
+        if not connection.closed:
+            reason = EvictionReason.DISCONNECTED
+            self.gauges.evicted.labels(reason).inc()
+            self.tell(connection, Evicted(reason=reason, message=message))
+            connection.close()
+            log.info(
+                "evicted", connection=connection.id, person=connection.identity.id, reason=reason
+            )
 
     def tell(self, connection: Connection, event: Event) -> None:
         """Tell one connection something."""

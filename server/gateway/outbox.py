@@ -69,6 +69,7 @@ class Outbox:
         self._waiting: set[asyncio.Future[None]] = set()
         self.queued_bytes = 0
         self.dropped = 0
+        self._pushed = 0
         self._missing: dict[Key, int] = {}  # lossy events dropped since the last one that left
         self.on_drop: Callable[[Delivery], None] = lambda _: None
         self._overflowed = False
@@ -78,10 +79,12 @@ class Outbox:
 
     def push(self, text: str) -> None:
         """Queue a reply."""
+        self._pushed += 1
         self._add(Item(Packet(MESSAGE, text), _bytes(text)))
 
     def push_frame(self, frame: Frame) -> None:
         """Queue an event: a newer `latest` replaces the one that waits, the oldest `lossy` go."""
+        self._pushed += 1
         item = Item(Packet(MESSAGE, frame.socketio), frame.size, frame.key)
         if frame.delivery is Delivery.LATEST:
             waiting = self._latest.get(frame.key)
@@ -95,6 +98,20 @@ class Outbox:
                 self._drop(line.popleft(), frame)
                 self._missing[frame.key] = self._missing.get(frame.key, 0) + 1
         self._add(item)
+
+    @property
+    def waiting(self) -> int:
+        """How many packets wait."""
+        return len(self._items) - self._gaps
+
+    @property
+    def sent(self) -> int:
+        """How many replies and events have been taken from here.
+
+        Counted by what was put in, as that is one step less for each of thousands who are told
+        the same; a packet of Engine.IO's own that waits counts as one of them that does.
+        """
+        return max(0, self._pushed - self.dropped - self.waiting)
 
     @property
     def spare_bytes(self) -> int:
@@ -111,6 +128,7 @@ class Outbox:
         for item in before:
             if item.packet is not None and item.packet.packet_type == MESSAGE:
                 self.queued_bytes -= item.size
+                self._pushed -= 1
             elif item.size >= 0:
                 self._items.append(item)
         self._latest.clear()

@@ -1,7 +1,9 @@
 """Who is here: a person is here while at least one of their connections is open."""
 
 from collections.abc import Awaitable, Callable
+from typing import NamedTuple
 
+from protocol.permissions import Permission
 from server.gateway.connection import Connection
 from server.runtime.log import logger
 
@@ -11,18 +13,35 @@ Hook = Callable[[str], Awaitable[None]]
 """Called with a person's id."""
 
 
+class _Watch(NamedTuple):
+    here: Hook
+    gone: Hook
+    permission: Permission
+
+
 class Presence:
     """All connections of this process, by person."""
 
     def __init__(self) -> None:
         self._by_person: dict[str, set[Connection]] = {}
-        self._here: list[Hook] = []
-        self._gone: list[Hook] = []
+        self._watches: list[_Watch] = []
 
-    def on_change(self, here: Hook, gone: Hook) -> None:
-        """Ask to be told when a person's first connection opens and the last one closes."""
-        self._here.append(here)
-        self._gone.append(gone)
+    def on_change(
+        self, here: Hook, gone: Hook, permission: Permission = Permission.CONNECT
+    ) -> None:
+        """Ask to be told when a person's first connection opens and the last one closes.
+
+        Only connections that have the permission count: a service's plays no game.
+        """
+        self._watches.append(_Watch(here, gone, permission))
+
+    def may(self, person: str, permission: Permission) -> bool:
+        """Whether a person is here with a connection that has the permission."""
+        return self._count(person, permission) > 0
+
+    def _count(self, person: str, permission: Permission) -> int:
+        connections = self._by_person.get(person, ())
+        return sum(connection.identity.may(permission) for connection in connections)
 
     def __contains__(self, person: str) -> bool:
         return person in self._by_person
@@ -42,18 +61,30 @@ class Presence:
 
     async def opened(self, connection: Connection) -> None:
         """A connection is open."""
-        connections = self._by_person.setdefault(connection.identity.id, set())
-        connections.add(connection)
-        if len(connections) == 1:
-            await self._tell(self._here, connection.identity.id)
+        identity = connection.identity
+        self._by_person.setdefault(identity.id, set()).add(connection)
+        first = [
+            watch.here
+            for watch in self._watches
+            if identity.may(watch.permission) and self._count(identity.id, watch.permission) == 1
+        ]
+        await self._tell(first, identity.id)
 
     async def closed(self, connection: Connection) -> None:
         """A connection is gone."""
-        person = connection.identity.id
-        connections = self._by_person.get(person, set())
-        connections.discard(connection)
-        if not connections and self._by_person.pop(person, None) is not None:
-            await self._tell(self._gone, person)
+        identity = connection.identity
+        connections = self._by_person.get(identity.id, set())
+        if connection not in connections:
+            return
+        connections.remove(connection)
+        if not connections:
+            del self._by_person[identity.id]
+        last = [
+            watch.gone
+            for watch in self._watches
+            if identity.may(watch.permission) and not self.may(identity.id, watch.permission)
+        ]
+        await self._tell(last, identity.id)
 
     @staticmethod
     async def _tell(hooks: list[Hook], person: str) -> None:

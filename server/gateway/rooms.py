@@ -9,7 +9,7 @@ what they would say now.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Final, NamedTuple, Protocol
 
 import msgspec
@@ -143,6 +143,10 @@ class Rooms:
     def watched(self, room: str) -> bool:
         """Whether anybody is in a room."""
         return room in self._members
+
+    def joined(self, connection: Connection) -> Collection[str]:
+        """The rooms that a connection is in."""
+        return self._joined.get(connection, ())
 
     async def join(self, connection: Connection, query: JoinRoom) -> Verdicted:
         """Subscribe. Raises Failure `not_found` or `forbidden`, alike for rooms that are not."""

@@ -27,7 +27,7 @@ from protocol.errors import Code, Error, Failure, not_found, unauthenticated, un
 from protocol.gateway import Evicted, EvictionReason
 from protocol.ids import uuid7
 from server.database import Unavailable
-from server.gateway.connection import Call, Connection
+from server.gateway.connection import Call, Connection, Traffic
 from server.gateway.engineio import drivers
 from server.gateway.frame import Frame, announcement
 from server.gateway.gateway import Gateway
@@ -86,6 +86,18 @@ class SocketIOConnection(Connection):
     def spare_bytes(self) -> int:
         """How much may be queued for it at once, without its being let go soon."""
         return self._outbox.spare_bytes
+
+    @property
+    def upgraded(self) -> bool:
+        """Whether it is a WebSocket."""
+        socket = self._server.eio.sockets.get(self._eio_sid)
+        return socket is not None and bool(socket.upgraded)
+
+    @property
+    def traffic(self) -> Traffic:
+        """How it is doing."""
+        outbox = self._outbox
+        return Traffic(outbox.waiting, outbox.queued_bytes, outbox.sent)
 
     def replier(self, ack_id: str) -> Callable[[bytes], None]:
         """What writes the answer to the message with this ack id; none was asked for with ""."""

@@ -1,5 +1,6 @@
-"""Players: level, gold, stamina."""
+"""Players: level, gold, stamina; who is here."""
 
+from server.players.profiles import Profiles
 from server.players.rules import (
     Record,
     Regen,
@@ -14,6 +15,7 @@ from server.players.store import Players
 
 __all__ = [
     "Players",
+    "Profiles",
     "Record",
     "Regen",
     "fighting_attack",

@@ -1,8 +1,9 @@
-"""What a player may ask and do about itself."""
+"""What a player may ask and do about itself, and anybody ask about players."""
 
-from protocol.players import Allocate, GetPlayer, PlayerView
+from protocol.players import Allocate, GetPlayer, ListPlayers, PlayerView, ProfilePage
 from server.gateway import Context, handles
 from server.players import rules
+from server.players.profiles import Profiles
 from server.players.store import Players
 
 
@@ -12,6 +13,12 @@ async def get(ctx: Context, _: GetPlayer) -> PlayerView:
     players = ctx.part(Players)
     player = await players.get(ctx.user.id)
     return players.view(player.committed, ctx.now)
+
+
+@handles(ListPlayers)
+async def list_players(ctx: Context, query: ListPlayers) -> ProfilePage:
+    """Players by level."""
+    return await ctx.part(Profiles).page(query.online, query.limit, query.cursor)
 
 
 @handles(Allocate)

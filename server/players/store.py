@@ -1,5 +1,7 @@
 """The rows of players and of the ledger."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -7,8 +9,9 @@ import msgspec
 from protocol.errors import refused
 from protocol.ids import uuid7
 from protocol.players import PlayerChanged, PlayerReason, PlayerView
-from server.database import Copy, Hot, Reader, Reading, Statement, Work
+from server.database import ANY_NUMBER, Copy, Hot, Reader, Reading, Statement, Work
 from server.players import rules
+from server.players.here import Place, Standing
 from server.players.rules import Record, Regen
 from server.users import User
 
@@ -26,6 +29,13 @@ _BY_ID: Final = Statement(
     "select player_id, name, level, exp, gold, gems, stat_points, attack, defense,"
     " max_hp, max_stamina, stamina, stamina_at, rev from players where player_id = :player_id",
 )
+_BELOW: Final = Statement(
+    "players.below",
+    "select level, exp, player_id, name from players"
+    " where (level, exp, player_id) < (:level, :exp, :player_id)"
+    " order by level desc, exp desc, player_id desc limit :count",
+)
+_COUNT: Final = Statement("players.count", "select count(*) from players")
 _SAVE: Final = Statement(
     "players.save",
     "update players set level = :level, exp = :exp, gold = :gold, gems = :gems,"
@@ -43,6 +53,15 @@ _LEDGER: Final = Statement(
     "insert into ledger (id, player_id, at, currency, amount, balance_after, why, ref)"
     " values (:id, :player_id, :at, :currency, :amount, :balance_after, :why, :ref)",
 )
+_BOOK_OUT: Final = Statement(
+    "players.book_out",
+    "insert into ledger (id, player_id, at, currency, amount, balance_after, why, ref)"
+    " select :id, player_id, cast(:at as bigint), cast(:currency as text),"
+    " -case :currency when 'gold' then gold else gems end, 0, 'deleted', null"
+    " from players where player_id = :player_id"
+    " and case :currency when 'gold' then gold else gems end <> 0",
+)
+_DELETE: Final = Statement("players.delete", "delete from players where player_id = :player_id")
 
 
 class Players:
@@ -52,6 +71,11 @@ class Players:
         self._reader = reader
         self.regen = regen
         self.hot: Hot[Record] = Hot(self._load, MAX_HOT)
+        self._at_gain: list[Callable[[Record, Record], None]] = []
+
+    def on_gain(self, call: Callable[[Record, Record], None]) -> None:
+        """Ask to be called with a player as it was and is, when its exp or level has changed."""
+        self._at_gain.append(call)
 
     async def _load(self, player_id: str) -> Record | None:
         return await self.read(self._reader, player_id)
@@ -61,6 +85,22 @@ class Players:
         """A player as the database has it."""
         row = await reading.one(_BY_ID, player_id=player_id)
         return None if row is None else Record(*row)  # in the order of its fields
+
+    async def glance(self, player_id: str) -> Record | None:
+        """A player as it is committed. Others who look on take nobody's place in memory."""
+        copy = self.hot.peek(player_id)
+        return copy.committed if copy is not None else await self._load(player_id)
+
+    async def below(self, place: Place, count: int) -> list[Standing]:
+        """So many who come after a place, the highest first."""
+        rows = await self._reader.all(_BELOW, **place._asdict(), count=count)
+        return [Standing(*row) for row in rows]
+
+    async def count(self) -> int:
+        """How many there are: reads the whole of an index."""
+        row = await self._reader.one(_COUNT)
+        assert row is not None
+        return int(row[0])
 
     async def get(self, player_id: str) -> Copy[Record]:
         """The hot copy of a player. Raises Failure `refused` no_player."""
@@ -80,6 +120,23 @@ class Players:
         record = rules.start(user.id, user.username, now)
         work.change(_INSERT, **msgspec.structs.asdict(record))
 
+    async def end(self, work: Work, user: User, now: int) -> None:
+        """Delete the player of a person who is deleted. What they had is booked out.
+
+        Whoever has decided something on the player meanwhile finds no row to change.
+        """
+        for currency in ("gold", "gems"):
+            work.change(
+                _BOOK_OUT,
+                rows=ANY_NUMBER,
+                id=uuid7(now),
+                player_id=user.id,
+                at=now,
+                currency=currency,
+            )
+        work.change(_DELETE, rows=ANY_NUMBER, player_id=user.id)
+        work.then(lambda: self.hot.drop(user.id))
+
     @staticmethod
     def save_stamina(work: Work, copy: Copy[Record], record: Record) -> None:
         """Save what a blow cost. Nothing but stamina has changed, nothing is told."""
@@ -92,8 +149,8 @@ class Players:
         )
         work.replace(copy, msgspec.structs.replace(record, rev=record.rev + 1))
 
-    @staticmethod
     def save(
+        self,
         work: Work,
         copy: Copy[Record],
         record: Record,
@@ -128,4 +185,7 @@ class Players:
         saved = msgspec.structs.replace(record, rev=record.rev + 1)
         work.replace(copy, saved)
         work.tell(PlayerChanged(why=why, player=rules.view(saved)))
+        if (saved.level, saved.exp) != (before.level, before.exp):
+            for call in self._at_gain:
+                work.then(partial(call, before, saved))
         return saved

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 from prometheus_client.openmetrics.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 _FAST = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -13,6 +13,9 @@ class Gauges:
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
+        # Memory, processor time, file descriptors and their limit, where the system tells them.
+        # Their names are the same in every program.
+        ProcessCollector(registry=self._registry)
         self.replies = Counter(
             "warroom_replies",
             "Commands and queries answered, by name and code.",

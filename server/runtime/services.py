@@ -18,6 +18,8 @@ MAX_CRASHES: Final = 5
 FORGET_AFTER_S: Final = 60.0
 FIRST_PAUSE_S: Final = 0.5
 PUT_OFF_S: Final = 1.0
+GATHER_S: Final = 0.05
+TOLD_EVERY_S: Final = 1.0
 
 Service = Callable[[], Awaitable[None]]
 
@@ -45,6 +47,16 @@ async def repeat(
             log.warning("put_off", service=name, error=str(e))
             pause = max(every_s, PUT_OFF_S)
         await clock.sleep(pause)
+
+
+async def told_together(changed: asyncio.Event, tell: Callable[[], None], clock: Clock) -> None:
+    """Whenever something has changed, tell it: soon, but at most once a second."""
+    while True:
+        await changed.wait()
+        await clock.sleep(GATHER_S)  # what changes at once is told at once
+        changed.clear()
+        tell()
+        await clock.sleep(TOLD_EVERY_S - GATHER_S)
 
 
 async def supervise(name: str, service: Service, clock: Clock) -> None:

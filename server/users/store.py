@@ -1,10 +1,15 @@
 """The rows of people."""
 
 import re
+from collections.abc import Awaitable, Callable
 from typing import Final, NamedTuple
 
+from protocol import rooms
 from protocol.permissions import Role
-from server.database import Reader, Row, Statement, Work
+from protocol.rooms import Room
+from protocol.times import rfc3339
+from protocol.users import UserChanged, UserDeleted, UserPage, UserView
+from server.database import Database, Reading, Row, Statement, Work, forget
 
 _INSERT: Final = Statement(
     "users.insert",
@@ -31,9 +36,9 @@ _BY_EMAIL: Final = Statement(
 _PAGE: Final = Statement(
     "users.page",
     "select id, username, email, password_hash, role, disabled, created_at from users"
-    " where username_key > :after and (:role = '' or role = :role)"
-    " and (username_key like :like escape '!' or coalesce(email_key, '') like :like escape '!')"
-    " order by username_key limit :most",
+    " where username_key > :cursor and (:role = '' or role = :role)"
+    " and (username_key like :part escape '!' or email_key like :part escape '!')"
+    " order by username_key limit :places",
 )
 _ANOTHER: Final = Statement(
     "users.another",
@@ -42,28 +47,26 @@ _ANOTHER: Final = Statement(
 _HOLD: Final = Statement(
     "users.hold", "update users set disabled = false where id = :id and disabled = false"
 )
-_SET_ROLE: Final = Statement(
-    "users.set_role",
-    "update users set role = :role where id = :id and role = :seen and disabled = :disabled"
+_SAVE: Final = Statement(
+    "users.save",
+    "update users set email = :email, email_key = :email_key, password_hash = :password_hash,"
+    " role = :role, disabled = :disabled"
+    " where id = :id and coalesce(email, '') = :seen_email and password_hash = :seen_hash"
+    " and role = :seen_role and disabled = :seen_disabled"
     " and (:stays or exists (select 1 from users as others"
-    "  where others.role = :seen and others.disabled = false and others.id <> :id))",
+    "  where others.role = :seen_role and others.disabled = false and others.id <> :id))",
 )
-_SET_DISABLED: Final = Statement(
-    "users.set_disabled",
-    "update users set disabled = :disabled"
-    " where id = :id and role = :seen and disabled <> :disabled"
+_DELETE: Final = Statement(
+    "users.delete",
+    "delete from users where id = :id and role = :seen_role and disabled = :seen_disabled"
     " and (:stays or exists (select 1 from users as others"
-    "  where others.role = :seen and others.disabled = false and others.id <> :id))",
-)
-_SET_PASSWORD: Final = Statement(
-    "users.set_password",
-    "update users set password_hash = :password_hash where id = :id and password_hash = :seen",
+    "  where others.role = :seen_role and others.disabled = false and others.id <> :id))",
 )
 _ANY: Final = Statement("users.any", "select 1 from users where role = :role limit 1")
 
 
 class User(NamedTuple):
-    """A person. `created_at` in milliseconds since 1970 UTC."""
+    """A person."""
 
     id: str
     username: str
@@ -78,50 +81,81 @@ class User(NamedTuple):
         """Whether this is an admin who may come in: there must always be one."""
         return self.role is Role.ADMIN and not self.disabled
 
+    @property
+    def view(self) -> UserView:
+        """The person as whoever administers sees them."""
+        created_at = rfc3339(self.created_at)
+        return UserView(self.id, self.username, self.email, self.role, self.disabled, created_at)
 
-def _user(row: Row) -> User:
+
+def _user(row: Row | None) -> User | None:
+    if row is None:
+        return None
     ident, username, email, password_hash, role, disabled, created_at = row
     return User(ident, username, email, password_hash, Role(role), bool(disabled), created_at)
 
 
-class Users:
-    """All people."""
+def _key(email: str | None) -> str | None:
+    return None if email is None else email.casefold()
 
-    def __init__(self, reader: Reader) -> None:
-        self._reader = reader
+
+def _part(search: str) -> str:
+    """What `like` takes for any text that contains another."""
+    return "%" + re.sub("[!%_]", r"!\g<0>", search.casefold()) + "%"
+
+
+AtRegistration = Callable[[Work, User, int], None]
+"""What else is made with a person, in the same unit: given the work, the person, the time."""
+AtDeletion = Callable[[Work, User, int], Awaitable[None]]
+"""What else is to end with a person, in the same unit. Raises Stale where it can't be now."""
+
+
+OwnRoom = Callable[[str], Room]
+"""The name of a room that is about one person, given their id."""
+
+
+class Users:
+    """All people. Who comes and who goes takes along what other domains have asked for."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._reader = database.reader
+        self._own_rooms: list[OwnRoom] = [rooms.user]
+        self._at_registration: list[AtRegistration] = []
+        self._at_deletion: list[AtDeletion] = []
+
+    def at_registration(self, add: AtRegistration) -> None:
+        """Ask to add to the unit of every registration."""
+        self._at_registration.append(add)
+
+    def at_deletion(self, end: AtDeletion) -> None:
+        """Ask to add to the unit of every deletion. Who asks last decides latest."""
+        self._at_deletion.append(end)
+
+    def forgets(self, room: OwnRoom) -> None:
+        """Ask to forget what was told in a room of a person when they are deleted."""
+        self._own_rooms.append(room)
+
+    @staticmethod
+    async def read(reading: Reading, ident: str) -> User | None:
+        """The person with this id, as the database has them."""
+        return _user(await reading.one(_BY_ID, id=ident))
 
     async def by_id(self, ident: str) -> User | None:
         """The person with this id."""
-        return await self._one(_BY_ID, id=ident)
+        return await self.read(self._reader, ident)
 
     async def by_name(self, username: str) -> User | None:
         """The person with this username, whatever its case."""
-        return await self._one(_BY_NAME, key=username.casefold())
+        return _user(await self._reader.one(_BY_NAME, key=username.casefold()))
 
     async def by_email(self, email: str) -> User | None:
         """The person with this e-mail address, whatever its case."""
-        return await self._one(_BY_EMAIL, key=email.casefold())
+        return _user(await self._reader.one(_BY_EMAIL, key=_key(email)))
 
     async def by_login(self, login: str) -> User | None:
         """The person who logs in with a username or an e-mail address."""
         return await (self.by_email(login) if "@" in login else self.by_name(login))
-
-    async def page(
-        self, search: str = "", role: Role | None = None, most: int = 200, after: str = ""
-    ) -> list[User]:
-        """People by username, so many after the one named `after`.
-
-        `search` is part of the username or the e-mail address, whatever its case.
-        """
-        part = re.sub(r"[!%_]", r"!\g<0>", search.casefold())
-        rows = await self._reader.all(
-            _PAGE, like=f"%{part}%", role=role or "", after=after.casefold(), most=most
-        )
-        return [_user(row) for row in rows]
-
-    async def _one(self, statement: Statement, **given: str) -> User | None:
-        row = await self._reader.one(statement, **given)
-        return None if row is None else _user(row)
 
     async def any_with(self, role: Role) -> bool:
         """Whether anybody has the role."""
@@ -131,41 +165,27 @@ class Users:
         """Whether there is an admin who may come in besides a person."""
         return await self._reader.one(_ANOTHER, role=Role.ADMIN, id=user.id) is not None
 
+    async def page(
+        self, search: str, role: Role | None, limit: int, cursor: str | None
+    ) -> UserPage:
+        """People by username, whose name or e-mail address contains a text."""
+        rows = await self._reader.all(
+            _PAGE,
+            cursor=(cursor or "").casefold(),
+            role=role or "",
+            part=_part(search),
+            places=limit + 1,
+        )
+        found = [user for row in rows[:limit] if (user := _user(row)) is not None]
+        further = found[-1].username.casefold() if len(rows) > limit else None
+        return UserPage(tuple(user.view for user in found), further)
+
     @staticmethod
     def hold(work: Work, user: User) -> None:
         """Let nobody disable a person at the same moment. Stale where somebody has."""
         work.change(_HOLD, id=user.id)
 
-    @staticmethod
-    def set_role(work: Work, user: User, role: Role) -> None:
-        """Give a person another role. Stale where they changed, or are the last admin."""
-        work.change(
-            _SET_ROLE,
-            id=user.id,
-            seen=user.role,
-            disabled=user.disabled,
-            role=role,
-            stays=not user.administers,
-        )
-
-    @staticmethod
-    def set_disabled(work: Work, user: User, disabled: bool) -> None:
-        """Keep a person out, or let them in again. Stale as `set_role`."""
-        work.change(
-            _SET_DISABLED,
-            id=user.id,
-            seen=user.role,
-            disabled=disabled,
-            stays=not (disabled and user.administers),
-        )
-
-    @staticmethod
-    def set_password(work: Work, user: User, password_hash: str) -> None:
-        """Give a person another password. Stale where they have another one already."""
-        work.change(_SET_PASSWORD, id=user.id, seen=user.password_hash, password_hash=password_hash)
-
-    @staticmethod
-    def add(work: Work, user: User) -> None:
+    def add(self, work: Work, user: User) -> None:
         """Add a person. The unit is stale where the name or the address is taken."""
         work.change(
             _INSERT,
@@ -173,8 +193,51 @@ class Users:
             username=user.username,
             username_key=user.username.casefold(),
             email=user.email,
-            email_key=None if user.email is None else user.email.casefold(),
+            email_key=_key(user.email),
             password_hash=user.password_hash,
             role=user.role,
             created_at=user.created_at,
         )
+        for add in self._at_registration:
+            add(work, user, user.created_at)
+
+    @staticmethod
+    def save(work: Work, seen: User, user: User) -> None:
+        """Change a person, but for the name, and tell it.
+
+        Stale where they changed since they were seen, are the last admin, or the address is taken.
+        """
+        work.change(
+            _SAVE,
+            id=seen.id,
+            seen_email=seen.email or "",
+            seen_hash=seen.password_hash,
+            seen_role=seen.role,
+            seen_disabled=seen.disabled,
+            email=user.email,
+            email_key=_key(user.email),
+            password_hash=user.password_hash,
+            role=user.role,
+            disabled=user.disabled,
+            stays=user.administers or not seen.administers,
+        )
+        work.tell(UserChanged(user=user.view))
+
+    async def delete(self, work: Work, seen: User, now: int) -> None:
+        """Delete a person and what belongs to them, and tell it. Stale as `save`.
+
+        Commit it with no wait in between. What was told of the person is forgotten; nobody can
+        ask for it any more. Raises Unavailable.
+        """
+        for own in self._own_rooms:
+            await forget(self._database, work, own(seen.id))
+        for end in self._at_deletion:
+            await end(work, seen, now)
+        work.change(
+            _DELETE,
+            id=seen.id,
+            seen_role=seen.role,
+            seen_disabled=seen.disabled,
+            stays=not seen.administers,
+        )
+        work.tell(UserDeleted(user_id=seen.id))

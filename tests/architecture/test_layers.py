@@ -18,8 +18,8 @@ ORDER = (("users", "auth"), ("players",), ("battles",))
 """The domains. A domain may import those before it, through their doors: what
 `server/<domain>/__init__.py` exports."""
 
-APART = ("health",)
-"""A domain that uses no other and that no other uses."""
+APART = ("connections", "health")
+"""Domains that use no other and that no other uses."""
 
 DOMAINS = [domain for tier in ORDER for domain in tier] + list(APART)
 GROUND = {"cli", "database", "gateway", "runtime", "dashboard"}

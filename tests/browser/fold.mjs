@@ -5,8 +5,7 @@
 
 import { text } from "node:stream/consumers";
 
-const { reduceBattle, reducePlayer, reducePool } = await import(new URL("../../server/dashboard/state.js", import.meta.url));
-const REDUCERS = { battles: reducePool, battle: reduceBattle, player: reducePlayer };
+const { REDUCERS } = await import(new URL("../../server/dashboard/state.js", import.meta.url));
 
 const logs = JSON.parse(await text(process.stdin));
 const last = logs.map(({ room, first, told }) => {

@@ -42,8 +42,7 @@ class NoWebSocket {
 globalThis.WebSocket = transport === "websocket" ? require("ws") : NoWebSocket;
 
 const { Connection } = await import(new URL("connection.js", dashboard));
-const { reduceBattle, reducePlayer, reducePool } = await import(new URL("state.js", dashboard));
-const REDUCERS = { battles: reducePool, battle: reduceBattle, player: reducePlayer };
+const { REDUCERS } = await import(new URL("state.js", dashboard));
 
 class Session extends EventTarget {
   token = token;

@@ -57,7 +57,7 @@ test("resumed keeps the state; reset replaces it", async () => {
   rooms.join("r", handlers);
   await settled();
   assert.deepEqual(await rooms.resume(), { verdict: "resumed", missed: 0 });
-  assert.deepEqual(await rooms.resume(), { verdict: "reset", missed: 0 });
+  assert.deepEqual(await rooms.resume(), { verdict: "reset", missed: 0, reason: "epoch_changed" });
   send(3, "f");
   assert.deepEqual(seen, [["snapshot", { at: 5 }], ["snapshot", { at: 2 }], ["x.happened", 3]]);
 });
@@ -111,4 +111,13 @@ test("a room that is forgotten is not asked for again", async () => {
   await settled();
   assert.equal(calls.length, 1);
   assert.deepEqual(seen, []);
+});
+
+test("a room that is left and joined at once is left first, whatever the network does with time", async () => {
+  const { rooms, handlers, seen, calls, settled } = table(joined(5), joined(6));
+  rooms.join("r", handlers)();
+  rooms.join("r", handlers);
+  await settled();
+  assert.deepEqual(calls.map(([name]) => name), ["rooms.join", "rooms.leave", "rooms.join"]);
+  assert.deepEqual(seen, [["snapshot", { at: 6 }]]);
 });

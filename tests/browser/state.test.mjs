@@ -5,7 +5,7 @@ import { test } from "node:test";
 
 const page = new URL("../../server/dashboard/", import.meta.url);
 const { uuid7 } = await import(new URL("ids.js", page));
-const { CHAT_KEPT, reduceBattle, reducePlayer, reducePool } = await import(new URL("state.js", page));
+const { CHAT_KEPT, reduceBattle, reduceListing, reducePlayer } = await import(new URL("state.js", page));
 const { spentTo, staminaAt } = await import(new URL("stamina.js", page));
 
 const AT = "2026-01-01T00:00:00Z";
@@ -179,15 +179,10 @@ test("an event that is not known, or about somebody who is not there, changes no
   assert.deepEqual(next, { ...before, seq: 6 });
 });
 
-test("pool: offered replaces in place or comes in by age, closed takes away", () => {
-  const summary = (battle_id, created_at, players = 0) => ({ battle_id, created_at, players });
-  const pool = deepFreeze({ battles: [summary("1", "2026-01-01"), summary("3", "2026-01-03")] });
-  const more = reducePool(pool, "battles.offered", { battle: summary("2", "2026-01-02") });
-  assert.deepEqual(more.battles.map((b) => b.battle_id), ["1", "2", "3"]);
-  const changed = reducePool(more, "battles.offered", { battle: summary("2", "2026-01-02", 4) });
-  assert.deepEqual(changed.battles.map((b) => b.players), [0, 4, 0]);
-  const closed = reducePool(changed, "battles.closed", { battle_id: "1", status: "completed" });
-  assert.deepEqual(closed.battles.map((b) => b.battle_id), ["2", "3"]);
+test("listing: each line stands in the place of the one before", () => {
+  const line = deepFreeze({ battle_id: "1", players: 0 });
+  assert.deepEqual(reduceListing(line, "battles.listed", { battle: { battle_id: "1", players: 4 } }), { battle_id: "1", players: 4 });
+  assert.equal(reduceListing(line, "battles.praised", {}), line);
 });
 
 test("player: each event takes its own half", () => {

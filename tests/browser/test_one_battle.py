@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.async_api import Browser as Chromium
 from playwright.async_api import Page
 
 from protocol.battle_events import RewardClaimed
 from protocol.battles import Attack, AttackKind, Claim, GetBattle, Join, Status
 from protocol.client import Client, Received
 from protocol.errors import Failure
-from protocol.ids import uuid7
 from tests.support.browser import Browser, opened
 from tests.support.people import registered
 from tests.support.programs import need
@@ -86,7 +86,8 @@ async def node_player(url: str, token: str, battle_id: str) -> Log:
 
 async def take_a_seat(page: Page) -> str:
     """Join the easy battle on the page; returns its id."""
-    card = page.get_by_test_id("battle-card").filter(has_text="easy").first
+    waiting = page.locator("[data-testid=battle-card][data-status=waiting][data-difficulty=easy]")
+    card = waiting.first
     battle_id = await card.get_attribute("data-battle-id")
     assert battle_id is not None
     await card.get_by_test_id("join").click()
@@ -118,14 +119,14 @@ def screenshot(name: str) -> str:
 
 @pytest.mark.browser
 @pytest.mark.node
-async def test_three_kinds_of_client_play_one_battle(tmp_path: Path, server: Server) -> None:
+@pytest.mark.asyncio(loop_scope="session")
+async def test_three_kinds_of_client_play_one_battle(chromium: Chromium, server: Server) -> None:
     python, node = [(await registered(server.url)).tokens.access_token for _ in range(2)]
-    async with opened(
-        server.url, tmp_path / "profile", viewport={"width": 1280, "height": 860}
-    ) as browser:
+    size = {"width": 1280, "height": 860}
+    async with opened(chromium, server.url, viewport=size) as browser:
         page = browser.page
         await page.screenshot(path=screenshot("login"))
-        await browser.register(f"web{uuid7()[-10:]}")
+        await browser.register()
         await page.screenshot(path=screenshot("pool"))
         battle_id = await take_a_seat(page)
         room = f"battle:{battle_id}"
@@ -159,23 +160,31 @@ async def test_three_kinds_of_client_play_one_battle(tmp_path: Path, server: Ser
 
 
 @pytest.mark.browser
-async def test_a_page_comes_back_after_a_kill(tmp_path: Path, own_server: Server) -> None:
-    async with opened(own_server.url, tmp_path / "profile") as browser:
+@pytest.mark.asyncio(loop_scope="session")
+async def test_a_page_comes_back_after_a_kill(chromium: Chromium, tmp_path: Path) -> None:
+    server = await Server(tmp_path / "data").start()
+    async with opened(chromium, server.url) as browser:
         page = browser.page
-        connection = page.get_by_test_id("connection")
-        await browser.register(f"web{uuid7()[-10:]}")
+        await browser.register()
         await take_a_seat(page)
         await strike_until_told(browser, 1)
-        await own_server.kill()
+        await server.kill()
         await page.locator("[data-testid=connection]:not([data-state=live])").wait_for()
-        await own_server.start()
+        # The wait for the next attempt is counted down, and can be cut short.
+        await page.get_by_test_id("retry-in").filter(has_text="in ").wait_for()
+        await server.start()
+        await page.get_by_test_id("retry").dispatch_event("click")
         await page.locator("[data-testid=connection][data-state=live]").wait_for()
-        assert await connection.get_attribute("data-verdict") in ("resumed", "gap_filled")
+        found = page.locator(
+            "[data-testid=connection]:is([data-verdict=resumed], [data-verdict=gap_filled])"
+        )
+        await found.wait_for()
         await strike_until_told(browser, browser.times_told("battles.struck") + 1)
+    assert await server.stop() == 0
 
 
 @pytest.mark.node
-async def test_the_pages_reducers() -> None:
+async def test_the_pages_parts_without_a_page() -> None:
     tests = [str(path) for path in sorted((ROOT / "tests/browser").glob("*.test.mjs"))]
     process = await asyncio.create_subprocess_exec(
         *(need("node"), "--test", *tests),

@@ -1,31 +1,34 @@
 """The page, when the rights of whoever looks at it change."""
 
-from pathlib import Path
-
 import pytest
+from playwright.async_api import Browser as Chromium
 
-from protocol.ids import uuid7
 from tests.support.browser import opened
 from tests.support.server import Server
 
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
-@pytest.mark.browser
-async def test_who_is_kept_out_reads_why(tmp_path: Path, server: Server) -> None:
-    name = f"web{uuid7()[-10:]}"
-    async with opened(server.url, tmp_path / "profile") as browser:
-        await browser.register(name)
+
+async def test_who_is_kept_out_reads_why(chromium: Chromium, server: Server) -> None:
+    async with opened(chromium, server.url) as browser:
+        name = await browser.register()
         await server.command("user", "disable", name)
         await browser.until_told("auth.expired")
         said = browser.page.get_by_test_id("form-error")
         await said.filter(has_text="This account may not come in any more.").wait_for()
 
 
-@pytest.mark.browser
-async def test_who_gets_another_role_comes_back_by_itself(tmp_path: Path, server: Server) -> None:
-    name = f"web{uuid7()[-10:]}"
-    async with opened(server.url, tmp_path / "profile") as browser:
-        await browser.register(name)
-        await server.command("user", "role", name, "user")
+async def test_who_gets_another_role_comes_back_by_itself(
+    chromium: Chromium, server: Server
+) -> None:
+    async with opened(chromium, server.url) as browser:
+        page = browser.page
+        name = await browser.register()
+        assert await page.get_by_test_id("own-role").inner_text() == "Player"
+        await server.command("user", "role", name, "viewer")
         await browser.until_told("auth.expired")
-        back = "[data-testid=connection][data-state=live][data-verdict]"
-        await browser.page.locator(back).wait_for()
+        await page.locator("[data-testid=connection][data-state=live]").wait_for()
+        await page.get_by_test_id("own-role").filter(has_text="Viewer").wait_for()
+        # Whoever does not play sees no battles any more, and is told why.
+        await page.get_by_test_id("problem").filter(has_text="not for your account").wait_for()
+        assert await page.get_by_test_id("nav-battles").count() == 0

@@ -49,17 +49,55 @@ async def test_a_level_that_is_too_low_is_refused(alice: Person) -> None:
     assert refusal == ("refused", "level_too_low")
 
 
+async def test_a_list_without_a_status_is_of_what_is_open(alice: Person) -> None:
+    over = await won_battle(alice)
+    under_way = await easy_battle(alice)
+    await alice.ok("battles.join", battle_id=under_way)
+    page = await alice.ok("battles.list", limit=200)
+    status = {line["battle_id"]: line["status"] for line in page["items"]}
+    assert over not in status
+    assert status[under_way] == "in_progress"
+    assert "waiting" in status.values()
+    ids = list(status)
+    assert ids == sorted(ids, reverse=True)
+
+
+async def test_a_line_is_told_when_it_changes_and_when_it_is_over(
+    alice: Person, bob: Person
+) -> None:
+    battle_id = await easy_battle(alice)
+    joined = await bob.ok("rooms.join", room=f"listing:{battle_id}")
+    assert joined["snapshot"]["players"] == 0
+    await alice.ok("battles.join", battle_id=battle_id)
+    told = await bob.until_event("battles.listed")
+    assert (told["battle"]["players"], told["battle"]["status"]) == (1, "in_progress")
+    await fight(alice, battle_id)
+    await bob.until(lambda: bob.named("battles.listed")[-1]["battle"]["status"] == "completed")
+
+
+async def test_a_line_of_no_battle_is_not_found(alice: Person) -> None:
+    assert await alice.refused("rooms.join", room=f"listing:{UNKNOWN}") == ("not_found", None)
+
+
+async def test_lists_and_lines_are_forbidden_to_who_may_not_play(service: Person) -> None:
+    for room in ("battles", f"listing:{UNKNOWN}"):
+        assert await service.refused("rooms.join", room=room) == ("forbidden", None)
+    assert await service.refused("battles.list") == ("forbidden", None)
+
+
 async def test_a_taken_battle_is_replaced_in_the_pool(alice: Person) -> None:
     before = await easy_battle(alice)
-    await alice.ok("rooms.join", room="battles")
+    joined = await alice.ok("rooms.join", room="battles")
     await alice.ok("battles.join", battle_id=before)
-    await alice.until(
+    counted = await alice.until(
         lambda: [
             told
-            for told in alice.named("battles.offered")
-            if told["battle"]["status"] == "waiting" and told["battle"]["battle_id"] > before
+            for told in alice.named("battles.counted")
+            if told["in_progress"] > joined["snapshot"]["in_progress"]
+            and told["newest_id"] > joined["snapshot"]["newest_id"]
         ]
     )
+    assert counted[-1]["waiting"] == joined["snapshot"]["waiting"]
     assert await easy_battle(alice) != before
 
 

@@ -1,7 +1,12 @@
 """players.* by a real client."""
 
-from tests.support.battles import won_battle
-from tests.support.people import Person
+import asyncio
+
+import pytest
+
+from tests.support.battles import easy_battle, won_battle
+from tests.support.people import Person, connected
+from tests.support.roles import beside
 from tests.support.server import Server
 
 
@@ -62,3 +67,66 @@ async def test_stamina_is_told_when_it_changes(alice: Person) -> None:
     await won_battle(alice)
     told = await alice.until_event("players.stamina", player_id=alice.id)
     assert told["stamina"]["amount"] <= told["stamina"]["maximum"]
+
+
+@pytest.mark.parametrize("role", ["viewer", "agent", "player"])
+async def test_whoever_may_connect_sees_players(server: Server, alice: Person, role: str) -> None:
+    async with beside(server) as office:
+        person = await Person(server.url, await office.person(role)).connect()
+    listed = await person.ok("players.list", online=True, limit=200)
+    ids = [profile["player_id"] for profile in listed["items"]]
+    assert alice.id in ids
+    assert (person.id in ids) == (role == "player")
+    joined = await person.ok("rooms.join", room=f"profile:{alice.id}")
+    assert joined["snapshot"] == next(p for p in listed["items"] if p["player_id"] == alice.id)
+    await person.close()
+
+
+async def test_players_are_counted(server: Server, alice: Person, service: Person) -> None:
+    before = (await service.ok("rooms.join", room="players"))["snapshot"]
+    bob = await connected(server.url)
+    told = await service.until_event("players.counted", registered=before["registered"] + 1)
+    assert told["online"] >= 2
+    await bob.close()
+    await service.until(lambda: service.named("players.counted")[-1]["online"] < told["online"])
+
+
+async def test_a_profile_is_told_where_it_is_watched(alice: Person, bob: Person) -> None:
+    battle_id = await easy_battle(alice)
+    joined = await bob.ok("rooms.join", room=f"profile:{alice.id}")
+    assert joined["verdict"] == "joined"
+    assert joined["snapshot"]["battle_id"] is None
+    await alice.ok("battles.join", battle_id=battle_id)
+    told = await bob.until_event("players.profile_changed")
+    assert told["profile"] == {**joined["snapshot"], "battle_id": battle_id}
+    await alice.close()
+    await bob.until(lambda: not bob.named("players.profile_changed")[-1]["profile"]["online"])
+
+
+async def test_who_comes_back_to_a_profile_is_told_how_it_is_now(
+    alice: Person, bob: Person
+) -> None:
+    room = f"profile:{alice.id}"
+    joined = await bob.ok("rooms.join", room=room)
+    await bob.ok("rooms.leave", room=room)
+    await alice.close()
+    since = {"epoch": joined["epoch"], "seq": joined["seq"]}
+    again = await bob.ok("rooms.join", room=room, since=since)
+    assert again["verdict"] == "resumed"
+    await bob.until(
+        lambda: any(not told["profile"]["online"] for told in bob.named("players.profile_changed"))
+    )
+
+
+async def test_a_cursor_of_another_list_is_invalid(alice: Person) -> None:
+    for online in (False, True):
+        answer = await alice.call("players.list", cursor=alice.id, online=online)
+        assert answer["error"]["code"] == "invalid"
+        assert answer["error"]["field"] == "cursor"
+
+
+async def test_the_joins_of_a_page_are_let_through(alice: Person) -> None:
+    page = await alice.ok("players.list", limit=50)
+    rooms = [f"profile:{profile['player_id']}" for profile in page["items"]] + ["players"]
+    answers = await asyncio.gather(*(alice.call("rooms.join", room=room) for room in rooms))
+    assert all(answer["ok"] for answer in answers)

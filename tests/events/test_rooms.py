@@ -5,12 +5,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from protocol.battle_events import Closed, Offered
-from protocol.battles import Battle, BattleSummary
+from protocol.battles import Battle
 from protocol.message import find
 from protocol.players import PlayerChanged
 from server.battles.state import apply
-from tests.support.battles import easy_battle, strike, won_battle
+from tests.support.battles import easy_battle, fight, strike, won_battle
 from tests.support.people import Person
 from tests.support.server import Server
 
@@ -137,21 +136,31 @@ async def test_the_law_for_a_battle(alice: Person, bob: Person) -> None:
     assert battle == msgspec.convert(fresh["snapshot"], Battle)
 
 
-async def test_the_law_for_the_pool(alice: Person, bob: Person) -> None:
-    stale = await alice.ok("rooms.join", room="battles")
-    await won_battle(bob)
-    fresh = await alice.ok("rooms.join", room="battles")
-    pool = {b["battle_id"]: b for b in stale["snapshot"]["battles"]}
-    for name, data, meta in alice.events:
-        if meta["room"] == "battles" and meta["seq"] <= fresh["seq"]:
-            if name == "battles.offered":
-                told = msgspec.convert(data, Offered).battle
-                pool[told.battle_id] = msgspec.to_builtins(told)
-            else:
-                del pool[msgspec.convert(data, Closed).battle_id]
-    assert msgspec.convert([pool[key] for key in sorted(pool)], list[BattleSummary]) == (
-        msgspec.convert(fresh["snapshot"]["battles"], list[BattleSummary])
-    )
+async def test_the_law_for_a_line(alice: Person, bob: Person) -> None:
+    battle_id = await easy_battle(bob)
+    room = f"listing:{battle_id}"
+    stale = await alice.ok("rooms.join", room=room)
+    assert stale["snapshot"]["status"] == "waiting"
+    await bob.ok("battles.join", battle_id=battle_id)
+    await fight(bob, battle_id)
+    fresh = await alice.ok("rooms.join", room=room)
+    told = [
+        (data, meta["seq"])
+        for name, data, meta in alice.events
+        if meta["room"] == room and name == "battles.listed"
+    ]
+    assert [seq for _, seq in told] == list(range(stale["seq"] + 1, fresh["seq"] + 1))
+    assert told[-1][0]["battle"] == fresh["snapshot"]
+    assert fresh["snapshot"]["status"] == "completed"
+
+
+async def test_a_blow_is_not_told_to_lists(alice: Person, bob: Person) -> None:
+    battle_id = await easy_battle(bob)
+    await bob.ok("battles.join", battle_id=battle_id)
+    before = await alice.ok("rooms.join", room=f"listing:{battle_id}")
+    await strike(bob, battle_id, 1, kind="quick")
+    after = await alice.ok("rooms.join", room=f"listing:{battle_id}")
+    assert after["seq"] == before["seq"]
 
 
 async def test_the_law_for_a_player(alice: Person) -> None:

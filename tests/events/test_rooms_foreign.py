@@ -50,18 +50,26 @@ class Target(NamedTuple):
     missing: str
 
 
+IDENTITIES = {"owner": "player", "other": "player", "viewer": "viewer", "service": "read"}
+"""Who asks, beside nobody, and with which role or scope."""
+EVERYBODY = tuple(IDENTITIES)
+
 TARGETS: dict[str, Target] = {
-    "battles": Target(lambda _: "battles", "battles.offered", ("owner", "other"), "no such room"),
+    "battles": Target(lambda _: "battles", "battles.counted", ("owner", "other"), "no such room"),
+    "listing": Target(
+        lambda w: f"listing:{w.battle_id}", "battles.listed", ("owner", "other"), "no such battle"
+    ),
     "battle": Target(
         lambda w: f"battle:{w.battle_id}", "battles.struck", ("owner", "other"), "no such battle"
     ),
     "player": Target(
         lambda w: f"player:{w.owner.id}", "players.changed", ("owner",), "no such room"
     ),
+    "players": Target(lambda _: "players", "players.counted", EVERYBODY, "no such room"),
+    "profile": Target(
+        lambda w: f"profile:{w.owner.id}", "players.profile_changed", EVERYBODY, "no such player"
+    ),
 }
-
-IDENTITIES = {"owner": "player", "other": "player", "viewer": "viewer", "service": "read"}
-"""Who asks, beside nobody, and with which role or scope."""
 
 
 def strange_ids(ident: str) -> list[str]:

@@ -127,14 +127,15 @@ async def test_a_room_that_is_no_more_is_told_to_be_gone(own_server: Server) -> 
     alice = await connected(own_server.url)
     battle_id = await easy_battle(alice)
     await alice.close()
-    rooms = (f"battle:{battle_id}", "battles")
-    async with ClientFollower(own_server.url, await registered(own_server.url), *rooms) as follower:
+    bob = await registered(own_server.url)
+    rooms = (f"battle:{battle_id}", f"player:{bob.user.id}")
+    async with ClientFollower(own_server.url, bob, *rooms) as follower:
         await own_server.kill()
         with closing(sqlite3.connect(own_server.data_dir / "warroom.db")) as database:
             database.execute("delete from battles where battle_id = ?", (battle_id,))
             database.commit()
         await own_server.start()
-        await follower.rooms["battles"].until_told(2)
+        await follower.rooms[rooms[1]].until_told(2)
         await follower.until(lambda: bool(follower.gone))
         assert [(room, why.code) for room, why in follower.gone] == [(rooms[0], Code.NOT_FOUND)]
 
@@ -142,10 +143,12 @@ async def test_a_room_that_is_no_more_is_told_to_be_gone(own_server: Server) -> 
 async def test_a_server_that_closes_is_left_alone_for_a_while(own_server: Server) -> None:
     async with Relay(own_server.port) as relay:
         loop = asyncio.get_running_loop()
-        async with ClientFollower(relay.url, await registered(relay.url), "battles") as follower:
+        bob = await registered(relay.url)
+        room = f"player:{bob.user.id}"
+        async with ClientFollower(relay.url, bob, room) as follower:
             began = loop.time()
             await own_server.stop()
             await own_server.start()
-            await follower.rooms["battles"].until_told(2)
+            await follower.rooms[room].until_told(2)
             again = [at for at in relay.begun_at if at > began]
             assert again[0] - began >= 1.0

@@ -204,7 +204,7 @@ async def test_nothing_is_missed_and_nothing_doubled(own_server: Server) -> None
     bustle = Bustle(battle_id)
     people = [await registered(server.url) for _ in range(6)]
     give_points(server, *people)
-    rooms = [(f"battle:{battle_id}", "battles", f"player:{p.user.id}") for p in people]
+    rooms = [(f"battle:{battle_id}", f"listing:{battle_id}", f"player:{p.user.id}") for p in people]
     async with AsyncExitStack() as stack:
         relays = [await stack.enter_async_context(Relay(server.port)) for _ in people]
         followers = [
@@ -253,7 +253,7 @@ async def test_nothing_is_missed_and_nothing_doubled(own_server: Server) -> None
                     await followers[0].until(followers[0].rooms[room].reached(seq))
                     state = followers[0].rooms[room].states[seq]
                 assert lasting(room, kept["state"]) == lasting(room, state)
-        verdicts = [len(f.rooms["battles"].verdicts) for f in (*followers, *clients)]
+        verdicts = [len(f.rooms[f"listing:{battle_id}"].verdicts) for f in (*followers, *clients)]
         assert min(verdicts) > FOR_S, verdicts
     every_command_took_effect_once(server, battle_id, bustle.answers)
     if not pages:

@@ -75,6 +75,12 @@ async def test_after_a_kill_all_are_away_until_they_are_back(own_server: Server)
         for end in (server.kill, server.stop):
             await end()
             await server.start()
+            await watched.until(
+                lambda: (
+                    [name for name, who in moves(watched) if who == alice.id][-1:]
+                    == ["battles.player_away"]
+                )
+            )
             back = await Person(server.url, alice.logged_in).connect()
             await watched.until(
                 lambda: moves(watched)[-1:] == [("battles.player_returned", alice.id)]

@@ -5,9 +5,9 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from protocol.battle_events import Closed, RewardClaimed
-from protocol.battles import Status
-from protocol.ids import uuid7
+from protocol import rooms
+from protocol.battle_events import Listed, RewardClaimed
+from protocol.battles import BattleSummary, Difficulty, Status
 from server.database import Database, Request, Statement, Unavailable, Work, connect, migrate
 from server.database.sqlite import SqliteEngine
 from server.database.url import sqlite_path
@@ -16,7 +16,8 @@ from server.database.writer import Outcome, Unit
 from server.runtime.gauges import Gauges
 
 AT = "2026-11-23T01:39:02.123Z"
-POOL = "battles"
+BATTLE = "01a20622-9de7-7967-8b71-288684b33bd5"
+LISTING = rooms.listing(BATTLE)
 
 PUT = Statement("test.put", "insert into facts (name, value) values (:name, :value)")
 SET = Statement("test.set", "update facts set value = :value where name = :name and value = :was")
@@ -173,9 +174,21 @@ def move(name: str, was: str, value: str) -> Work:
     return work
 
 
-def closed() -> Closed:
-    """A kept event of the pool, which the writer numbers."""
-    return Closed(battle_id=uuid7(), status=Status.COMPLETED)
+def listed(battle_id: str = BATTLE) -> Listed:
+    """A kept event of a battle's line, which the writer numbers."""
+    line = BattleSummary(
+        battle_id=battle_id,
+        name="Low Orchard",
+        difficulty=Difficulty.EASY,
+        required_level=1,
+        players=1,
+        max_players=10,
+        wave=1,
+        waves=1,
+        status=Status.IN_PROGRESS,
+        created_at=AT,
+    )
+    return Listed(battle=line)
 
 
 def claimed(battle: str, gold: int = 1) -> RewardClaimed:
@@ -193,7 +206,7 @@ __all__ = [
     "ALL",
     "AT",
     "GET",
-    "POOL",
+    "LISTING",
     "PUT",
     "SET",
     "Bench",
@@ -203,7 +216,7 @@ __all__ = [
     "Request",
     "Unavailable",
     "claimed",
-    "closed",
+    "listed",
     "move",
     "outcome",
     "put",

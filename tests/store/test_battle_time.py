@@ -33,7 +33,7 @@ class Table:
         player = (await self.app.players.get(self.player_id)).tip
         battle_id = next(
             battle_id
-            for battle_id, summary in self.app.battles.waiting.items()
+            for battle_id, summary in self.app.battles.pool.waiting.items()
             if summary.difficulty is Difficulty.EASY
         )
         now = self.clock.now_ms()
@@ -65,16 +65,16 @@ async def table(tmp_path: Path) -> AsyncIterator[Table]:
 
 
 async def test_three_battles_wait_one_of_them_easy(table: Table) -> None:
-    waiting = list(table.app.battles.waiting.values())
+    waiting = list(table.app.battles.pool.waiting.values())
     assert len(waiting) == 3
     assert [w.difficulty for w in waiting].count(Difficulty.EASY) >= 1
 
 
 async def test_the_pool_is_filled_up_when_a_battle_starts(table: Table) -> None:
     battle_id = await table.seat()
-    assert battle_id not in table.app.battles.waiting
+    assert battle_id not in table.app.battles.pool.waiting
     await table.service.fill_pool()
-    assert len(table.app.battles.waiting) == 3
+    assert len(table.app.battles.pool.waiting) == 3
 
 
 async def test_enemies_strike_on_their_beat_and_only_once(table: Table) -> None:
@@ -124,7 +124,7 @@ async def test_a_battle_with_nobody_is_abandoned_after_five_minutes(table: Table
     assert (await table.battle(battle_id)).status is Status.IN_PROGRESS
     await table.pass_time(1)
     assert (await table.battle(battle_id)).status is Status.ABANDONED
-    assert battle_id not in table.app.battles.due
+    assert battle_id not in table.app.battles.pool.due
 
 
 async def test_who_is_struck_down_long_enough_loses_the_battle(table: Table) -> None:
@@ -149,10 +149,11 @@ async def test_after_a_restart_seats_are_away_and_time_goes_on(tmp_path: Path) -
     async with opened(settings(tmp_path), clock) as app:
         await app.start()
         again = Table(app, clock)
+        await again.pass_time(0)  # the first look
         loaded = await again.battle(battle_id)
         assert loaded.seats[table.player_id].away_at is not None
         assert loaded.enemies == before.enemies
-        assert len(app.battles.waiting) == 3
+        assert len(app.battles.pool.waiting) == 3
         await again.pass_time(0)
         assert (await again.battle(battle_id)).seats[table.player_id].hp < 100
 
@@ -177,10 +178,10 @@ async def test_a_decision_on_an_old_state_is_made_again(table: Table) -> None:
 
 async def test_a_fault_in_one_battle_does_not_stop_the_others(table: Table) -> None:
     battle_id = await table.seat()
-    table.app.battles.due["no battle"] = ""
+    table.app.battles.pool.due["no battle"] = ""
     await table.pass_time(10)
     assert (await table.battle(battle_id)).seats[table.player_id].hp < 100
-    put_off = table.app.battles.due["no battle"]
+    put_off = table.app.battles.pool.due["no battle"]
     assert put_off is not None
     assert millis(put_off) > table.clock.now_ms()
 
@@ -189,3 +190,30 @@ async def test_a_seat_whose_player_is_not_here_is_put_right(table: Table) -> Non
     battle_id = await table.seat()  # without a connection
     await table.service.reconcile()
     assert (await table.battle(battle_id)).seats[table.player_id].away_at is not None
+
+
+async def test_who_comes_before_the_first_look_does_not_keep_others_from_being_away(
+    tmp_path: Path,
+) -> None:
+    clock = ManualClock()
+    async with opened(settings(tmp_path), clock) as app:
+        await app.start()
+        both = [await app.auth.add(name, "correct horse", Role.PLAYER) for name in ("ada", "ben")]
+        ids = [logged_in.user.id for logged_in in both]
+        battle_id = next(
+            battle_id
+            for battle_id, line in app.battles.pool.waiting.items()
+            if line.required_level == 1
+        )
+        for ident in ids:
+            ear = await Ear(app, player(ident)).open()
+            await ear.ok("battles.join", battle_id=battle_id)
+    async with opened(settings(tmp_path), clock) as app:
+        await app.start()
+        ear = await Ear(app, player(ids[0])).open()
+        await ear.ok("battles.chat", battle_id=battle_id, text="I am back")
+        again = Table(app, clock)
+        await again.pass_time(0)
+        seats = (await again.battle(battle_id)).seats
+        assert [seats[ident].away_at is None for ident in ids] == [True, False]
+        assert app.battles.pool.taken_up == set()

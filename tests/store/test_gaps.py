@@ -31,7 +31,7 @@ class Told:
 
     def __init__(self, app: App) -> None:
         self.app = app
-        self.battle_id = next(iter(app.battles.waiting))
+        self.battle_id = next(iter(app.battles.pool.waiting))
         self.room = rooms.battle(self.battle_id)
         self.ear = Ear(app, player("somebody"))
         self.epoch = ""

@@ -4,7 +4,7 @@ import pytest
 
 from server.database import Request, Stale, Statement, Work
 from server.database.history import Bounds, after, bounds, find_reply
-from tests.store.bench import AT, POOL, Bench, claimed, closed, outcome, put
+from tests.store.bench import AT, LISTING, Bench, claimed, listed, outcome, put
 from tests.support.engines import on_both_engines
 
 pytestmark = on_both_engines
@@ -55,19 +55,19 @@ async def test_logs_do_not_see_each_other(bench: Bench) -> None:
 async def test_the_writer_numbers_where_the_decision_does_not(bench: Bench) -> None:
     for _ in range(3):
         work = Work(AT)
-        work.tell(closed())
+        work.tell(listed())
         await bench.submit(work)
-    assert await bench.seqs(POOL) == [1, 2, 3]
+    assert await bench.seqs(LISTING) == [1, 2, 3]
 
 
 async def test_numbers_go_on_after_a_restart(bench: Bench) -> None:
     for _ in range(2):
         work = Work(AT)
-        work.tell(closed())
+        work.tell(listed())
         await bench.submit(work)
         await bench.db.close()
         await bench.open()
-    assert await bench.seqs(POOL) == [1, 2]
+    assert await bench.seqs(LISTING) == [1, 2]
 
 
 async def test_what_was_missed_is_read_in_order_with_all_it_said(bench: Bench) -> None:
@@ -93,7 +93,7 @@ async def test_a_reply_is_kept_with_the_event_that_it_answers(bench: Bench) -> N
 
 async def test_a_reply_without_such_an_event_is_kept_apart(bench: Bench) -> None:
     work = put("a")
-    work.tell(closed())
+    work.tell(listed())
     await bench.submit(work, ASKED, b"{}")
     assert await find_reply(bench.db.reader, "alice", "r1") == ("digest", b"{}")
     assert await bench.db.reader.all(KEPT) == [("alice", "r1")]

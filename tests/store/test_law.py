@@ -22,7 +22,7 @@ from tests.support.programs import need
 from tests.support.server import ROOT
 from tests.support.world import CONNECTIONS, Log, World, make
 
-WITHOUT_KEPT_EVENTS: set[str] = set()
+WITHOUT_KEPT_EVENTS = {"battles", "players", "profile"}
 """Kinds of rooms in which nothing is kept, so that there is no law for them."""
 
 Step = tuple[Any, ...]
@@ -54,7 +54,7 @@ done = st.tuples(st.just("do"), connection, st.sampled_from([0, 0, 0, 1, 2]), do
 joined = st.tuples(
     st.just("join"),
     connection,
-    st.sampled_from(["battle", "pool", "own"]),
+    st.sampled_from(["battle", "line", "own"]),
     st.sampled_from([0, 0, 1]),
     st.sampled_from(["known", "known", "anew", "nothing", "less", "ahead", "epoch"]),
 )
@@ -64,7 +64,7 @@ step = often(
     (2, joined),
     (4, st.tuples(st.just("at once"), st.lists(often((2, done), (1, joined)), max_size=6))),
     (3, passed),
-    (1, st.tuples(st.just("leave"), connection, st.sampled_from(["battle", "pool"]), battle)),
+    (1, st.tuples(st.just("leave"), connection, st.sampled_from(["battle", "line"]), battle)),
     (1, st.tuples(st.just("look"), connection)),
     (1, st.tuples(st.just("come"), connection)),
     (1, st.tuples(st.just("go"), connection)),
@@ -73,7 +73,7 @@ step = often(
 )
 BEGIN: list[Step] = [
     *(("join", place, "battle", 0, "nothing") for place in range(CONNECTIONS)),
-    *(("join", place, kind, 0, "anew") for kind in ("own", "pool") for place in range(3)),
+    *(("join", place, kind, 0, "anew") for kind in ("own", "line") for place in range(3)),
     *(("look", place) for place in range(CONNECTIONS)),
     *(("do", place, 0, ("battles.join",), True) for place in range(3)),
 ]
@@ -85,8 +85,8 @@ def room_of(world: World, place: int, kind: str, number: int) -> str:
     match kind:
         case "battle":
             return rooms.battle(world.battles[number])
-        case "pool":
-            return rooms.battles()
+        case "line":
+            return rooms.listing(world.battles[number])
     return rooms.player(world.watchers[place].person)
 
 

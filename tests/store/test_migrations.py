@@ -16,7 +16,7 @@ from sqlalchemy import Connection, inspect
 from server.database import migrate, revisions
 from server.database.revisions import MIGRATIONS, revision, with_connection
 from server.database.tables import metadata
-from tests.store.bench import Bench, closed, put
+from tests.store.bench import Bench, listed, put
 from tests.support.engines import database, on_both_engines, rows
 from tests.support.postgres import Postgres
 
@@ -104,7 +104,7 @@ async def test_what_is_there_outlives_going_down_and_up(bench: Bench) -> None:
     await bench.submit(put("a"))
     for _ in range(3):
         work = put(f"n{len(bench.published)}")
-        work.tell(closed())
+        work.tell(listed())
         await bench.submit(work)
     await bench.db.close()
     before = await rows(bench.url, "select room, seq, first_kept from room_numbers")
@@ -115,7 +115,7 @@ async def test_what_is_there_outlives_going_down_and_up(bench: Bench) -> None:
     await bench.open()
     assert await rows(bench.url, "select room, seq, first_kept from room_numbers") == before
     work = put("after")
-    work.tell(closed())
+    work.tell(listed())
     await bench.submit(work)
     assert bench.published[-1][1] == 4
 

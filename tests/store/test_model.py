@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from server.database import Copy, Request, Stale, Unavailable, Work
-from tests.store.bench import AT, POOL, SET, Bench, NoCommit, closed, outcome, put
+from tests.store.bench import AT, LISTING, SET, Bench, NoCommit, listed, outcome, put
 from tests.support.engines import ENGINES, database
 from tests.support.postgres import Postgres
 
@@ -76,7 +76,7 @@ def work_of(unit: Planned, copies: dict[str, Copy[int]]) -> Work:
         work.change(SET, name=name, was=str(copy.tip), value=str(copy.tip + 1))
         work.replace(copy, copy.tip + 1)
     for _ in range(unit.tells):
-        work.tell(closed())
+        work.tell(listed())
     if unit.fails:
         work.change(SET, name="nobody", was="0", value="1")
     return work
@@ -100,7 +100,7 @@ async def run(plan: list[Planned], url: str) -> None:
                     copies[name] = Copy(name, model.facts[name])
         assert await bench.facts() == {name: str(n) for name, n in model.facts.items()}
         assert [seq for _, seq in bench.published] == list(range(1, model.told + 1))
-        assert await bench.seqs(POOL) == list(range(1, model.told + 1))
+        assert await bench.seqs(LISTING) == list(range(1, model.told + 1))
     finally:
         await bench.db.close()
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from server.database import Copy, Request, Stale, Unavailable
-from tests.store.bench import POOL, Bench, HeldEngine, closed, move, outcome, put
+from tests.store.bench import LISTING, Bench, HeldEngine, listed, move, outcome, put
 from tests.support.engines import database, rows
 from tests.support.postgres import Postgres
 from tests.support.programs import need
@@ -80,13 +80,13 @@ async def test_a_commit_whose_answer_is_lost_is_told_when_it_is_known(
     copy = Copy("a", "0")
     work = put("a")
     work.replace(copy, "1")
-    work.tell(closed())
+    work.tell(listed())
     OnCommit(far, relay.hold)
     assert await outcome(far.submit(work, Request("alice", "r", "d"))) is Unavailable
     assert (copy.broken, far.published) == (True, [])
     await back(far)
     assert [seq for _, seq in far.published] == [1]
-    assert await rows(straight, "select room, seq from room_events") == [(POOL, 1)]
+    assert await rows(straight, "select room, seq from room_events") == [(LISTING, 1)]
     replies = await rows(straight, "select who, request_id, digest, reply from kept_replies")
     assert replies == [("alice", "r", "d", "{}")]
     again = put("a")
@@ -97,7 +97,7 @@ async def test_a_commit_that_was_never_heard_is_not_told(
     far: Bench, relay: Relay, straight: str
 ) -> None:
     work = put("a")
-    work.tell(closed())
+    work.tell(listed())
     OnCommit(far, relay.cut)
     assert await outcome(far.submit(work)) is Unavailable
     assert await outcome(far.submit(put("b"))) is Unavailable
@@ -138,7 +138,7 @@ async def test_units_that_share_a_copy_keep_their_order_among_others(bench: Benc
         for name in names:
             work = move(name, str(step), str(step + 1))
             work.replace(copies[name], step + 1)
-            work.tell(closed())
+            work.tell(listed())
             units.append(bench.submit(work))
         units.append(bench.submit(put(f"between {step}")))
     held.go.set()
@@ -160,13 +160,13 @@ async def test_one_that_falls_takes_none_of_the_others_along(bench: Bench) -> No
         if n == 4:
             work = move("nobody", "0", "1")
         work.replace(Copy(str(n), 0), 1)
-        work.tell(closed())
+        work.tell(listed())
         units.append(bench.submit(work))
     held.go.set()
     ends = [await outcome(unit) for unit in units]
     assert ends == [None] * 5 + [Stale] + [None] * 5
     assert [seq for _, seq in bench.published] == list(range(1, 10))
-    assert await bench.seqs(POOL) == list(range(1, 10))
+    assert await bench.seqs(LISTING) == list(range(1, 10))
 
 
 @on_postgres
@@ -188,7 +188,7 @@ async def test_few_round_trips_carry_many_units(bench: Bench) -> None:
     for n in range(100):
         work = put(f"n{n}")
         work.replace(Copy(str(n), 0), 1)
-        work.tell(closed())
+        work.tell(listed())
         units.append(bench.submit(work))
     held.go.set()
     assert [await outcome(unit) for unit in units] == [None] * 101

@@ -13,11 +13,11 @@ from protocol.times import rfc3339
 from server.app import App, opened
 from server.battles import rules
 from server.battles.service import BattleService
-from server.battles.store import Hosted
+from server.battles.store import MAX_PRUNED, Hosted
 from server.config import Settings
 from server.database import Request, Statement, Work
 from server.database.history import find_reply
-from tests.store.bench import closed
+from tests.store.bench import BATTLE, LISTING, listed
 from tests.store.test_rooms import Ear, say
 from tests.support.clock import ManualClock
 from tests.support.engines import database, on_both_engines
@@ -33,6 +33,7 @@ SEQS = Statement("test.seqs", "select seq from room_events where room = :room or
 AGED = Statement(
     "test.aged", "select battle_id from battles where prune_at is not null and status <> 'waiting'"
 )
+NUMBERED = Statement("test.numbered", "select room, seq from room_numbers")
 TOKENS = Statement("test.tokens", "select count(*) from refresh_tokens")
 
 
@@ -65,10 +66,10 @@ async def seqs(app: App, room: str) -> list[int]:
     return [row[0] for row in await app.database.reader.all(SEQS, room=room)]
 
 
-async def tell_pool(app: App, times: int) -> None:
+async def tell_line(app: App, times: int, battle_id: str = BATTLE) -> None:
     for _ in range(times):
         work = now(app)
-        work.tell(closed())
+        work.tell(listed(battle_id))
         await app.database.writer.submit(work, b"", None)
 
 
@@ -78,48 +79,49 @@ async def join(app: App, room: str, seq: int) -> Joined:
 
 
 async def test_the_newest_stay_however_old(app: App, clock: ManualClock) -> None:
-    await tell_pool(app, 25)
+    await tell_line(app, 25)
     clock.advance(AGE_S + 1)
     await app.prune()
-    assert await seqs(app, "battles") == list(range(16, 26))
+    assert await seqs(app, LISTING) == list(range(16, 26))
     await app.prune()
-    assert await seqs(app, "battles") == list(range(16, 26))
+    assert await seqs(app, LISTING) == list(range(16, 26))
 
 
 async def test_the_young_stay_however_many(app: App, clock: ManualClock) -> None:
-    await tell_pool(app, 20)
+    await tell_line(app, 20)
     clock.advance(AGE_S - 10)
-    await tell_pool(app, 20)
+    await tell_line(app, 20)
     clock.advance(20)
     await app.prune()
-    assert await seqs(app, "battles") == list(range(21, 41))
+    assert await seqs(app, LISTING) == list(range(21, 41))
 
 
 async def test_numbers_go_on_where_they_were(app: App, clock: ManualClock) -> None:
-    await tell_pool(app, 25)
+    await tell_line(app, 25)
     clock.advance(AGE_S + 1)
     await app.prune()
-    await tell_pool(app, 1)
-    assert (await seqs(app, "battles"))[-1] == 26
+    await tell_line(app, 1)
+    assert (await seqs(app, LISTING))[-1] == 26
 
 
 async def test_whoever_missed_what_is_pruned_is_reset(app: App, clock: ManualClock) -> None:
-    await tell_pool(app, 25)
+    battle_id = await open_battle(app)
+    await tell_line(app, 25, battle_id)
     clock.advance(AGE_S + 1)
     await app.prune()
-    late = await join(app, rooms.battles(), 14)
+    late = await join(app, rooms.listing(battle_id), 14)
     assert (late.verdict, late.reason) == (Verdict.RESET, ResetReason.HISTORY_PRUNED)
     assert late.seq == 25
     assert late.snapshot is not None
-    just = await join(app, rooms.battles(), 15)
+    just = await join(app, rooms.listing(battle_id), 15)
     assert (just.verdict, just.missed) == (Verdict.GAP_FILLED, 10)
 
 
 async def test_many_are_pruned_in_slices(app: App, clock: ManualClock) -> None:
-    await tell_pool(app, 1200)
+    await tell_line(app, 1200)
     clock.advance(AGE_S + 1)
     await app.prune()
-    assert await seqs(app, "battles") == list(range(1191, 1201))
+    assert await seqs(app, LISTING) == list(range(1191, 1201))
 
 
 async def test_a_reply_is_kept_for_a_day(app: App, clock: ManualClock) -> None:
@@ -136,7 +138,7 @@ async def test_a_reply_is_kept_for_a_day(app: App, clock: ManualClock) -> None:
 
 async def open_battle(app: App) -> str:
     await BattleService(app.battles, app.gateway, app.clock).fill_pool()
-    return next(iter(app.battles.waiting))
+    return next(iter(app.battles.pool.waiting))
 
 
 async def test_a_battle_goes_on_from_its_snapshot(app: App, clock: ManualClock) -> None:
@@ -184,6 +186,42 @@ async def test_the_log_of_a_battle_that_is_over_is_let_go(app: App, clock: Manua
     app.battles.hot.drop(battle_id)
     assert (await app.battles.get(battle_id)).committed == ended
     assert await app.database.reader.all(AGED) == []
+
+
+async def over(app: App, clock: ManualClock) -> str:
+    """A battle of which lists were told that somebody came, and that it ended."""
+    battle_id = await open_battle(app)
+    await tell_line(app, 1, battle_id)
+    await app.battles.carry_out(battle_id, lambda h: abandon(h, clock.now_ms()), clock.now_ms())
+    return battle_id
+
+
+async def test_the_line_of_a_battle_goes_with_its_log(app: App, clock: ManualClock) -> None:
+    gone, there = await over(app, clock), await open_battle(app)
+    await tell_line(app, 1, there)
+    room = rooms.listing(gone)
+    clock.advance(DAY_S - 1)
+    await app.prune()
+    assert await seqs(app, room) == [1, 2]
+    clock.advance(2)
+    await app.prune()
+    assert await seqs(app, room) == []
+    assert await app.database.reader.all(NUMBERED) == [(rooms.listing(there), 1)]
+    assert await seqs(app, rooms.listing(there)) == [1]
+    late = await join(app, room, 1)
+    assert (late.verdict, late.reason, late.seq) == (Verdict.RESET, ResetReason.AHEAD, 0)
+    assert b'"status":"abandoned"' in bytes(late.snapshot or b"")
+
+
+async def test_as_many_battles_as_there_are_age_at_once(app: App, clock: ManualClock) -> None:
+    most = MAX_PRUNED + 5
+    for _ in range(most):
+        await over(app, clock)
+    clock.advance(DAY_S + 1)
+    await app.prune()
+    assert await app.database.reader.all(AGED) == []
+    lines = [row for row in await app.database.reader.all(NUMBERED) if row[0].startswith("listing")]
+    assert lines == []
 
 
 async def test_refresh_tokens_go_when_they_expire(app: App, clock: ManualClock) -> None:

@@ -72,7 +72,7 @@ async def say(battles: Battles, battle_id: str, text: str, now: int = 0) -> None
 
 
 async def test_a_hole_is_filled_from_the_history_in_order(app: App, clock: ManualClock) -> None:
-    battle_id = next(iter(app.battles.waiting))
+    battle_id = next(iter(app.battles.pool.waiting))
     room, rooms, ear = f"battle:{battle_id}", app.gateway.rooms, Ear()
     verdict = await rooms.join(ear, JoinRoom(room=room))
     verdict.release()
@@ -95,7 +95,7 @@ async def test_a_hole_is_filled_from_the_history_in_order(app: App, clock: Manua
 
 
 async def test_events_while_joining_are_held_and_told_once(app: App) -> None:
-    battle_id = next(iter(app.battles.waiting))
+    battle_id = next(iter(app.battles.pool.waiting))
     room, rooms, ear = f"battle:{battle_id}", app.gateway.rooms, Ear()
     verdict = await rooms.join(ear, JoinRoom(room=room))
     await say(app.battles, battle_id, "between snapshot and release")
@@ -105,7 +105,7 @@ async def test_events_while_joining_are_held_and_told_once(app: App) -> None:
 
 
 async def test_a_connection_that_is_gone_is_in_no_room(app: App) -> None:
-    battle_id = next(iter(app.battles.waiting))
+    battle_id = next(iter(app.battles.pool.waiting))
     rooms, ear = app.gateway.rooms, Ear()
     for room in ("battles", f"battle:{battle_id}"):
         (await rooms.join(ear, JoinRoom(room=room))).release()

@@ -6,7 +6,7 @@ import pytest
 
 from server.database import ANY_NUMBER, Copy, Statement, Unavailable, connect, sqlite
 from server.runtime.gauges import Gauges
-from tests.store.bench import Bench, NoCommit, closed, outcome, put
+from tests.store.bench import Bench, NoCommit, listed, outcome, put
 
 DEFER = Statement("test.defer", "pragma defer_foreign_keys = on")
 ORPHAN = Statement(
@@ -27,7 +27,7 @@ async def test_a_commit_that_fails_makes_all_unavailable_and_the_writer_goes_on(
     for n, copy in enumerate(copies):
         work = put(f"n{n}")
         work.replace(copy, "1")
-        work.tell(closed())
+        work.tell(listed())
         units.append(bench.submit(work))
     assert [await outcome(unit) for unit in units] == [Unavailable] * 3
     assert all(copy.broken and not copy.in_flight for copy in copies)
@@ -46,7 +46,7 @@ async def test_a_commit_refused_at_its_end_makes_all_unavailable(bench: Bench) -
     orphan.change(ORPHAN)
     copy = Copy("a", "0")
     good.replace(copy, "1")
-    good.tell(closed())
+    good.tell(listed())
     units = [bench.submit(orphan), bench.submit(good)]
     assert [await outcome(unit) for unit in units] == [Unavailable] * 2
     assert (copy.broken, bench.published) == (True, [])
@@ -63,7 +63,7 @@ async def test_a_full_disk_makes_all_unavailable_and_leaves_nothing_half_done(
     engine._connection.execute(f"pragma max_page_count = {pages}")
     small, large = put("small"), put("large", "x" * 1_000_000)
     for work in (small, large):
-        work.tell(closed())
+        work.tell(listed())
     units = [bench.submit(small), bench.submit(large)]
     assert [await outcome(unit) for unit in units] == [Unavailable] * 2
     assert bench.published == []
@@ -95,7 +95,7 @@ async def test_a_commit_that_is_refused_makes_all_unavailable(bench: Bench) -> N
     first, second = put("first"), put("second")
     for work in (first, second):
         work.replace(copy, "1")
-        work.tell(closed())
+        work.tell(listed())
     with NoCommit(bench):
         units = [bench.submit(first), bench.submit(second)]
         assert [await outcome(unit) for unit in units] == [Unavailable] * 2

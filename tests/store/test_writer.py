@@ -11,14 +11,14 @@ from server.database.work import MAX_ROWS
 from tests.store.bench import (
     AT,
     GET,
-    POOL,
+    LISTING,
     PUT,
     SET,
     Bench,
     HeldCommit,
     HeldEngine,
     claimed,
-    closed,
+    listed,
     move,
     outcome,
     put,
@@ -51,7 +51,7 @@ async def test_a_unit_whose_count_differs_falls_alone(bench: Bench) -> None:
     await bench.submit(put("a"))
     good, bad, after = put("before"), move("a", was="other", value="2"), put("after")
     bad.change(PUT, name="of the fallen", value="1")
-    bad.tell(closed())
+    bad.tell(listed())
     ends = [await outcome(f) for f in [bench.submit(w) for w in (good, bad, after)]]
     assert ends == [None, Stale, None]
     assert await bench.facts() == {"a": "1", "before": "1", "after": "1"}
@@ -61,11 +61,11 @@ async def test_a_unit_whose_count_differs_falls_alone(bench: Bench) -> None:
 async def test_what_a_unit_did_before_it_fell_is_undone(bench: Bench) -> None:
     await bench.submit(put("a"))
     work = move("a", was="1", value="2")
-    work.tell(closed())
+    work.tell(listed())
     work.change(SET, name="a", was="1", value="3")
     assert await outcome(bench.submit(work)) is Stale
     assert await bench.facts() == {"a": "1"}
-    assert await bench.seqs(POOL) == []
+    assert await bench.seqs(LISTING) == []
 
 
 async def test_a_unit_that_breaks_a_constraint_is_stale(bench: Bench) -> None:
@@ -155,14 +155,14 @@ async def test_events_are_published_in_order_and_numbered_without_a_gap(bench: B
     units = []
     for n in range(20):
         work = put(f"n{n}") if n % 3 else move("nobody", was="1", value="2")
-        work.tell(closed())
-        work.tell(closed())
+        work.tell(listed())
+        work.tell(listed())
         units.append(bench.submit(work))
     await asyncio.gather(*units, return_exceptions=True)
     numbers = [seq for _, seq in bench.published]
     assert numbers == list(range(1, 27))
-    assert await bench.seqs(POOL) == numbers
-    stored = await bench.db.reader.all(GET_DATA, room=POOL)
+    assert await bench.seqs(LISTING) == numbers
+    stored = await bench.db.reader.all(GET_DATA, room=LISTING)
     assert [row[0] for row in stored] == [told.data.decode() for told, _ in bench.published]
 
 
@@ -171,7 +171,7 @@ async def test_nothing_is_published_before_the_commit(bench: Bench) -> None:
     copy = Copy("a", "0")
     work = put("a", "1")
     work.replace(copy, "1")
-    work.tell(closed())
+    work.tell(listed())
     unit = bench.submit(work)
     await held.reached.wait()
     assert bench.published == []
@@ -185,7 +185,7 @@ async def test_nothing_is_published_before_the_commit(bench: Bench) -> None:
 
 async def test_an_event_is_published_before_its_reply(bench: Bench) -> None:
     work = put("a")
-    work.tell(closed())
+    work.tell(listed())
     unit = bench.submit(work)
     bench.on_publish = lambda: seen.append(unit.done())
     seen: list[bool] = []
@@ -205,8 +205,8 @@ async def test_an_event_that_is_not_kept_has_no_number_and_no_row(bench: Bench) 
 
 async def test_a_publication_that_fails_takes_no_reply_with_it(bench: Bench) -> None:
     work = put("a")
-    work.tell(closed())
-    work.tell(closed())
+    work.tell(listed())
+    work.tell(listed())
 
     def fail() -> None:
         bench.on_publish = lambda: None
@@ -223,7 +223,7 @@ async def test_a_waiter_that_is_cancelled_does_not_cancel_its_unit(bench: Bench)
     copy = Copy("a", "0")
     work = put("a")
     work.replace(copy, "1")
-    work.tell(closed())
+    work.tell(listed())
 
     async def wait() -> None:
         await bench.submit(work)
@@ -266,7 +266,7 @@ async def test_a_unit_that_is_too_large_is_refused_before_it_is_queued(bench: Be
     with pytest.raises(ValueError, match="at most"):
         work.change(PUT, name="one too many", value="1")
     work.replace(copy, "1")
-    work.tell(closed())
+    work.tell(listed())
     with pytest.raises(ValueError, match="at most"):
         bench.submit(work)
     assert (copy.tip, copy.in_flight) == ("0", 0)

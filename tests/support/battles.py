@@ -10,21 +10,21 @@ PATIENCE = 400
 
 async def easy_battle(person: Person) -> str:
     """The id of an easy battle that waits. One that was just taken is replaced in a moment."""
-    joined = await person.ok("rooms.join", room="battles")
-    offered = {battle["battle_id"]: battle for battle in joined["snapshot"]["battles"]}
-
-    def waiting() -> str | None:
-        for told in person.named("battles.offered"):
-            offered[told["battle"]["battle_id"]] = told["battle"]
-        for battle_id, battle in offered.items():
-            if battle["difficulty"] == "easy" and battle["status"] == "waiting":
-                return str(battle_id)
-        return None
-
-    battle_id: str = await person.until(waiting)
+    await person.ok("rooms.join", room="battles")
+    while True:
+        told = len(person.named("battles.counted"))
+        if (battle_id := await _waiting(person)) is not None:
+            break
+        await person.until(lambda told=told: len(person.named("battles.counted")) > told)
     await person.ok("rooms.leave", room="battles")
     person.events = [told for told in person.events if told[2]["room"] != "battles"]
     return battle_id
+
+
+async def _waiting(person: Person) -> str | None:
+    page = await person.ok("battles.list", status="waiting")
+    easy = (battle for battle in page["items"] if battle["difficulty"] == "easy")
+    return next((str(battle["battle_id"]) for battle in easy), None)
 
 
 async def strike(person: Person, battle_id: str, enemy_id: int, **fields: Any) -> dict[str, Any]:

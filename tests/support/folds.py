@@ -23,17 +23,11 @@ class Told(NamedTuple):
     meta: dict[str, Any]
 
 
-def fold_pool(pool: State, name: str, data: dict[str, Any]) -> State:
-    """The room `battles`: oldest first."""
-    battles = {battle["battle_id"]: battle for battle in pool["battles"]}
-    match name:
-        case "battles.offered":
-            battles[data["battle"]["battle_id"]] = data["battle"]
-        case "battles.closed":
-            del battles[data["battle_id"]]
-        case _:
-            raise AssertionError(f"{name} in the pool")
-    return {"battles": [battles[key] for key in sorted(battles)]}
+def fold_listing(_: State, name: str, data: dict[str, Any]) -> State:
+    """The room `listing:<id>`: each line stands in the place of the one before."""
+    assert name == "battles.listed"
+    line: State = data["battle"]
+    return line
 
 
 def fold_player(view: State, name: str, data: dict[str, Any]) -> State:
@@ -176,7 +170,11 @@ _BATTLE: dict[str, Callable[[State, dict[str, Any]], State]] = {
     "battles.reward_claimed": _reward_claimed,
 }
 
-FOLDS: dict[str, Fold] = {"battles": fold_pool, "battle": fold_battle, "player": fold_player}
+FOLDS: dict[str, Fold] = {
+    "battle": fold_battle,
+    "listing": fold_listing,
+    "player": fold_player,
+}
 """By kind of room."""
 
 

@@ -51,13 +51,39 @@ MESSAGES: dict[str, Needs] = {
     "battles.leave": Needs("play", {"battle_id": UNKNOWN}),
     "battles.list": Needs("play", {"status": "waiting", "limit": 2, "cursor": UNKNOWN}),
     "battles.revive": Needs("play", {"battle_id": UNKNOWN}),
+    "connections.disconnect": Needs(
+        "administer", {"connection_id": UNKNOWN, "reason": "you have been idle"}
+    ),
+    "connections.list": Needs("administer", {"user_id": UNKNOWN, "limit": 2, "cursor": "7"}),
     "players.allocate": Needs("play", {"attack": 1, "defense": 0, "max_stamina": 0}),
     "players.get": Needs("play", {}),
+    "players.list": Needs("connect", {"online": True, "limit": 2, "cursor": f"1.0.{UNKNOWN}"}),
     "rooms.join": Needs("connect", {"room": "nothing", "since": {"epoch": "e", "seq": 1}}),
     "rooms.leave": Needs("connect", {"room": "nothing"}),
+    "users.create": Needs(
+        "administer",
+        {"username": "somebody-new", "password": "correct horse", "role": "player"},
+    ),
+    "users.delete": Needs("administer", {"user_id": UNKNOWN}),
+    "users.disable": Needs("administer", {"user_id": UNKNOWN}),
+    "users.enable": Needs("administer", {"user_id": UNKNOWN}),
+    "users.get": Needs("administer", {"user_id": UNKNOWN}),
+    "users.list": Needs(
+        "administer", {"search": "a", "role": "player", "limit": 2, "cursor": "nobody"}
+    ),
+    "users.update": Needs("administer", {"user_id": UNKNOWN, "role": "viewer", "email": None}),
 }
 
-ROOMS: dict[str, str] = {"battles": "play", "battle": "play", "player": "play"}
+ROOMS: dict[str, str] = {
+    "battle": "play",
+    "battles": "play",
+    "listing": "play",
+    "player": "play",
+    "players": "connect",
+    "profile": "connect",
+    "user": "administer",
+    "connections": "read",
+}
 """The permission that each kind of room asks for."""
 
 

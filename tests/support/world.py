@@ -30,7 +30,7 @@ from tests.support.folds import State, Told, fold_of, lasting
 
 PEOPLE = ("ada", "ben", "cyd")
 CONNECTIONS = 2 * len(PEOPLE)
-EMPTY: dict[str, State] = {"battle": {"seq": 0}, "battles": {"battles": []}}
+EMPTY: dict[str, State] = {"battle": {"seq": 0}}
 """What a room is before its first event, where that is told."""
 
 
@@ -235,6 +235,7 @@ class World:
         settings = Settings(data_dir=folder, password_hash_cost=4, db_pool_size=2)
         self.app = await self._stack.enter_async_context(opened(settings, self.clock))
         await self.app.start()
+        await self.app._battle_service.tick()  # the first look at what is open
         self.disk = Disk(self.app)
         self.epoch = self.app.database.epoch
         self.app.gateway.rooms._fill_later = self._hole
@@ -242,7 +243,7 @@ class World:
         doors.update({word: SlowDoor(self, door) for word, door in doors.items()})
         self._stamina = StaminaPush(self.app.players, self.app.gateway, self.clock)
         if not self.battles:  # the easy one first
-            waiting = self.app.battles.waiting
+            waiting = self.app.battles.pool.waiting
             self.battles = sorted(waiting, key=lambda b: waiting[b].difficulty != Difficulty.EASY)
 
     async def close(self) -> None:
@@ -284,7 +285,7 @@ class World:
     def rooms(self) -> list[str]:
         """All rooms there are here."""
         own = [rooms.player(person) for person in self.people]
-        return [rooms.battles(), *map(rooms.battle, self.battles), *own]
+        return [*map(rooms.listing, self.battles), *map(rooms.battle, self.battles), *own]
 
     async def snapshots(self) -> dict[str, tuple[int, State]]:
         """What each room is to somebody who joins it now."""

@@ -177,7 +177,7 @@ def _of(info: Any) -> Any:
         case msgspec.inspect.StructType():
             value = {f.encode_name: _of(f.type) for f in info.fields if f.required}
         case msgspec.inspect.StrType():
-            value = uuid7() if info.pattern else "x"
+            value = (uuid7() if info.pattern else "x")[: info.max_length]
         case msgspec.inspect.IntType() | msgspec.inspect.FloatType():
             value = info.ge or 0
         case msgspec.inspect.BoolType():

@@ -10,7 +10,10 @@ from protocol import rooms
     [
         (rooms.battles(), "battles", ""),
         (rooms.battle("b1"), "battle", "b1"),
+        (rooms.listing("b1"), "listing", "b1"),
         (rooms.player("p1"), "player", "p1"),
+        (rooms.players(), "players", ""),
+        (rooms.profile("p1"), "profile", "p1"),
         ("battle:with:colons", "battle", "with:colons"),
     ],
 )

@@ -155,7 +155,9 @@ def test_every_code_has_its_status_in_the_document() -> None:
 def test_every_reason_to_expire_says_what_to_do() -> None:
     lines = spec.DOCUMENT.read_text().splitlines()
     for reason in ExpiryReason:
-        assert sum(line.startswith(f"| `{reason}` | ") for line in lines) == 1
+        # A field may have the same name: its line says no more than its type.
+        told = [x for x in lines if x.startswith(f"| `{reason}` | ") and x.count(" | ") == 2]
+        assert len(told) == 1
 
 
 def test_the_settings_in_the_readme_are_those_of_the_code() -> None:

@@ -4,9 +4,10 @@
  */
 
 import { serverNow } from "../clock.js";
-import { h, setAttribute, setData, setText, show, usable } from "../dom.js";
+import { h, keepingFocus, press, setData, setText, show } from "../dom.js";
 import { spentTo, staminaAt } from "../stamina.js";
 import { reduceBattle } from "../state.js";
+import { linkTo } from "../views.js";
 import { ALL_DOWN_MS, capital, EMPTY_MS, explain, span } from "../words.js";
 import { attackPanel } from "./battle/attacks.js";
 import { feedPanel } from "./battle/feed.js";
@@ -21,13 +22,23 @@ const TICK_MS = 250;
 const HIDDEN_MS = 500;
 const EFFECTS_KEPT = 60;
 
-export function battleView(app, battleId) {
+export function open(app, life, { params }) {
+  const battleId = params.battle_id;
   const { connection, me, profile } = app;
   let battle = null;
   let effects = [];
   let frame = null;
   let returning = null;
-  let closed = false;
+
+  /** What a button does: a command about this battle, with its failure said. */
+  const act = (name) => (button) => press(button, async () => {
+    try {
+      return await connection.command(name, { battle_id: battleId });
+    } catch (failure) {
+      app.notice(explain(failure), "bad");
+      return null;
+    }
+  });
 
   const head = battleHead({ join: act("battles.join"), leave: leaveBattle });
   const field = enemyField(() => draw());
@@ -35,7 +46,7 @@ export function battleView(app, battleId) {
   const seats = seatList(me);
   const feed = feedPanel(say);
   const result = resultPanel(me, claim);
-  const alarm = h("p", { class: "alarm", role: "alert", data: { testid: "alarm" } });
+  const alarm = h("p", { class: "callout callout-bad alarm", role: "alert", data: { testid: "alarm" } });
   const quiet = h("p", { class: "empty" }, "Looking at the field…");
   show(alarm, false);
   show(field.element, false);
@@ -48,7 +59,7 @@ export function battleView(app, battleId) {
   );
   const element = h("article", { class: "battle", data: { testid: "battle", battleId } }, head.element, body);
 
-  const leaveRoom = connection.rooms.join(`battle:${battleId}`, {
+  life.join(connection.rooms, `battle:${battleId}`, {
     snapshot(state) {
       battle = state;
       effects = [];
@@ -75,7 +86,7 @@ export function battleView(app, battleId) {
   };
 
   function schedule() {
-    if (frame !== null || closed) return;
+    if (frame !== null || life.over) return;
     // No frames come while the tab is hidden: the state goes on, the page follows slowly.
     frame = document.hidden ? { timer: setTimeout(draw, HIDDEN_MS) } : { request: requestAnimationFrame(draw) };
   }
@@ -88,20 +99,30 @@ export function battleView(app, battleId) {
 
   function draw() {
     unschedule();
-    if (!battle || closed) return;
+    if (!battle || life.over) return;
     const seat = mySeat();
     const view = {
       battle,
       seat,
       seated: seated(),
       over: over(),
-      live: connection.state === "live",
+      live: connection.live,
       player: mine(),
       target: null,
     };
     setData(element, "status", battle.status);
     setData(element, "difficulty", battle.difficulty);
     setData(element, "role", view.seated ? "seated" : "spectator");
+    keepingFocus(element, () => update(view), () => refuge(view));
+    play(effects);
+    effects = [];
+    remember(view);
+    comeBack(view);
+    app.title(battle.name);
+    tick();
+  }
+
+  function update(view) {
     head.update(view);
     show(quiet, battle.enemies.length === 0 && !view.over);
     setText(quiet, "The field is quiet. Whoever takes the first seat starts the battle.");
@@ -111,12 +132,12 @@ export function battleView(app, battleId) {
     seats.update(view);
     feed.update(view);
     result.update(view);
-    play(effects);
-    effects = [];
-    remember(view);
-    comeBack(view);
-    document.title = `${battle.name} · Warroom`;
-    tick();
+  }
+
+  /** Where the focus goes when what had it is not there any more: to what can be done next. */
+  function refuge(view) {
+    if (view.over) return result.next();
+    return (view.seated && (attacks.next() ?? field.next())) || head.title;
   }
 
   function play(list) {
@@ -154,22 +175,6 @@ export function battleView(app, battleId) {
     if (view) profile.set({ ...view, stamina: spentTo(view.stamina, left, serverNow()) });
   }
 
-  /** What a button does: a command about this battle, with its failure said. */
-  function act(name) {
-    return async (button) => {
-      if (button && (!usable(button) || button.getAttribute("aria-busy"))) return null;
-      if (button) setAttribute(button, "aria-busy", "true");
-      try {
-        return await connection.command(name, { battle_id: battleId });
-      } catch (failure) {
-        app.notice(explain(failure), "bad");
-        return null;
-      } finally {
-        if (button) setAttribute(button, "aria-busy", null);
-      }
-    };
-  }
-
   async function strike(kind) {
     const enemy = field.target();
     if (!enemy) return;
@@ -198,7 +203,7 @@ export function battleView(app, battleId) {
       if (!done) return;
       seatMemory.clear(me, battleId);
     }
-    app.go("#/");
+    app.go(linkTo("battles"));
   }
 
   function remember(view) {
@@ -231,22 +236,10 @@ export function battleView(app, battleId) {
     if (attacks.press(event.key)) event.preventDefault();
   }
 
-  document.addEventListener("keydown", onKey);
-  connection.addEventListener("state", schedule);
-  const unwatch = profile.watch(schedule);
-  const timer = setInterval(tick, TICK_MS);
-
-  return {
-    title: "Battle",
-    element,
-    close() {
-      closed = true;
-      unschedule();
-      clearInterval(timer);
-      document.removeEventListener("keydown", onKey);
-      connection.removeEventListener("state", schedule);
-      unwatch();
-      leaveRoom();
-    },
-  };
+  life.listen(document, "keydown", onKey);
+  life.watch(connection.status, schedule);
+  life.watch(profile, schedule);
+  life.every(TICK_MS, tick);
+  life.add(unschedule);
+  return { title: "Battle", element };
 }

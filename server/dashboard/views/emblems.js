@@ -43,3 +43,22 @@ export function mark() {
     svg("path", { class: "mark-ring", d: "M16 2.500a13.500 13.500 0 1 1 0 27 13.500 13.500 0 0 1 0-27z" }),
   );
 }
+
+// Drawn by a line of even width on a field of 24.
+const ICONS = {
+  menu: "M4 7h16M4 12h16M4 17h16",
+  battles: "M5 3l13 13M15 19l4-4M17 17l4 4M19 3L6 16M9 19l-4-4M7 17l-4 4",
+  player: "M12 12a4 4 0 1 0 0-8 4 4 0 0 0 0 8zM5 20c.500-4 3-6 7-6s6.500 2 7 6",
+  players: "M9 12a3.500 3.500 0 1 0 0-7 3.500 3.500 0 0 0 0 7zM3 19c.400-3.500 2.500-5 6-5s5.600 1.500 6 5M16 5.500a3.500 3.500 0 0 1 0 6.500M18 14.500c1.800.700 2.700 2.200 3 4.500",
+  users: "M4 5h16v14H4zM9 12a2 2 0 1 0 0-4 2 2 0 0 0 0 4zM6 16c.300-1.700 1.300-2.500 3-2.500s2.700.800 3 2.500M15 10h3M15 13h3",
+  connections: "M12 20v-5M8 9V4M16 9V4M6 9h12v2a6 6 0 0 1-12 0z",
+};
+
+/** The drawing of a view in the navigation; a plain square for one that has none yet. */
+export function icon(name) {
+  return svg(
+    "svg",
+    { class: "icon", viewBox: "0 0 24 24", "aria-hidden": "true", focusable: "false" },
+    svg("path", { d: ICONS[name] ?? "M5 5h14v14H5z" }),
+  );
+}

@@ -1,6 +1,7 @@
 /** One's own player: stats, points to spend, and past battles. */
 
-import { h, setAttribute, setText, setUsable, show, usable } from "../dom.js";
+import { h, keepingFocus, press, setText, setUsable, show, usable } from "../dom.js";
+import { linkTo } from "../views.js";
 import { capital, dateAndTime, explain, number, STATUS } from "../words.js";
 
 const STATS = [
@@ -10,16 +11,15 @@ const STATS = [
 ];
 const PAGE = 8;
 
-export function playerPanel(app) {
-  const stats = statPoints(app);
-  const history = pastBattles(app);
-  return {
-    element: h("aside", { class: "player-panel", "aria-label": "Your player" }, stats.element, history.element),
-    close: stats.close,
-  };
+export function open(app, life) {
+  const name = h("h1", { tabindex: "-1", "data-focus": true }, "Your player");
+  const element = h("section", { class: "stack player", data: { testid: "player" } },
+    h("div", { class: "view-head" }, name),
+    h("div", { class: "player-parts" }, statPoints(app, life), pastBattles(app)));
+  return { title: "Your player", element };
 }
 
-function statPoints(app) {
+function statPoints(app, life) {
   const chosen = { attack: 0, defense: 0, max_stamina: 0 };
   const maxHp = h("dd");
   const left = h("p", { class: "hint", role: "status", data: { testid: "stat-points" } });
@@ -29,15 +29,18 @@ function statPoints(app) {
     render();
   }));
   const form = h("form", { class: "spend" }, left, spend);
+  const title = h("h2", { id: "stats-title", tabindex: "-1" }, "Strength");
   const element = h("section", { class: "card stats", "aria-labelledby": "stats-title" },
-    h("h2", { id: "stats-title" }, "Your player"),
+    title,
     h("dl", { class: "stat-list" }, rows.map((row) => row.element), h("div", {}, h("dt", {}, "Max hp"), maxHp)),
     form);
 
   const sum = () => Object.values(chosen).reduce((a, b) => a + b, 0);
   const clear = () => Object.keys(chosen).forEach((key) => (chosen[key] = 0));
 
-  function render() {
+  const render = () => keepingFocus(element, update, () => title);
+
+  function update() {
     const player = app.profile.get()?.player;
     show(element, Boolean(player));
     if (!player) return;
@@ -50,23 +53,21 @@ function statPoints(app) {
     show(form, player.stat_points > 0);
   }
 
-  form.addEventListener("submit", async (event) => {
+  form.addEventListener("submit", (event) => {
     event.preventDefault();
-    if (!usable(spend) || spend.getAttribute("aria-busy")) return;
-    setAttribute(spend, "aria-busy", "true");
-    const points = { ...chosen };
-    clear();
-    try {
-      await app.connection.command("players.allocate", points);
-    } catch (failure) {
-      app.notice(explain(failure), "bad");
-    } finally {
-      setAttribute(spend, "aria-busy", null);
-      render();
-    }
+    press(spend, async () => {
+      const points = { ...chosen };
+      clear();
+      try {
+        await app.connection.command("players.allocate", points);
+      } catch (failure) {
+        app.notice(explain(failure), "bad");
+      }
+    }).then(render);
   });
 
-  return { element, close: app.profile.watch(render) };
+  life.watch(app.profile, render);
+  return element;
 }
 
 function statRow(key, label, add) {
@@ -116,7 +117,7 @@ function pastBattles({ connection }) {
   load();
   const element = h("section", { class: "card", "aria-labelledby": "history-title", data: { testid: "history" } },
     h("h2", { id: "history-title" }, "Past battles"), list, note, more);
-  return { element };
+  return element;
 }
 
 function entry(item) {
@@ -124,7 +125,7 @@ function entry(item) {
   const paid = reward ? `${number(reward.gold)} gold, ${number(reward.exp)} exp` : "no reward";
   const open = reward && !reward.claimed;
   return h("li", { data: { testid: "history-entry", status: item.status } },
-    h("a", { href: `#/battle/${item.battle_id}` }, item.name),
+    h("a", { href: linkTo("battle", { battle_id: item.battle_id }) }, item.name),
     h("span", { class: "history-status" }, STATUS[item.status] ?? item.status),
     h("span", { class: "hint" }, `${capital(item.difficulty)} · ${number(item.damage)} damage · ${paid}`),
     h("span", { class: "hint" }, open ? h("b", { class: "open" }, "Reward to claim") : dateAndTime(item.ended_at)));

@@ -19,7 +19,7 @@ export function attackPanel({ strike, revive }) {
   const buttons = new Map(ATTACKS.map((attack, i) => [attack.kind, attackButton(attack, i + 1, hit)]));
   const reviveButton = h("button", { type: "button", class: "primary", data: { testid: "revive" } }, `Get up for ${REVIVE_GEMS} gems`);
   const downText = h("p", {}, h("b", {}, "You are down. "), h("span"));
-  const down = h("div", { class: "down" }, downText, reviveButton);
+  const down = h("div", { class: "callout callout-bad down" }, downText, reviveButton);
   reviveButton.addEventListener("click", () => revive(reviveButton));
 
   const row = h("div", { class: "attack-row", role: "group", "aria-label": "Attacks, keys 1 to 5" },
@@ -94,7 +94,10 @@ export function attackPanel({ strike, revive }) {
     return true;
   }
 
-  return { element, update, tick, refuse, press, say: (text) => setText(spoken, text) };
+  /** What to focus on where one can get up; null while one stands. */
+  const next = () => (down.hidden ? null : reviveButton);
+
+  return { element, update, tick, refuse, press, next, say: (text) => setText(spoken, text) };
 }
 
 function attackButton({ kind, name, stamina, worth, crit }, key, hit) {

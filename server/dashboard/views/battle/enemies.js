@@ -61,7 +61,10 @@ export function enemyField(chosen) {
     float(card.floats, critical ? `${number(damage)}!` : number(damage), [critical && "crit", mine && "mine"].filter(Boolean));
   }
 
-  return { element, update, blow, target };
+  /** What to focus on: the target. */
+  const next = () => cards.get(selected)?.element ?? null;
+
+  return { element, update, blow, target, next };
 }
 
 /** The first living enemy after the one that was selected, in a ring. */

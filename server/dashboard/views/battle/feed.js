@@ -1,13 +1,13 @@
 /** What is said and what happens, line by line. */
 
-import { h, setAttribute, setText, setUsable, usable } from "../../dom.js";
+import { h, press, setAttribute, setText, setUsable } from "../../dom.js";
 import { explain, timeOfDay } from "../../words.js";
 
 const LINES_KEPT = 200;
 const NEAR_END_PX = 40;
 
 export function feedPanel(send) {
-  const log = h("ol", { class: "feed", role: "log", "aria-label": "Chat and events", tabindex: "0", data: { testid: "chat-log" } });
+  const log = h("div", { class: "feed", role: "log", "aria-label": "Chat and events", tabindex: "0", data: { testid: "chat-log" } });
   const input = h("input", {
     id: "chat-input",
     type: "text",
@@ -23,12 +23,14 @@ export function feedPanel(send) {
   const element = h("section", { class: "card feed-card", "aria-labelledby": "feed-title" },
     h("h2", { id: "feed-title" }, "Talk"), log, form, error);
 
-  form.addEventListener("submit", async (event) => {
+  form.addEventListener("submit", (event) => {
     event.preventDefault();
     const text = input.value.replace(/[\x00-\x1f\x7f]+/g, " ").trim();
-    if (!text || !usable(button) || button.getAttribute("aria-busy")) return;
+    if (text) press(button, () => say(text));
+  });
+
+  async function say(text) {
     setText(error, "");
-    setAttribute(button, "aria-busy", "true");
     input.value = "";
     try {
       await send(text);
@@ -36,10 +38,8 @@ export function feedPanel(send) {
       // What was typed is not lost, unless something new was typed meanwhile.
       input.value ||= text;
       setText(error, explain(failure));
-    } finally {
-      setAttribute(button, "aria-busy", null);
     }
-  });
+  }
 
   function add(line) {
     const atEnd = log.scrollHeight - log.scrollTop - log.clientHeight < NEAR_END_PX;
@@ -50,13 +50,13 @@ export function feedPanel(send) {
 
   /** Something a player said. */
   function said({ name, text, at }, mine) {
-    add(h("li", { class: mine ? "said mine" : "said", data: { testid: "chat-line" } },
+    add(h("p", { class: mine ? "said mine" : "said", data: { testid: "chat-line" } },
       h("b", {}, name), h("span", { class: "said-text" }, text), h("time", { datetime: at }, timeOfDay(at))));
   }
 
   /** Something that happened. */
   function told(text, tone = "plain") {
-    add(h("li", { class: `told told-${tone}`, data: { testid: "log-line" } }, text));
+    add(h("p", { class: `told told-${tone}`, data: { testid: "log-line" } }, text));
   }
 
   /** Starts anew with what a snapshot holds. */
@@ -68,7 +68,8 @@ export function feedPanel(send) {
 
   function update({ seated, live }) {
     const open = seated && live;
-    setAttribute(input, "disabled", seated ? null : true);
+    // Not disabled: that would take the focus from whoever is just typing when the battle ends.
+    setAttribute(input, "readonly", seated ? null : true);
     setAttribute(input, "placeholder", seated ? "Say something" : "Take a seat to talk");
     setUsable(button, open);
   }

@@ -35,5 +35,5 @@ const FLASHES = {
     { transform: "translateX(3px)" },
     { transform: "translateX(0)", filter: "none" },
   ],
-  hurt: [{ backgroundColor: "var(--blood-veil)" }, {}],
+  hurt: [{ backgroundColor: "color-mix(in srgb, var(--blood) 33%, transparent)" }, {}],
 };

@@ -77,5 +77,5 @@ export function battleHead({ join, leave }) {
     banner.classList.add("passing");
   }
 
-  return { element, update, tick, wave: announce };
+  return { element, title: name, update, tick, wave: announce };
 }

@@ -4,7 +4,7 @@ import { h, setData, setText, show } from "../../dom.js";
 import { number } from "../../words.js";
 
 export function resultPanel(me, claim) {
-  const title = h("h2", { class: "result-title" });
+  const title = h("h2", { class: "result-title", tabindex: "-1" });
   const words = h("p", {});
   const rewardText = h("p", { class: "reward", data: { testid: "reward" } });
   const claimButton = h("button", { type: "button", class: "primary big", data: { testid: "claim" } }, "Claim your reward");
@@ -66,5 +66,8 @@ export function resultPanel(me, claim) {
     setText(claimedText, `You have ${number(total_gold)} gold now, at level ${level}.`);
   }
 
-  return { element, update, claimed };
+  /** What to focus on: the reward, while it waits to be taken. */
+  const next = () => (claimButton.hidden ? title : claimButton);
+
+  return { element, update, claimed, next };
 }

@@ -1,0 +1,94 @@
+"""Connections: who is at the other end of each, and how it is doing."""
+
+from enum import StrEnum
+from typing import Annotated
+
+import msgspec
+
+from protocol import rooms
+from protocol.ids import Id
+from protocol.message import LATEST, Command, Done, Event, Limit, Query, command, event, query
+from protocol.pages import Cursor, PageSize
+from protocol.permissions import Permission, Role
+from protocol.rooms import Room, snapshot_of
+from protocol.text import LINE
+
+Words = Annotated[str, msgspec.Meta(min_length=1, max_length=200, pattern=LINE)]
+
+
+class Transport(StrEnum):
+    """How a connection is carried. One that polls may become a WebSocket."""
+
+    WEBSOCKET = "websocket"
+    POLLING = "polling"
+
+
+class ConnectionView(msgspec.Struct, frozen=True):
+    """One open connection.
+
+    `role` is null for a service. `rooms` are the first 50 of `room_count`, by name. `queued`
+    messages of `queued_bytes` wait for it; `sent` and `received` count those since it opened.
+    """
+
+    connection_id: str
+    user_id: str
+    name: str
+    role: Role | None
+    transport: Transport
+    address: str
+    since_at: str
+    rooms: tuple[str, ...]
+    room_count: int
+    queued: int
+    queued_bytes: int
+    sent: int
+    received: int
+
+
+class ConnectionPage(msgspec.Struct, frozen=True):
+    """Some connections, newest first. `next` is the cursor of the next page, null at the end."""
+
+    items: tuple[ConnectionView, ...]
+    next: str | None
+
+
+@snapshot_of("connections")
+class Counts(msgspec.Struct, frozen=True):
+    """Snapshot of the room `connections`: people and services that are here, over so many."""
+
+    people: int
+    services: int
+    connections: int
+
+
+@query("connections.list", permission=Permission.ADMINISTER)
+class ListConnections(Query[ConnectionPage], frozen=True):
+    """Open connections of this server, of one person or service or of all, newest first."""
+
+    user_id: Id | None = None
+    limit: PageSize = 50
+    cursor: Cursor | None = None
+
+
+@command("connections.disconnect", permission=Permission.ADMINISTER, limit=Limit.ACTION)
+class Disconnect(Command[Done], frozen=True):
+    """Close a connection. Whoever is there gets `server.evicted` with `reason`, and may come back.
+
+    One's own is closed after the answer.
+    """
+
+    connection_id: Id
+    reason: Words
+
+
+@event("connections.counted", delivery=LATEST)
+class Counted(Event, frozen=True, kw_only=True):
+    """How many are connected now. Told when that changes, at most once a second."""
+
+    people: int
+    services: int
+    connections: int
+
+    def room(self) -> Room:
+        """One for all."""
+        return rooms.connections()

@@ -1,0 +1,134 @@
+"""People, as whoever administers sees and changes them."""
+
+from enum import StrEnum
+from typing import Annotated, Final
+
+import msgspec
+
+from protocol import rooms
+from protocol.auth import Email, Username
+from protocol.ids import Id
+from protocol.message import KEPT, Command, Done, Event, Limit, Query, command, event, query
+from protocol.pages import Cursor, PageSize
+from protocol.permissions import Permission, Role
+from protocol.rooms import Room, snapshot_of
+from protocol.secret import Secret
+
+_SEARCH: Final = r"^[^\x00-\x1f\x7f]*$(?!\n)"
+
+Search = Annotated[str, msgspec.Meta(max_length=254, pattern=_SEARCH)]
+
+
+@snapshot_of("user")
+class UserView(msgspec.Struct, frozen=True):
+    """A person. Snapshot of the person's room. `user_id` is the id of their player too."""
+
+    user_id: str
+    username: str
+    email: str | None
+    role: Role
+    disabled: bool
+    created_at: str
+
+
+class UserPage(msgspec.Struct, frozen=True):
+    """Some people, by username. `next` is the cursor of the next page, null at the end."""
+
+    items: tuple[UserView, ...]
+    next: str | None
+
+
+class UserReason(StrEnum):
+    """Reasons for `conflict` and `refused` here."""
+
+    USERNAME_TAKEN = "username_taken"
+    EMAIL_TAKEN = "email_taken"
+    LAST_ADMIN = "last_admin"
+
+
+@query("users.list", permission=Permission.ADMINISTER)
+class ListUsers(Query[UserPage], frozen=True):
+    """People whose username or e-mail address contains `search`, whatever its case."""
+
+    search: Search = ""
+    role: Role | None = None
+    limit: PageSize = 50
+    cursor: Cursor | None = None
+
+
+@query("users.get", permission=Permission.ADMINISTER)
+class GetUser(Query[UserView], frozen=True):
+    """One person."""
+
+    user_id: Id
+
+
+@command("users.create", permission=Permission.ADMINISTER, limit=Limit.RARE)
+class CreateUser(Command[UserView], frozen=True):
+    """Add a person, whether registration is open or not. Conflict: username_taken, email_taken."""
+
+    username: Username
+    password: Secret
+    email: Email | None = None
+    role: Role = Role.PLAYER
+
+
+@command("users.update", permission=Permission.ADMINISTER, limit=Limit.RARE)
+class UpdateUser(Command[UserView], frozen=True):
+    """Change what is given of a person. An `email` of null takes the address away.
+
+    Another role closes the person's connections, and refreshing gives a token with the new one. A
+    new password ends all log-ins. Refused: last_admin. Conflict: email_taken.
+    """
+
+    user_id: Id
+    role: Role | None = None
+    email: Email | msgspec.UnsetType | None = msgspec.UNSET
+    password: Secret | None = None
+
+
+@command("users.disable", permission=Permission.ADMINISTER, limit=Limit.ACTION)
+class DisableUser(Command[UserView], frozen=True):
+    """Keep a person out: all log-ins end, all connections are closed. Refused: last_admin."""
+
+    user_id: Id
+
+
+@command("users.enable", permission=Permission.ADMINISTER, limit=Limit.ACTION)
+class EnableUser(Command[UserView], frozen=True):
+    """Let a person in again. They log in anew."""
+
+    user_id: Id
+
+
+@command("users.delete", permission=Permission.ADMINISTER, limit=Limit.ACTION)
+class DeleteUser(Command[Done], frozen=True):
+    """Delete a person, for good: log-ins, player, seat. Name and e-mail address are free again.
+
+    What has been stays: the logs of battles, and the ledger, into which what the player had is
+    booked out. Refused: last_admin.
+    """
+
+    user_id: Id
+
+
+@event("users.changed", delivery=KEPT)
+class UserChanged(Event, frozen=True, kw_only=True):
+    """The person as they are now."""
+
+    user: UserView
+
+    def room(self) -> Room:
+        """The person's."""
+        return rooms.user(self.user.user_id)
+
+
+@event("users.deleted", delivery=KEPT)
+class UserDeleted(Event, frozen=True, kw_only=True):
+    """The person is no more. Nothing comes after this, and nobody can join the room again."""
+
+    user_id: Id
+
+    def room(self) -> Room:
+        """The person's."""
+        return rooms.user(self.user_id)

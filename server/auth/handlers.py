@@ -1,0 +1,98 @@
+"""What whoever administers asks and does about people: it decides who may come in."""
+
+from typing import TypeVar
+
+import msgspec
+
+from protocol.errors import invalid
+from protocol.message import Done
+from protocol.users import (
+    CreateUser,
+    DeleteUser,
+    DisableUser,
+    EnableUser,
+    GetUser,
+    ListUsers,
+    UpdateUser,
+    UserPage,
+    UserView,
+)
+from server.auth.people import Changed, People
+from server.auth.rights import Ended, Rights
+from server.database import Work
+from server.gateway import Context, handles
+from server.users import Users
+
+R = TypeVar("R", bound=msgspec.Struct)
+
+
+@handles(ListUsers)
+async def list_users(ctx: Context, query: ListUsers) -> UserPage:
+    """People by username."""
+    users = ctx.part(Users)
+    return await users.page(query.search, query.role, query.limit, query.cursor)
+
+
+@handles(GetUser)
+async def get(ctx: Context, query: GetUser) -> UserView:
+    """One person."""
+    return (await ctx.part(People).find(query.user_id)).view
+
+
+@handles(CreateUser)
+async def create(ctx: Context, cmd: CreateUser) -> UserView:
+    """Add a person."""
+    work = ctx.work()
+    user = await ctx.part(People).add(
+        work, cmd.username, cmd.password, cmd.role, cmd.email, ctx.now
+    )
+    return await ctx.commit(work, user.view)
+
+
+@handles(UpdateUser)
+async def update(ctx: Context, cmd: UpdateUser) -> UserView:
+    """Change role, e-mail address or password."""
+    if cmd.role is None and cmd.email is msgspec.UNSET and cmd.password is None:
+        raise invalid("role", "one of role, email and password must be given")
+    people = ctx.part(People)
+    user, work = await people.find(cmd.user_id), ctx.work()
+    changed = await people.update(work, user, role=cmd.role, email=cmd.email, password=cmd.password)
+    return await _commit(ctx, work, changed.ended, changed.user.view)
+
+
+@handles(DisableUser)
+async def disable(ctx: Context, cmd: DisableUser) -> UserView:
+    """Keep a person out."""
+    people, work = ctx.part(People), ctx.work()
+    changed = await people.disable(work, await people.find(cmd.user_id))
+    return await _commit(ctx, work, changed.ended, changed.user.view)
+
+
+@handles(EnableUser)
+async def enable(ctx: Context, cmd: EnableUser) -> UserView:
+    """Let a person in again."""
+    people, work = ctx.part(People), ctx.work()
+    changed: Changed = people.enable(work, await people.find(cmd.user_id))
+    return await _commit(ctx, work, changed.ended, changed.user.view)
+
+
+@handles(DeleteUser)
+async def delete(ctx: Context, cmd: DeleteUser) -> Done:
+    """Delete a person."""
+    people, work = ctx.part(People), ctx.work()
+    ended = await people.delete(work, await people.find(cmd.user_id), ctx.now)
+    return await _commit(ctx, work, ended, Done())
+
+
+async def _commit(ctx: Context, work: Work, ended: Ended | None, reply: R) -> R:
+    """Commit, and close what the person has open: one's own connections after the reply."""
+    rights = ctx.part(Rights)
+    if ended is not None:
+        rights.add(work, ended, ctx.now)
+    await ctx.commit(work, reply)
+    if ended is not None:
+        if ended.who == ctx.user.id:
+            ctx.later(rights.look_soon)
+        else:
+            await rights.look()
+    return reply

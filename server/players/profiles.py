@@ -1,0 +1,204 @@
+"""What everybody may know of players: who they are, who is here, and in which battle.
+
+Here is who has a connection with which one may play. That is known of this process alone and kept
+nowhere, so nobody stays here by a crash.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Final
+
+from protocol import rooms
+from protocol.errors import invalid
+from protocol.message import Event
+from protocol.permissions import Permission
+from protocol.players import PlayersCounted, Profile, ProfileChanged, ProfilePage
+from protocol.times import rfc3339
+from server.database import Unavailable, Work
+from server.database.work import Told
+from server.gateway import Gateway
+from server.players.here import Here, Place, Standing
+from server.players.rules import Record
+from server.players.store import Players
+from server.runtime.clock import Clock
+from server.runtime.log import logger
+from server.runtime.services import PUT_OFF_S, repeat, told_together
+from server.users import User
+
+log = logger("players")
+
+RECOUNT_EVERY_S: Final = 60.0
+TOP: Final = Place(2**31 - 1, 2**63 - 1, "g")
+"""Above everybody: "g" sorts after every id, in every collation."""
+
+
+class Profiles:
+    """All profiles. `seats` has the battle of each player who has a seat."""
+
+    def __init__(
+        self, players: Players, gateway: Gateway, clock: Clock, seats: Mapping[str, str]
+    ) -> None:
+        self._players = players
+        self._rooms = gateway.rooms
+        self._presence = gateway.presence
+        self._clock = clock
+        self._seats = seats
+        self._here = Here()
+        self._registered = 0
+        self._recounted = asyncio.Event()
+        self._touched: set[str] = set()
+        self._arrived: set[str] = set()  # who could not be looked up when they came
+        self._wake = asyncio.Event()
+        players.on_gain(self._gained)
+        gateway.presence.on_change(self.here, self.gone, Permission.PLAY)
+
+    # ---- reading
+
+    async def get(self, player_id: str) -> Profile | None:
+        """A player's profile."""
+        standing = self._here.get(player_id)
+        if standing is None:
+            record = await self._players.glance(player_id)
+            standing = None if record is None else _standing(record)
+        # Who came or went meanwhile is here or not as of now.
+        return None if standing is None else self._profile(standing)
+
+    async def page(self, online: bool, limit: int, cursor: str | None) -> ProfilePage:
+        """Players by level. Raises Failure `invalid` for a cursor that is none."""
+        place = TOP if cursor is None else _place(cursor)
+        if online:
+            found = self._here.below(place, limit + 1)
+        else:
+            found = await self._players.below(place, limit + 1)
+        shown = found[:limit]
+        further = _cursor(shown[-1]) if len(found) > limit else None
+        return ProfilePage(tuple(map(self._profile, shown)), further)
+
+    def counted(self) -> PlayersCounted:
+        """How many players there are, and are here."""
+        return PlayersCounted(online=len(self._here), registered=self._registered)
+
+    def _profile(self, standing: Standing) -> Profile:
+        return Profile(
+            player_id=standing.player_id,
+            name=standing.name,
+            level=standing.level,
+            online=standing.player_id in self._here,
+            battle_id=self._seats.get(standing.player_id),
+        )
+
+    # ---- what changes them
+
+    async def here(self, player_id: str) -> None:
+        """A person has come."""
+        try:
+            await self._arrive(player_id)
+        except Unavailable:
+            self._arrived.add(player_id)
+            self._wake.set()
+
+    async def _arrive(self, player_id: str) -> None:
+        record = await self._players.glance(player_id)
+        if record is not None and self._presence.may(player_id, Permission.PLAY):
+            self._here.put(_standing(record))
+            self._recounted.set()
+            self.touch(player_id)
+
+    async def gone(self, player_id: str) -> None:
+        """A person has gone."""
+        self._arrived.discard(player_id)
+        self._here.drop(player_id)
+        self._recounted.set()
+        self.touch(player_id)
+
+    def touch(self, player_id: str) -> None:
+        """A profile has changed. Costs next to nothing where nobody watches it."""
+        if self._rooms.watched(rooms.profile(player_id)):
+            self._touched.add(player_id)
+            self._wake.set()
+
+    def _gained(self, before: Record, record: Record) -> None:
+        if record.player_id in self._here:
+            self._here.put(_standing(record))
+        if record.level != before.level:
+            self.touch(record.player_id)
+
+    def register(self, work: Work, _: User, __: int) -> None:
+        """Count the player of a person who registers."""
+        work.then(self._count_one)
+
+    def _count_one(self) -> None:
+        self._registered += 1
+        self._recounted.set()
+
+    # ---- telling
+
+    async def run(self) -> None:
+        """Tell of profiles that have changed, to whoever watches them."""
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            try:
+                await self.tell()
+            except Unavailable as e:
+                log.warning("profiles_put_off", error=str(e))
+                await self._clock.sleep(PUT_OFF_S)
+                self._wake.set()
+
+    async def tell(self) -> None:
+        """Tell all that has changed. Raises Unavailable: the rest is still to be told."""
+        while self._arrived:
+            player_id = next(iter(self._arrived))
+            await self._arrive(player_id)
+            self._arrived.discard(player_id)
+        while self._touched:
+            player_id = next(iter(self._touched))
+            profile = await self.get(player_id)
+            self._touched.discard(player_id)
+            if profile is not None:
+                self._publish(ProfileChanged(profile=profile))
+
+    async def keep_count(self) -> None:
+        """Tell how many players there are and are here, when that has changed."""
+        await told_together(self._recounted, self.tell_count, self._clock)
+
+    def tell_count(self) -> None:
+        """Tell whoever watches how many players there are, and are here."""
+        if self._rooms.watched(rooms.players()):
+            self._publish(self.counted())
+
+    async def keep_recount(self) -> None:
+        """Count anew now and then: players are also added and taken away beside this process."""
+        await repeat(self.recount, RECOUNT_EVERY_S, self._clock, Unavailable, "players count")
+
+    async def recount(self) -> None:
+        """Count all players. Raises Unavailable."""
+        before = self._registered
+        count = await self._players.count()
+        # Who registered meanwhile is counted already, in the one or the other.
+        if self._registered == before != count:
+            self._registered = count
+            self._recounted.set()
+
+    def _publish(self, event: Event) -> None:
+        self._rooms.publish(Told(event, rfc3339(self._clock.now_ms())), None)
+
+
+def _standing(record: Record) -> Standing:
+    return Standing(record.level, record.exp, record.player_id, record.name)
+
+
+def _cursor(standing: Standing) -> str:
+    return f"{standing.level}.{standing.exp}.{standing.player_id}"
+
+
+def _place(cursor: str) -> Place:
+    """The place that a cursor names. Raises Failure `invalid`."""
+    try:
+        level, exp, player_id = cursor.split(".", 2)
+        place = Place(int(level), int(exp), player_id)
+    except ValueError:
+        raise invalid("cursor", "it is not of this list") from None
+    if not (0 <= place.level <= TOP.level and 0 <= place.exp <= TOP.exp):
+        raise invalid("cursor", "it is not of this list")
+    return place

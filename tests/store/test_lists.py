@@ -1,0 +1,113 @@
+"""Lists are read off an index: what a page costs does not depend on how much there is."""
+
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+
+from protocol.permissions import Permission
+from server.app import App, opened
+from server.battles import store as battles
+from server.config import Settings
+from server.database import Statement
+from server.gateway import Identity
+from server.players import store as players
+from tests.support.clock import ManualClock
+from tests.support.ear import Ear, player
+from tests.support.engines import database, on_both_engines, rows
+from tests.support.many import BEGAN_MS, Many, fill
+from tests.support.postgres import Postgres
+
+pytestmark = on_both_engines
+
+MANY = Many(waiting=300, in_progress=300, over=3_000, players=1_000)
+
+INDEXES = {
+    "battles.open_page": (battles._OPEN_PAGE, "ix_battles_open"),
+    "battles.page": (battles._PAGE, "ix_battles_status_battle_id"),
+    "players.below": (players._BELOW, "ix_players_level_exp_player_id"),
+}
+GIVEN: dict[str, Any] = {
+    **{"cursor": "g", "places": 21, "status": "waiting"},
+    **{"level": 20, "exp": 2**40, "player_id": "g", "count": 21},
+}
+
+
+@pytest.fixture
+async def url(tmp_path: Path, engine: str, postgres: Postgres | None) -> str:
+    return await database(engine, postgres, tmp_path / "test.db")
+
+
+@pytest.fixture
+async def app(tmp_path: Path, url: str) -> AsyncIterator[App]:
+    """A server that took up what is open, with one battle of its own offered since."""
+    settings = Settings(data_dir=tmp_path, database_url=url, password_hash_cost=4)
+    clock = ManualClock(BEGAN_MS + 1000)
+    async with opened(settings, clock):
+        await fill(url, MANY)
+    async with opened(settings, clock) as app:
+        await app.start()
+        yield app
+
+
+async def plan(url: str, statement: Statement) -> str:
+    """How the database goes about it, in its words."""
+    values = [GIVEN[name] for name in statement.parameters]
+    if url.startswith("postgresql"):
+        connection = await asyncpg.connect(url)
+        try:
+            found = await connection.fetch(f"explain {statement.postgres}", *values)
+        finally:
+            await connection.close()
+        return "\n".join(row[0] for row in found)
+    text = statement.sqlite
+    for place, value in enumerate(values, 1):
+        text = text.replace(f"?{place}", json.dumps(value).replace('"', "'"))
+    return "\n".join(row[3] for row in await rows(url, f"explain query plan {text}"))
+
+
+@pytest.mark.parametrize("name", INDEXES)
+async def test_a_page_is_read_off_its_index(app: App, url: str, name: str) -> None:
+    statement, index = INDEXES[name]
+    found = await plan(url, statement)
+    assert index in found, found
+    assert "sort" not in found.lower(), found
+    assert "temp b-tree" not in found.lower(), found
+
+
+async def test_open_battles_are_all_met_once_the_newest_first(app: App, url: str) -> None:
+    ear = await Ear(app, player("somebody")).open()
+    found, cursor = [], None
+    while True:
+        page = await ear.ok("battles.list", limit=70, cursor=cursor)
+        assert len(page["items"]) == 70 or page["next"] is None
+        found += page["items"]
+        cursor = page["next"]
+        if cursor is None:
+            break
+    ids = [line["battle_id"] for line in found]
+    assert ids == sorted(set(ids), reverse=True)
+    there = await rows(url, "select battle_id from battles where status <> 'abandoned'")
+    assert set(ids) == {battle_id for (battle_id,) in there}
+    assert {line["status"] for line in found} == {"waiting", "in_progress"}
+    counted = app.battles.pool.counted()
+    assert (counted.waiting, counted.in_progress) == (MANY.waiting, MANY.in_progress)
+    assert counted.newest_id == ids[0]
+    only = await ear.ok("battles.list", status="in_progress", limit=200)
+    assert {line["status"] for line in only["items"]} == {"in_progress"}
+
+
+async def test_seats_are_taken_up_at_start(app: App) -> None:
+    ear = await Ear(app, Identity("w", "w", frozenset({Permission.CONNECT}))).open()
+    seated, cursor = 0, None
+    while True:
+        page = await ear.ok("players.list", limit=200, cursor=cursor)
+        seated += sum(profile["battle_id"] is not None for profile in page["items"])
+        cursor = page["next"]
+        if cursor is None:
+            break
+    assert seated == MANY.in_progress == len(app.battles.pool.seats)
+    assert app.profiles.counted().registered == MANY.players + MANY.in_progress + MANY.over
