@@ -1,7 +1,7 @@
 """PROTOCOL.md as a page: what stands between its marks is written anew from the registry.
 
-It is plain HTML, which asks for nothing but style sheets. What the file holds is text: HTML in it
-would be shown, not done.
+It is plain HTML that needs no script: the one it has recalls the colours that were chosen on the
+dashboard. What the file holds is text: HTML in it would be shown, not done.
 """
 
 import re
@@ -26,10 +26,12 @@ _PAGE: Final = """\
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="dark light">
+<meta name="color-scheme" content="light dark">
 <title>{title}</title>
 <link rel="icon" href="/icon.svg" type="image/svg+xml">
 <link rel="alternate" href="/asyncapi.json" type="application/json" title="AsyncAPI">
+<script src="/scheme.js"></script>
+<link rel="stylesheet" href="/styles/tokens.css">
 <link rel="stylesheet" href="/styles/base.css">
 <link rel="stylesheet" href="/styles/protocol.css">
 </head>

@@ -36,22 +36,19 @@ class RequestIds:
             await self._app(scope, receive, send)
             return
         ident = self._given(scope) or uuid7()
-        status = 0
+        began = time.perf_counter()
 
         async def with_id(message: Message) -> None:
-            nonlocal status
             if message["type"] == "http.response.start":
-                status = message["status"]
                 MutableHeaders(scope=message)[HEADER] = ident
+                if _debugging():
+                    self._log(scope, message["status"], time.perf_counter() - began)
             await send(message)
 
-        began = time.perf_counter()
         before = ORIGIN.set(ident)
         try:
             await self._app(scope, receive, with_id)
         finally:
-            if _debugging():
-                self._log(scope, status, time.perf_counter() - began)
             ORIGIN.reset(before)
 
     def _given(self, scope: Scope) -> str | None:

@@ -9,6 +9,7 @@ import logging
 import os
 import re
 import sys
+import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -17,6 +18,7 @@ from typing import Any, Final, NamedTuple
 import structlog
 
 from protocol.secret import MASK, TOKEN
+from protocol.times import rfc3339
 from server.runtime.logfile import LogFile, Stderr
 from server.runtime.origin import ORIGIN, written
 
@@ -25,6 +27,7 @@ OURS: Final = "warroom"
 
 LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR")
 
+_FIRST: Final = ("timestamp", "level", "component", "event")
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]|[\ud800-\udfff]")
 
 _components: Final[set[str]] = set()
@@ -69,6 +72,19 @@ def _with_component(log: Any, _: str, line: Any) -> Any:
     return line
 
 
+def _with_time(_: object, __: str, line: Any) -> Any:
+    """Say when, as messages do. What a library logs comes here once for each place it goes to."""
+    record = line.get("_record")
+    seconds = time.time() if record is None else record.created
+    line["timestamp"] = rfc3339(int(seconds * 1000))
+    return line
+
+
+def _in_order(_: object, __: str, line: Any) -> Any:
+    """What every line has comes first."""
+    return {name: line[name] for name in _FIRST if name in line} | line
+
+
 def _without_tokens(_: object, __: str, line: Any) -> Any:
     """What is logged, but for whatever looks like a token of ours: nobody knows what a fault's
     words hold."""
@@ -97,7 +113,7 @@ _SHARED: Final[list[Any]] = [
     _with_origin,
     _with_component,
     structlog.stdlib.add_log_level,
-    structlog.processors.TimeStamper(fmt="iso", utc=True),
+    _with_time,
     structlog.processors.format_exc_info,
 ]
 """What is done to every line, whoever logs it."""
@@ -122,11 +138,11 @@ def configure(levels: str, file: Path | None = None) -> None:
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
-    json: list[Any] = [structlog.processors.JSONRenderer()]
+    json: list[Any] = [_in_order, structlog.processors.JSONRenderer()]
     terminal = [
         _without_control,
         structlog.dev.ConsoleRenderer(
-            colors="NO_COLOR" not in os.environ,
+            colors=not os.environ.get("NO_COLOR"),
             # Others would show the variables of every frame, and with them secrets.
             exception_formatter=structlog.dev.plain_traceback,
         ),

@@ -61,6 +61,7 @@ async def test_a_bug_in_a_handler_is_answered_and_logged(tmp_path: Path) -> None
         assert "ZeroDivisionError" not in str(answer)
         assert (await person.ok("players.get"))["player"]["player_id"] == person.id
         await person.close()
-    log = server.log.read_text()
-    assert fault in log
-    assert "ZeroDivisionError" in log
+    (line,) = [line for line in server.logged() if line["event"] == "handler_failed"]
+    assert line["origin"] == fault
+    assert line["command"] == "tests.broken"
+    assert "ZeroDivisionError" in line["exception"]

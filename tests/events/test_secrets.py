@@ -221,7 +221,7 @@ class Walk:
         found = []
         for path in (
             *("/metrics", "/health", "/health/live", "/health/ready", "/health/startup"),
-            *("/api/health", "/", "/main.js"),
+            *("/api/health", "/", "/main.js", "/asyncapi.json", "/protocol"),
         ):
             bearer = {"authorization": f"Bearer {token}"} if token else {}
             async with self.http.get(self.server.url + path, headers=bearer) as answer:
@@ -236,7 +236,9 @@ async def walked(
 ) -> AsyncIterator[tuple[Walk, dict[str, Any]]]:
     """A server on which all of it has happened, and what is there of it then and afterwards."""
     data_dir = tmp_path_factory.mktemp("secrets")
-    server = await Server(data_dir, "tests.support.broken_server", **request.param).start()
+    file = data_dir / "file.log"
+    settings = {**request.param, "LOG_FILE": str(file)}
+    server = await Server(data_dir, "tests.support.broken_server", **settings).start()
     walk = Walk(server, request.param)
     walk.known |= {name: value for name, value in request.param.items() if name != "LOG_LEVEL"}
     walk.known["the admin's password"] = (data_dir / "admin_password").read_text().strip()
@@ -262,6 +264,7 @@ async def walked(
     await walk.http.close()
     assert await server.stop() == 0
     left["log"] = server.log.read_bytes()
+    left["log file"] = file.read_bytes()
     left["printed"] = server.printed
     left["files after"] = {path.name: path.read_bytes() for path in data_dir.glob("warroom.db*")}
     yield walk, left
@@ -287,7 +290,10 @@ async def test_it_all_was_in_the_log_but_for_the_secrets(walked: Walked) -> None
     assert events.count("handler_failed") > 8, "handlers were made to fail"
     assert {"connected", "disconnected", "transport_refused"} <= set(events)
     assert "ValueError: (Secretive(password=***, fails=True" in left["log"].decode()
-    assert leaks(walk.known, left["log"], left["printed"]) == []
+    assert leaks(walk.known, left["log"], left["log file"], left["printed"]) == []
+    assert left["log file"].splitlines()[-100:] == left["log"].splitlines()[-100:]
+    if walk.settings.get("LOG_LEVEL") == "DEBUG":
+        assert {"answered", "requested", "committed", "unreadable"} <= set(events)
 
 
 async def test_nobody_else_is_told(walked: Walked) -> None:
@@ -309,7 +315,7 @@ async def test_no_table_holds_any_and_one_column_the_hashes_of_passwords(walked:
             for number, value in enumerate(row):
                 hashed = "$2b$" in str(value)
                 assert hashed is ((table, number) == ("users", place)), (table, number)
-    everything = (left["log"], left["printed"], *left["frames"], *left["read"])
+    everything = (left["log"], left["log file"], left["printed"], *left["frames"], *left["read"])
     assert leaks({text: text for text in hashes}, *everything) == []
 
 
