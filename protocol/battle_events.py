@@ -16,7 +16,7 @@ from protocol.battles import (
     Seat,
 )
 from protocol.message import KEPT, LATEST, Event, event
-from protocol.rooms import Room
+from protocol.rooms import Room, snapshot_of
 
 
 class LeftReason(StrEnum):
@@ -201,6 +201,7 @@ class Listed(Event, frozen=True, kw_only=True):
 
 
 @event("battles.counted", delivery=LATEST)
+@snapshot_of("battles")
 class BattlesCounted(Event, frozen=True, kw_only=True):
     """How many battles wait and are under way; at most once a second. Snapshot of `battles`.
 

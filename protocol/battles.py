@@ -9,6 +9,7 @@ from protocol.ids import Id
 from protocol.message import Command, Done, Limit, Query, command, query
 from protocol.pages import Cursor, PageSize
 from protocol.permissions import Permission
+from protocol.rooms import snapshot_of
 from protocol.text import LINE
 
 EnemyId = Annotated[int, msgspec.Meta(ge=1, le=1000, description="Unique within its battle.")]
@@ -130,6 +131,7 @@ class ChatLine(msgspec.Struct, frozen=True):
     at: str
 
 
+@snapshot_of("battle")
 class Battle(msgspec.Struct, frozen=True):
     """A battle in whole: snapshot of its room. `seq` numbers its last event.
 
@@ -157,6 +159,7 @@ class Battle(msgspec.Struct, frozen=True):
     all_down_since: str | None = None
 
 
+@snapshot_of("listing")
 class BattleSummary(msgspec.Struct, frozen=True):
     """A battle in one line, as lists show it: snapshot of the room `listing:<id>`."""
 

@@ -10,7 +10,7 @@ from protocol.ids import Id
 from protocol.message import LATEST, Command, Done, Event, Limit, Query, command, event, query
 from protocol.pages import Cursor, PageSize
 from protocol.permissions import Permission, Role
-from protocol.rooms import Room
+from protocol.rooms import Room, snapshot_of
 from protocol.text import LINE
 
 Words = Annotated[str, msgspec.Meta(min_length=1, max_length=200, pattern=LINE)]
@@ -52,6 +52,7 @@ class ConnectionPage(msgspec.Struct, frozen=True):
     next: str | None
 
 
+@snapshot_of("connections")
 class Counts(msgspec.Struct, frozen=True):
     """Snapshot of the room `connections`: people and services that are here, over so many."""
 

@@ -12,7 +12,12 @@ _ID_PATTERN = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$(?
 """`$` alone would let a newline at the end pass."""
 
 Id = Annotated[
-    str, msgspec.Meta(pattern=_ID_PATTERN, description="An id made by the server (UUIDv7).")
+    str,
+    msgspec.Meta(
+        pattern=_ID_PATTERN,
+        description="An id made by the server (UUIDv7).",
+        examples=["01a20629-2f24-79f0-9df7-df12e7c4209b"],
+    ),
 ]
 RequestId = Annotated[
     str,
@@ -23,6 +28,7 @@ RequestId = Annotated[
         pattern=rf"^(?!{REFRESH_PREFIX}|{KEY_PREFIX})[A-Za-z0-9_\-.:]+$(?!\n)",
         description="Made by the client, one a command (UUIDv7 is best): a retry with the same id "
         "gets the first reply and changes nothing. Kept for 24 hours at least.",
+        examples=["01a2062a-3c61-7d0e-9a55-2f1b8c9d7e04"],
     ),
 ]
 

@@ -10,7 +10,7 @@ from protocol.ids import Id
 from protocol.message import KEPT, LATEST, Command, Event, Limit, Query, command, event, query
 from protocol.pages import Cursor, PageSize
 from protocol.permissions import Permission
-from protocol.rooms import Room
+from protocol.rooms import Room, snapshot_of
 
 Points = Annotated[int, msgspec.Meta(ge=0, le=1000)]
 
@@ -43,6 +43,7 @@ class Stamina(msgspec.Struct, frozen=True):
     interval_s: float
 
 
+@snapshot_of("player")
 class PlayerView(msgspec.Struct, frozen=True):
     """Reply of players.get and snapshot of a player's room."""
 
@@ -50,6 +51,7 @@ class PlayerView(msgspec.Struct, frozen=True):
     stamina: Stamina
 
 
+@snapshot_of("profile")
 class Profile(msgspec.Struct, frozen=True):
     """What everybody may know of a player: snapshot of the room `profile:<id>`.
 
@@ -145,6 +147,7 @@ class ProfileChanged(Event, frozen=True, kw_only=True):
 
 
 @event("players.counted", delivery=LATEST)
+@snapshot_of("players")
 class PlayersCounted(Event, frozen=True, kw_only=True):
     """How many players are here, and how many there are; at most once a second.
 

@@ -1,12 +1,14 @@
 """Kinds of rooms and their names: `kind:id`, or a word where there is only one."""
 
-from typing import Final, NewType
+from collections.abc import Callable
+from typing import Final, NewType, TypeVar
 
 import msgspec
 
 from protocol.permissions import Permission
 
 Room = NewType("Room", str)
+S = TypeVar("S", bound=type[msgspec.Struct])
 
 
 class RoomKind(msgspec.Struct, frozen=True):
@@ -38,6 +40,25 @@ KINDS: Final[dict[str, RoomKind]] = {
         RoomKind("connections", False, Permission.READ, "How many are connected."),
     )
 }
+
+_snapshots: Final[dict[str, type[msgspec.Struct]]] = {}
+
+
+def snapshot_of(word: str) -> Callable[[S], S]:
+    """Make a type the snapshot of a kind of room."""
+
+    def register(cls: S) -> S:
+        if word not in KINDS or word in _snapshots:
+            raise ValueError(f"{word!r} is no kind of room, or has a snapshot already")
+        _snapshots[word] = cls
+        return cls
+
+    return register
+
+
+def snapshot(word: str) -> type[msgspec.Struct]:
+    """The type of a kind's snapshots. Raises KeyError where none was registered."""
+    return _snapshots[word]
 
 
 def battles() -> Room:

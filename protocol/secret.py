@@ -16,7 +16,15 @@ from msgspec import inspect
 MASK: Final = "***"
 _MARK: Final = {"secret": True}
 
-Secret = Annotated[str, msgspec.Meta(min_length=1, max_length=4096, extra=_MARK)]
+Secret = Annotated[
+    str,
+    msgspec.Meta(
+        min_length=1,
+        max_length=4096,
+        extra=_MARK,
+        extra_json_schema={"format": "password", "writeOnly": True},
+    ),
+]
 """A password, a token, a key. A password is 8 to 72 bytes of UTF-8."""
 
 REFRESH_PREFIX: Final = "wrr_"

@@ -11,14 +11,15 @@ from collections.abc import Callable, Iterable, Iterator
 from enum import StrEnum
 from pathlib import Path
 from types import ModuleType
-from typing import Annotated, Any, Final, TypeVar, cast, get_origin
+from typing import Annotated, Any, Final, TypeVar, get_origin
 
 import msgspec
 from msgspec import inspect
 
-from protocol import codec, errors
+from protocol import codec, errors, rooms
 from protocol.auth import ROUTES
 from protocol.domains import load
+from protocol.facts import by_type, defined, enums, fields, reasons, room_of
 from protocol.message import (
     ADDRESS_RATES,
     RATES,
@@ -32,10 +33,11 @@ from protocol.message import (
     specs,
 )
 from protocol.permissions import GRANTS, SCOPES, Permission
-from protocol.rooms import KINDS
 from protocol.secret import is_secret
 
-DOCUMENT: Final = Path(__file__).parent.parent / "PROTOCOL.md"
+_INSTALLED: Final = Path(__file__).with_name("PROTOCOL.md")
+DOCUMENT: Final = _INSTALLED if _INSTALLED.is_file() else Path(__file__).parents[1] / "PROTOCOL.md"
+"""In a checkout it stands at the top; a wheel brings it beside this file."""
 
 _FIRST: Final = ("rooms", "auth", "server")
 """The gateway's own words come before the domains."""
@@ -74,19 +76,18 @@ class _Types:
 
     def __init__(self, found: list[ModuleType]) -> None:
         domains = {spec.type.__module__ for spec in specs()}
-        named = [c for m in found if m.__name__ in domains for c in _defined(m, msgspec.Struct)]
+        named = [c for m in found if m.__name__ in domains for c in defined(m, msgspec.Struct)]
         calls = (Command, Query, Event)
         shared = [c for c in named if not issubclass(c, calls)]
         replies = [s.reply for s in specs() if s.reply is not None and s.reply not in shared]
         self.structs = list(dict.fromkeys([*replies, *shared]))
         auth = [m for m in found if m.__name__ == "protocol.auth"]
-        self.rest = [c for m in auth for c in _defined(m, msgspec.Struct)]
+        self.rest = [c for m in auth for c in defined(m, msgspec.Struct)]
         carried = [*self.structs, *self.rest, *(spec.type for spec in specs())]
-        used = {enum for cls in carried for field in _fields(cls) for enum in _enums(field.type)}
-        enums = [c for m in found for c in _defined(m, StrEnum)]
+        used = {enum for cls in carried for field in fields(cls) for enum in enums(field.type)}
+        known = [c for m in found for c in defined(m, StrEnum)]
         everywhere = (errors.Code, Permission)
-        self.enums = [c for c in enums if c in used and c not in everywhere]
-        self.reasons = [c for c in enums if c.__name__.endswith("Reason") and c not in used]
+        self.enums = [c for c in known if c in used and c not in everywhere]
         self.values = _aliases(found)
         linked: list[type] = [*self.structs, *self.enums, *self.rest, *_ENVELOPE]
         names = [*(cls.__name__ for cls in linked), *self.values]
@@ -95,7 +96,9 @@ class _Types:
             raise ValueError(f"two types are named {', '.join(twice)}")
 
     def name(self, cls: type) -> str:
-        """A type's name, pointing to its heading where it has one."""
+        """A type's name, pointing to its heading where it has one; of an event, its own name."""
+        if (spec := by_type(cls)) is not None:
+            return f"[`{spec.name}`](#{spec.name.replace('.', '')})"
         plain = f"`{cls.__name__}`"
         return f"[{plain}](#{cls.__name__.lower()})" if cls.__name__ in self.linked else plain
 
@@ -136,9 +139,9 @@ class _Types:
             return self.name(cls)
         return f"one of {_codes(sorted(member.value for member in cls))}"
 
-    def fields(self, cls: type[msgspec.Struct], skip: Iterable[str] = ()) -> str:
+    def table(self, cls: type[msgspec.Struct], skip: Iterable[str] = ()) -> str:
         """The table of a type's fields; "" where it has none."""
-        rows = [field for field in _fields(cls) if field.encode_name not in skip]
+        rows = [field for field in fields(cls) if field.encode_name not in skip]
         if not rows:
             return ""
         optional = [field for field in rows if not field.required]
@@ -156,17 +159,6 @@ class _Types:
         return _table(head, (row[: len(head)] for row in cells))
 
 
-def _defined(module: ModuleType, kind: type[T]) -> list[type[T]]:
-    """The classes of a kind that a module defines, in the order in which they stand there."""
-    return [
-        value
-        for value in vars(module).values()
-        if isinstance(value, type)
-        and issubclass(value, kind)
-        and value.__module__ == module.__name__
-    ]
-
-
 def _aliases(found: list[ModuleType]) -> dict[str, inspect.Metadata]:
     """The types of single values that are described, by name."""
     there: dict[str, inspect.Metadata] = {}
@@ -180,26 +172,6 @@ def _aliases(found: list[ModuleType]) -> dict[str, inspect.Metadata]:
 
 def _about(info: inspect.Metadata) -> str:
     return str((info.extra_json_schema or {}).get("description", ""))
-
-
-def _fields(cls: type[msgspec.Struct]) -> tuple[inspect.Field, ...]:
-    info = inspect.type_info(cls)
-    assert isinstance(info, inspect.StructType)
-    return info.fields
-
-
-def _enums(info: inspect.Type) -> Iterator[type]:
-    """The enums in a field's type, but for those within another struct."""
-    match info:
-        case inspect.EnumType():
-            yield info.cls
-        case inspect.VarTupleType() | inspect.ListType():
-            yield from _enums(info.item_type)
-        case inspect.DictType():
-            yield from _enums(info.value_type)
-        case inspect.UnionType():
-            for one in info.types:
-                yield from _enums(one)
 
 
 def _lengths(info: inspect.StrType) -> str | None:
@@ -270,16 +242,16 @@ def _by_domain(found: Iterable[Spec]) -> Iterator[tuple[str, list[Spec]]]:
 
 
 def _signature(spec: Spec, types: _Types) -> str:
-    names = [f.encode_name + ("" if f.required else "?") for f in _fields(spec.type)]
+    names = [f.encode_name + ("" if f.required else "?") for f in fields(spec.type)]
     assert spec.reply is not None
-    reply = ", ".join(f.encode_name for f in _fields(spec.reply))
+    reply = ", ".join(f.encode_name for f in fields(spec.reply))
     return f"`{{{', '.join(names)}}}` → {types.name(spec.reply)} `{{{reply}}}`"
 
 
 def _commands(found: list[ModuleType]) -> str:
     types = _Types(found)
     blocks = [
-        f"Every command takes one field more:\n\n{types.fields(Command)}",
+        f"Every command takes one field more:\n\n{types.table(Command)}",
         "A field without a default must be given.",
     ]
     for domain, calls in _by_domain(specs(Kind.COMMAND, Kind.QUERY)):
@@ -291,27 +263,14 @@ def _commands(found: list[ModuleType]) -> str:
                 _signature(spec, types),
                 _doc(spec.type),
                 facts[0].upper() + facts[1:],
-                types.fields(spec.type, skip=("request_id",)),
+                types.table(spec.type, skip=("request_id",)),
             ]
     return _blocks(blocks)
 
 
-class _Named:
-    """Stands for an event whose fields are written as their names: `battle:<battle_id>`."""
-
-    def __init__(self, path: str = "") -> None:
-        self._path = path
-
-    def __getattr__(self, name: str) -> "_Named":
-        return _Named(f"{self._path}.{name}" if self._path else name)
-
-    def __str__(self) -> str:
-        return f"<{self._path}>"
-
-
 def _room(spec: Spec) -> str:
     assert issubclass(spec.type, Event)
-    name = spec.type.room(cast(Event, _Named()))
+    name = room_of(spec.type)
     return f"room `{name}`" if name else "told to one connection, in no room"
 
 
@@ -321,14 +280,14 @@ def _events(found: list[ModuleType]) -> str:
     for domain, events in _by_domain(specs(Kind.EVENT)):
         blocks.append(f"### Events of `{domain}`")
         for spec in events:
-            names = ", ".join(f.encode_name for f in _fields(spec.type))
+            names = ", ".join(f.encode_name for f in fields(spec.type))
             facts = f"{_room(spec)} · delivery `{spec.delivery}`"
             blocks += [
                 f"#### `{spec.name}`",
                 f"`{{{names}}}`",
                 _doc(spec.type),
                 facts[0].upper() + facts[1:],
-                types.fields(spec.type),
+                types.table(spec.type),
             ]
     return _blocks(blocks)
 
@@ -336,7 +295,7 @@ def _events(found: list[ModuleType]) -> str:
 def _struct(cls: type[msgspec.Struct], types: _Types) -> Iterator[str]:
     yield f"#### `{cls.__name__}`"
     yield _doc(cls)
-    yield types.fields(cls) or "No fields: `{}`."
+    yield types.table(cls) or "No fields: `{}`."
 
 
 def _types(found: list[ModuleType]) -> str:
@@ -377,14 +336,18 @@ def _error_codes(_: list[ModuleType]) -> str:
 def _reasons(found: list[ModuleType]) -> str:
     rows = (
         [cls.__module__.removeprefix("protocol."), _doc(cls), _codes(one.value for one in cls)]
-        for cls in _Types(found).reasons
+        for cls in reasons(found)
     )
     return _table(["module", "of", "reasons"], rows)
 
 
-def _rooms(_: list[ModuleType]) -> str:
-    rows = ([f"`{k.pattern}`", f"`{k.permission}`", k.doc] for k in KINDS.values())
-    return _table(["room", "permission", "what is told there"], rows)
+def _rooms(found: list[ModuleType]) -> str:
+    types = _Types(found)
+    rows = (
+        [f"`{k.pattern}`", f"`{k.permission}`", types.name(rooms.snapshot(k.word)), k.doc]
+        for k in rooms.KINDS.values()
+    )
+    return _table(["room", "permission", "snapshot", "what is told there"], rows)
 
 
 def _permissions(_: list[ModuleType]) -> str:

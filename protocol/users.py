@@ -11,7 +11,7 @@ from protocol.ids import Id
 from protocol.message import KEPT, Command, Done, Event, Limit, Query, command, event, query
 from protocol.pages import Cursor, PageSize
 from protocol.permissions import Permission, Role
-from protocol.rooms import Room
+from protocol.rooms import Room, snapshot_of
 from protocol.secret import Secret
 
 _SEARCH: Final = r"^[^\x00-\x1f\x7f]*$(?!\n)"
@@ -19,6 +19,7 @@ _SEARCH: Final = r"^[^\x00-\x1f\x7f]*$(?!\n)"
 Search = Annotated[str, msgspec.Meta(max_length=254, pattern=_SEARCH)]
 
 
+@snapshot_of("user")
 class UserView(msgspec.Struct, frozen=True):
     """A person. Snapshot of the person's room. `user_id` is the id of their player too."""
 

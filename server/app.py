@@ -14,9 +14,10 @@ from starlette.applications import Starlette
 from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Mount
 from starlette.types import ASGIApp
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from protocol import rooms
-from server import auth, connections, database, health, players
+from server import auth, connections, database, documents, health, players
 from server.auth import handlers as auth_handlers
 from server.auth import routes as auth_routes
 from server.battles import handlers as battle_handlers
@@ -34,6 +35,8 @@ from server.page import Page
 from server.players import handlers as player_handlers
 from server.players.rooms import PlayerRoom, PlayersRoom, ProfileRoom
 from server.players.service import StaminaPush
+from server.request_ids import HEADER as REQUEST_ID
+from server.request_ids import RequestIds
 from server.rest import EXCEPTION_HANDLERS, SecurityHeaders
 from server.runtime.clock import Clock, SystemClock
 from server.runtime.gauges import Gauges
@@ -140,6 +143,7 @@ class App:
         routes = [
             *auth_routes.routes(self.auth, self.gateway.addresses, self.clock),
             *health.routes(self.health, gauges, self.settings.metrics_token),
+            *documents.routes(),
             Mount("/", Page(directory=DASHBOARD, html=True)),
         ]
         rest = Starlette(routes=routes, exception_handlers=EXCEPTION_HANDLERS)
@@ -148,9 +152,15 @@ class App:
             allow_origins=self.settings.cors_origins,
             allow_methods=["GET", "POST"],
             allow_headers=["authorization", "content-type"],
+            expose_headers=[REQUEST_ID],
         )
         # Around all of it: Starlette answers faults outside of its own middleware.
-        return SecurityHeaders(socketio.ASGIApp(self.sockets, other_asgi_app=rest))
+        app: Any = SecurityHeaders(socketio.ASGIApp(self.sockets, other_asgi_app=rest))
+        proxies = self.settings.trusted_proxies
+        # Without any, anybody on this machine would be believed.
+        if proxies:
+            app = ProxyHeadersMiddleware(app, list(proxies))
+        return RequestIds(app, proxies)
 
     async def _watch_writer(self) -> None:
         """Only a new process can take the place of a writer that crashed."""
@@ -264,9 +274,7 @@ async def serve(
                 access_log=False,
                 lifespan="off",
                 server_header=False,
-                # Left alone, anybody on this machine would be believed.
-                proxy_headers=bool(settings.trusted_proxies),
-                forwarded_allow_ips=list(settings.trusted_proxies),
+                proxy_headers=False,  # it stands in the application, within the ids of requests
             )
         )
         serving = asyncio.create_task(web.serve([listener]), name="web")

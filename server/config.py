@@ -16,6 +16,7 @@ from dotenv.parser import parse_stream
 
 from server.auth import SECRET_MIN_BYTES
 from server.database import is_known
+from server.runtime.log import parse
 
 
 class ConfigError(Exception):
@@ -81,6 +82,12 @@ def _words(text: str) -> tuple[str, ...]:
     return tuple(word.strip() for word in text.split(",") if word.strip())
 
 
+def _levels(text: str) -> str:
+    """DEBUG, INFO, WARNING or ERROR; behind it `component=level`, separated by commas"""
+    parse(text)
+    return text
+
+
 def _networks(text: str) -> tuple[str, ...]:
     """IP addresses or networks, separated by commas"""
     return tuple(str(ipaddress.ip_network(word)) for word in _words(text))
@@ -117,9 +124,13 @@ class Settings:
     )
     debug: bool = _setting(_yes_or_no, False, "logs all there is to say, as LOG_LEVEL=DEBUG does")
     log_level: str = _setting(
-        _one_of("DEBUG", "INFO", "WARNING", "ERROR"), "INFO", "least level that is logged"
+        _levels, "INFO", "least level that is logged, of all components and of single ones"
     )
-    log_file: Path | None = _setting(_path, None, "file that is logged to instead of stderr")
+    log_file: Path | None = _setting(
+        _path,
+        None,
+        "file that is logged to as well, as JSON lines; it may be moved away",
+    )
     cors_origins: tuple[str, ...] = _setting(
         _words, (), "origins of other pages that may connect; its own always may"
     )

@@ -11,9 +11,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from protocol import codec
 from protocol.errors import Code, Error, Failure, unavailable
-from protocol.ids import uuid7
 from server.database import Unavailable
 from server.runtime.log import logger
+from server.runtime.origin import fault_id
 
 log = logger("rest")
 
@@ -113,9 +113,8 @@ async def _gone(_: Request, __: Exception) -> Response:
 
 
 async def _broken(request: Request, exception: Exception) -> Response:
-    fault = uuid7()
-    log.error("route_failed", fault=fault, path=request.url.path, exc_info=exception)
-    return _error(Error(Code.INTERNAL, f"a fault of the server, logged as {fault}"))
+    log.error("route_failed", path=request.url.path, exc_info=exception)
+    return _error(Error(Code.INTERNAL, f"a fault of the server, logged as {fault_id()}"))
 
 
 EXCEPTION_HANDLERS: Final[Any] = {

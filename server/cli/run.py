@@ -26,7 +26,7 @@ async def run(given: Given) -> int | None:
     settings = in_force(given)
     if given.dev:
         return await reloading(given)
-    configure(settings.least_level)
+    configure(settings.least_level, settings.log_file)
     private_files()
     password: str | None = None
 

@@ -25,7 +25,7 @@ from server.database.hot import Copy
 from server.database.statement import Row, Statement
 from server.database.steps import NUMBER, Numbers, Steps, steps
 from server.database.work import ANY_NUMBER, Change, Stale, Unavailable
-from server.database.writer import Late, Outcome, Unit
+from server.database.writer import Late, Outcome, Unit, origins
 from server.runtime.log import logger
 
 log = logger("database")
@@ -336,7 +336,8 @@ class PostgresEngine:
         batch = self._unknown
         committed = await connection.fetchval(_READ_MARK, self._name, timeout=STEP_S) == batch.mark
         self._unknown = None
-        log.info("outcome_known", units=len(batch.units), committed=committed)
+        named = origins(batch.units)
+        log.info("outcome_known", units=len(batch.units), committed=committed, origins=named)
         for unit, outcome in zip(batch.units, batch.outcomes, strict=True):
             if committed and not isinstance(outcome, Exception):
                 self.late(unit, outcome)

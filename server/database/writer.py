@@ -9,16 +9,22 @@ import asyncio
 import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from itertools import islice
 from typing import Final, Protocol
 
 from server.database.steps import Numbers
 from server.database.work import MAX_ROWS, Request, Told, Unavailable, Work
 from server.runtime.gauges import Gauges
-from server.runtime.log import logger
+from server.runtime.log import debugging, logger
+from server.runtime.origin import ORIGIN, Origin, written
 
 log = logger("database")
+_debugging = debugging("database")
 
 MAX_BATCH: Final = 1024
+SLOW_S: Final = 1.0
+"""A batch that takes longer is told of: everybody who changes anything has waited for it."""
+MAX_NAMED: Final = 10
 
 Publish = Callable[[Told, int | None], None]
 """Tells a room an event of a committed unit, with its number where it is kept."""
@@ -27,7 +33,7 @@ Publish = Callable[[Told, int | None], None]
 class Unit:
     """A unit of work that waits to be committed."""
 
-    __slots__ = ("done", "reply", "request", "work")
+    __slots__ = ("done", "origin", "reply", "request", "work")
 
     def __init__(
         self, work: Work, reply: bytes, request: Request | None, done: asyncio.Future[None]
@@ -36,6 +42,7 @@ class Unit:
         self.reply = reply
         self.request = request
         self.done = done
+        self.origin: Origin | None = ORIGIN.get()
 
     @property
     def fallen(self) -> bool:
@@ -46,6 +53,12 @@ class Unit:
         """Nothing decided on top of this unit may stand."""
         for copy, _ in self.work.copies:
             copy.broken = True
+
+
+def origins(units: Sequence[Unit]) -> list[str]:
+    """What set the first few units off, for the log."""
+    named = (unit.origin for unit in units if unit.origin is not None)
+    return [written(origin) for origin in islice(named, MAX_NAMED)]
 
 
 Outcome = Numbers | Exception
@@ -177,19 +190,32 @@ class Writer:
     async def _carry_out(self, batch: list[Unit]) -> None:
         self._gauges.batch_units.observe(len(batch))
         outcomes: Sequence[Outcome]
-        with self._gauges.commit_seconds.time():
-            try:
-                outcomes = await self._engine.commit(batch)
-            except Unavailable as e:
-                log.warning("commit_failed", units=len(batch), error=str(e))
-                outcomes = [e] * len(batch)
-            except Exception as e:
-                # Whatever it is, nobody waits for ever, and the next batch is tried.
-                log.exception("commit_failed", units=len(batch))
-                outcomes = [Unavailable(str(e))] * len(batch)
+        began = time.perf_counter()
+        try:
+            outcomes = await self._engine.commit(batch)
+        except Unavailable as e:
+            log.warning("commit_failed", units=len(batch), error=str(e), origins=origins(batch))
+            outcomes = [e] * len(batch)
+        except Exception as e:
+            # Whatever it is, nobody waits for ever, and the next batch is tried.
+            log.exception("commit_failed", units=len(batch), origins=origins(batch))
+            outcomes = [Unavailable(str(e))] * len(batch)
+        took = time.perf_counter() - began
+        self._gauges.commit_seconds.observe(took)
+        if took > SLOW_S or _debugging():
+            self._log_batch(batch, outcomes, took)
         self.failing = all(isinstance(outcome, Unavailable) for outcome in outcomes)
         for unit, outcome in zip(batch, outcomes, strict=True):
+            ORIGIN.set(unit.origin)  # whatever is logged while it is told is about it
             self._settle(unit, outcome)
+        ORIGIN.set(None)
+
+    @staticmethod
+    def _log_batch(batch: list[Unit], outcomes: Sequence[Outcome], took: float) -> None:
+        say, event = (log.warning, "commit_slow") if took > SLOW_S else (log.debug, "committed")
+        fallen = sum(isinstance(outcome, Exception) for outcome in outcomes)
+        ms = round(took * 1000, 3)
+        say(event, units=len(batch), fallen=fallen, ms=ms, origins=origins(batch))
 
     def _settle(self, unit: Unit, outcome: Outcome) -> None:
         stands = not isinstance(outcome, Exception)
@@ -211,7 +237,9 @@ class Writer:
         """It was committed after all: whoever is in the room hears of it now."""
         for copy, _ in unit.work.copies:
             copy.forget()  # it may have been loaded anew, before this was known
+        before = ORIGIN.set(unit.origin)
         self._tell(unit.work, iter(numbers))
+        ORIGIN.reset(before)
 
     def _tell(self, work: Work, numbers: Iterator[int]) -> None:
         """Tell a committed unit. A fault in it keeps neither the rest nor the reply back."""

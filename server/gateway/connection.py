@@ -50,6 +50,7 @@ class Connection(ABC):
         self.inbox: deque[Call] = deque()
         self.received = 0  # messages that were answered or wait to be
         self.number = 0  # in the order in which connections opened
+        self.taken = 0  # messages so far: the number of each is part of its origin
         self.closed = False
         self.expiry: Callable[[], None] | None = None
 

@@ -12,7 +12,6 @@ import msgspec
 from protocol import codec
 from protocol.errors import Code, Error, Failure, busy, forbidden, unavailable
 from protocol.gateway import EvictionReason
-from protocol.ids import uuid7
 from protocol.message import RATES, Kind, Limit, Spec, find, spec_of, specs
 from server.database import Database, Request, Stale, Unavailable
 from server.gateway.connection import MAX_INBOX, Call, Connection
@@ -21,9 +20,11 @@ from server.gateway.limits import Limits
 from server.gateway.requests import Requests, UnderWay, reused
 from server.runtime.clock import Clock
 from server.runtime.gauges import Gauges
-from server.runtime.log import logger
+from server.runtime.log import debugging, logger
+from server.runtime.origin import ORIGIN, fault_id, written
 
 log = logger("gateway")
+_debugging = debugging("gateway")
 
 MAX_DECISIONS: Final = 5
 
@@ -104,6 +105,10 @@ class Dispatch:
         except Failure as e:
             error = e.error
         reply(codec.reply_error(error))
+        connection.taken += 1
+        if _debugging():
+            origin = written((connection.id, connection.taken))
+            log.debug("unreadable", code=str(error.code), origin=origin, connection=connection.id)
         self._let_go(connection)
 
     async def settle(self, connection: Connection | None = None) -> None:
@@ -127,6 +132,8 @@ class Dispatch:
 
     async def _answer(self, connection: Connection, call: Call) -> None:
         """Answer one message: a fault is answered and logged under an id."""
+        connection.taken = number = connection.taken + 1
+        ORIGIN.set((connection.id, number))
         spec = find(call.name)
         later: list[Callable[[], None]] = []
         code = "ok"
@@ -138,17 +145,26 @@ class Dispatch:
             code = Code.UNAVAILABLE
             reply = codec.reply_error(unavailable(f"the database: {e}").error)
         except Exception:
-            code, fault = Code.INTERNAL, uuid7()
-            log.exception("handler_failed", fault=fault, command=call.name[:100])
-            message = f"a fault of the server, logged as {fault}"
+            code = Code.INTERNAL
+            log.exception("handler_failed", command=call.name[:100])
+            message = f"a fault of the server, logged as {fault_id()}"
             reply = codec.reply_error(Error(Code.INTERNAL, message))
         name = "unknown" if spec is None else spec.name
         self._gauges.replies.labels(name, code).inc()
-        self._gauges.reply_seconds.labels(name).observe(self._clock.monotonic() - call.at)
+        took = self._clock.monotonic() - call.at
+        self._gauges.reply_seconds.labels(name).observe(took)
+        if _debugging():
+            self._log_answer(connection, name, code, took)
         call.reply(reply)
         for after in later:
             after()
         self._let_go(connection)
+
+    @staticmethod
+    def _log_answer(connection: Connection, name: str, code: str, took: float) -> None:
+        """One line a message: its registered name only, as any other is the client's words."""
+        who = connection.identity.id
+        log.debug("answered", command=name, code=str(code), ms=round(took * 1000, 3), person=who)
 
     def _count(self, connection: Connection, limit: Limit) -> None:
         """Count a message of a person and of an address. Raises Failure `rate_limited`."""

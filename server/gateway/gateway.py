@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import contextvars
 from collections.abc import Awaitable, Callable
 from typing import Final, Protocol
 
@@ -154,8 +155,13 @@ class Gateway:
         if expires_at is not None:
             left_s = max(0.0, (expires_at - self.clock.now_ms()) / 1000)
             loop = asyncio.get_running_loop()
+            # It ends by itself: the message that renewed it has no part in that.
             connection.expiry = loop.call_later(
-                left_s, self._expire, connection, ExpiryReason.EXPIRED
+                left_s,
+                self._expire,
+                connection,
+                ExpiryReason.EXPIRED,
+                context=contextvars.Context(),
             ).cancel
 
     def _expire(self, connection: Connection, reason: ExpiryReason) -> None:

@@ -1,25 +1,86 @@
 """Logging: events with fields, people-readable on a terminal and JSON elsewhere.
 
-The level is that of our own events. Libraries are heard from WARNING on, whatever it is: below
-that they log frames, addresses and parameters, and with them tokens and passwords.
+The levels are those of our own events, of all components or of single ones. Libraries are heard
+from WARNING on, whatever they are: below that they log frames, addresses and parameters, and with
+them tokens and passwords.
 """
 
 import logging
+import os
+import re
 import sys
-from typing import Any, Final
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any, Final, NamedTuple
 
 import structlog
 
 from protocol.secret import MASK, TOKEN
+from server.runtime.logfile import LogFile, Stderr
+from server.runtime.origin import ORIGIN, written
 
 OURS: Final = "warroom"
 """The logger above those of all components."""
+
+LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR")
+
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]|[\ud800-\udfff]")
+
+_components: Final[set[str]] = set()
+
+
+class Levels(NamedTuple):
+    """The least level that is logged, and that of components that have one of their own."""
+
+    all: str
+    of: dict[str, str]
+
+
+def parse(text: str) -> Levels:
+    """Levels as they are written: `INFO`, or `INFO,gateway=DEBUG`. Raises ValueError."""
+    first, *more = (word.strip() for word in text.split(","))
+    of = {}
+    for word in more:
+        component, equals, level = word.partition("=")
+        if not component or not equals:
+            raise ValueError
+        of[component] = level
+    if not {first, *of.values()} <= set(LEVELS):
+        raise ValueError
+    return Levels(first, of)
+
+
+def _with_origin(_: object, __: str, line: Any) -> Any:
+    """Say what set it off."""
+    origin = ORIGIN.get()
+    if origin is not None:
+        line.setdefault("origin", written(origin))
+        if not isinstance(origin, str):
+            line.setdefault("connection", origin[0])
+    return line
+
+
+def _with_component(log: Any, _: str, line: Any) -> Any:
+    """Say which part of the server, or which library, it is from."""
+    record = line.get("_record")
+    name: str = log.name if record is None else record.name
+    line["component"] = name.removeprefix(f"{OURS}.")
+    return line
 
 
 def _without_tokens(_: object, __: str, line: Any) -> Any:
     """What is logged, but for whatever looks like a token of ours: nobody knows what a fault's
     words hold."""
     return TOKEN.sub(MASK, line)
+
+
+def _without_control(_: object, __: str, line: Any) -> Any:
+    """No words of a client's move the cursor of whoever reads, or colour what is not ours."""
+    for name, value in line.items():
+        if isinstance(value, str):
+            line[name] = _CONTROL.sub(lambda found: repr(found[0])[1:-1], value)
+    return line
 
 
 def _client_is_at_fault(record: logging.LogRecord) -> bool:
@@ -32,48 +93,86 @@ def _client_is_at_fault(record: logging.LogRecord) -> bool:
     return True
 
 
-def configure(level: str) -> None:
-    """Set up logging of the process, once, at its start."""
-    renderer: Any = (
-        structlog.dev.ConsoleRenderer()
-        if sys.stderr.isatty()
-        else structlog.processors.JSONRenderer()
-    )
-    shared: list[Any] = [
-        structlog.contextvars.merge_contextvars,
-        structlog.stdlib.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-        structlog.processors.format_exc_info,
-    ]
+_SHARED: Final[list[Any]] = [
+    _with_origin,
+    _with_component,
+    structlog.stdlib.add_log_level,
+    structlog.processors.TimeStamper(fmt="iso", utc=True),
+    structlog.processors.format_exc_info,
+]
+"""What is done to every line, whoever logs it."""
+
+
+def configure(levels: str, file: Path | None = None) -> None:
+    """Set up logging of the process, once, at its start: to stderr, and to a file as JSON lines.
+
+    Raises ValueError for a component that there is not, OSError where the file can't be opened.
+    """
+    found = parse(levels)
+    if unknown := sorted(found.of.keys() - _components):
+        there = ", ".join(sorted(_components))
+        raise ValueError(f"LOG_LEVEL: nothing is called {unknown[0]!r}; there are {there}")
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,
-            *shared,
+            *_SHARED,
             structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
         ],
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler(sys.stderr)
+    json: list[Any] = [structlog.processors.JSONRenderer()]
+    terminal = [
+        _without_control,
+        structlog.dev.ConsoleRenderer(
+            colors="NO_COLOR" not in os.environ,
+            # Others would show the variables of every frame, and with them secrets.
+            exception_formatter=structlog.dev.plain_traceback,
+        ),
+    ]
+    handlers = [_shown(Stderr(sys.stderr), terminal if sys.stderr.isatty() else json)]
+    if file is not None:
+        handlers.append(_shown(LogFile(file, _file_failed), json))
+    root = logging.getLogger()
+    root.handlers[:] = handlers
+    ours = logging.getLogger(OURS)
+    ours.setLevel(found.all)
+    for component in _components:
+        logging.getLogger(f"{OURS}.{component}").setLevel(found.of.get(component, found.all))
+    root.setLevel(max(ours.level, logging.WARNING))
+
+
+def _shown(handler: logging.Handler, rendering: list[Any]) -> logging.Handler:
+    """A handler that writes lines in a way."""
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared,
+            foreign_pre_chain=_SHARED,
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                renderer,
+                *rendering,
                 _without_tokens,
             ],
         )
     )
     handler.addFilter(_client_is_at_fault)
-    root = logging.getLogger()
-    root.handlers[:] = [handler]
-    ours = logging.getLogger(OURS)
-    ours.setLevel(level)
-    root.setLevel(max(ours.level, logging.WARNING))
+    return handler
 
 
 def logger(component: str) -> Any:
     """The log of a component."""
+    _components.add(component)
     return structlog.stdlib.get_logger(f"{OURS}.{component}")
+
+
+def debugging(component: str) -> Callable[[], bool]:
+    """Whether a component logs at DEBUG. To ask costs a tenth of a line that is not logged: for
+    what is done for every message."""
+    return partial(logging.getLogger(f"{OURS}.{component}").isEnabledFor, logging.DEBUG)
+
+
+def _file_failed(error: Exception) -> None:
+    log.error("log_file_failed", error=f"{type(error).__name__}: {error}")
+
+
+log = logger("log")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from protocol import spec
-from protocol.domains import load
+from protocol.domains import APART, load
 from protocol.gateway import ExpiryReason
 from protocol.message import Kind, find, specs
 from server.cli.settings import BEGIN, END, documentation
@@ -108,8 +108,7 @@ def test_every_command_stands_with_its_fields_and_its_permission(document: Path)
 def test_every_module_of_the_contract_is_read() -> None:
     there = {path.stem for path in (ROOT / "protocol").glob("*.py")} - {
         "__init__",
-        "domains",
-        "spec",
+        *APART,
     }
     assert {module.__name__.removeprefix("protocol.") for module in load()} == there
 

@@ -1,0 +1,321 @@
+"""The contract as an AsyncAPI 3 document: `python -m protocol.asyncapi` prints it.
+
+Each command and query is an operation that the server receives, with its acknowledgement as the
+reply; each event is an operation that it sends. Rooms are channels; the channel `connection` holds
+what belongs to no room. AsyncAPI knows no binding for Socket.IO, so `x-socketio` says how a
+message travels: its `payload` is the first argument, its `headers`, which events have, are the
+second. Source: AsyncAPI 3.0.0; schemas are JSON Schema draft 7, as that asks for.
+"""
+
+from inspect import cleandoc
+from typing import Any, Final
+
+import msgspec
+
+from protocol import VERSION, codec, errors, rooms
+from protocol.auth import ROUTES
+from protocol.domains import load
+from protocol.facts import reasons, refusals, room_of
+from protocol.message import (
+    ADDRESS_RATES,
+    RATES,
+    Delivery,
+    Event,
+    Kind,
+    Limit,
+    Rates,
+    Spec,
+    specs,
+)
+from protocol.permissions import GRANTS, SCOPES
+
+ASYNCAPI: Final = "3.0.0"
+
+Json = dict[str, Any]
+
+_SCHEMAS: Final = "#/components/schemas"
+_CONNECTION: Final = "connection"
+_ERROR: Final = "error"
+
+_ABOUT: Final = """\
+A real-time game server. One Socket.IO connection carries commands, queries and events; REST is
+there for logging in and for health. `/protocol` on the same server says what a client may rely on.
+
+Every command and query is answered once: `{"ok": true, "data": …}` is a promise that what it did
+is committed, `{"ok": false, "error": …}` says why not. To be told what happens in a room, join it
+with `rooms.join`: a snapshot comes first, then its events, numbered without a hole."""
+
+_SOCKETIO: Final[Json] = {
+    "protocol": 5,
+    "engineio": 4,
+    "path": "/socket.io/",
+    "namespace": "/",
+    "transports": ["websocket", "polling"],
+    "auth": "{token} or {service_key}",
+    "receive": "emit(name, payload, acknowledge)",
+    "reply": "acknowledge(payload)",
+    "send": "on(name, (payload, headers))",
+}
+
+
+def document() -> Json:
+    """The whole document, made of JSON's own types."""
+    modules = load()
+    found = list(specs())
+    calls = [spec for spec in found if spec.kind is not Kind.EVENT]
+    return {
+        "asyncapi": ASYNCAPI,
+        "id": "urn:warroom:protocol",
+        "info": _info(found),
+        "defaultContentType": "application/json",
+        "servers": {"warroom": _server()},
+        "channels": _channels(found),
+        "operations": {spec.name: _operation(spec) for spec in found},
+        "components": {
+            "messages": _messages(found),
+            "schemas": _schemas(calls),
+            "securitySchemes": _security(),
+        },
+        "x-socketio": _SOCKETIO,
+        "x-errors": {
+            code.value: {"meaning": meaning, "retry": retry}
+            for code, (meaning, retry) in errors.MEANING.items()
+        },
+        "x-reasons": {
+            cls.__module__.removeprefix("protocol."): {
+                "of": cleandoc(cls.__doc__ or ""),
+                "reasons": [one.value for one in cls],
+            }
+            for cls in reasons(modules)
+        },
+        "x-roles": {role.value: sorted(granted) for role, granted in GRANTS.items()},
+        "x-scopes": sorted(SCOPES),
+        "x-rates": {limit.value: _rates(limit) for limit in Limit},
+        "x-rest": {route: limit.value for route, limit in ROUTES.items()},
+    }
+
+
+def encoded() -> bytes:
+    """The document as it is served: JSON, readable by people too."""
+    return msgspec.json.format(codec.encode(document()), indent=1)
+
+
+def _info(found: list[Spec]) -> Json:
+    domains = sorted({spec.domain for spec in found})
+    return {
+        "title": "Warroom",
+        "version": VERSION,
+        "description": _ABOUT,
+        "license": {"name": "MIT"},
+        "tags": [{"name": domain} for domain in domains],
+    }
+
+
+def _server() -> Json:
+    return {
+        "host": "{host}",
+        "pathname": _SOCKETIO["path"],
+        "protocol": "socketio",
+        "protocolVersion": str(_SOCKETIO["protocol"]),
+        "description": "Any Socket.IO client, over WebSocket or polling, with TLS or without.",
+        "variables": {
+            "host": {
+                "default": "127.0.0.1:8000",
+                "description": "The host that this document came from.",
+            }
+        },
+        "security": [{"$ref": f"#/components/securitySchemes/{name}"} for name in _security()],
+    }
+
+
+def _security() -> Json:
+    """What opens a connection. AsyncAPI knows no scheme for what a handshake carries: a key in the
+    place of a password comes nearest."""
+    return {
+        "token": {
+            "type": "apiKey",
+            "in": "password",
+            "description": "An access token, as `auth: {token}` of the handshake."
+            " `POST /api/auth/login` gives it.",
+        },
+        "service_key": {
+            "type": "apiKey",
+            "in": "password",
+            "description": "The key of a service, as `auth: {service_key}` of the handshake.",
+        },
+    }
+
+
+def _channels(found: list[Spec]) -> Json:
+    """The connection, and each kind of room."""
+    inside: dict[str, list[str]] = {_CONNECTION: [_ERROR], **{word: [] for word in rooms.KINDS}}
+    for spec in found:
+        inside[_channel_of(spec)] += [spec.name] if spec.reply is None else _names(spec)
+    channels: Json = {
+        name: {"messages": {key: {"$ref": f"#/components/messages/{key}"} for key in keys}}
+        for name, keys in inside.items()
+    }
+    channels[_CONNECTION] |= {
+        "address": _SOCKETIO["namespace"],
+        "title": "The connection",
+        "description": "Commands and queries with their replies, and what one connection is told"
+        " whatever rooms it is in.",
+    }
+    for kind in rooms.KINDS.values():
+        channels[kind.word] |= _room(kind)
+    return channels
+
+
+def _room(kind: rooms.RoomKind) -> Json:
+    about: Json = {
+        "address": f"{kind.word}:{{id}}" if kind.keyed else kind.word,
+        "title": f"Room {kind.pattern}",
+        "description": f"{kind.doc} Joined with `rooms.join`.",
+        "x-permission": kind.permission.value,
+        "x-snapshot": _ref(rooms.snapshot(kind.word).__name__),
+    }
+    if kind.keyed:
+        about["parameters"] = {"id": {"description": f"Which {kind.word}."}}
+    return about
+
+
+def _channel_of(spec: Spec) -> str:
+    if not issubclass(spec.type, Event):
+        return _CONNECTION
+    return room_of(spec.type).partition(":")[0] or _CONNECTION
+
+
+def _names(spec: Spec) -> list[str]:
+    """The names of a call's message and of its reply."""
+    return [spec.name, f"{spec.name}.reply"]
+
+
+def _operation(spec: Spec) -> Json:
+    channel = _channel_of(spec)
+    summary, _, more = cleandoc(spec.doc).partition("\n\n")
+
+    def inside(name: str) -> Json:
+        return {"$ref": f"#/channels/{channel}/messages/{name}"}
+
+    about: Json = {
+        "action": "send" if spec.kind is Kind.EVENT else "receive",
+        "channel": {"$ref": f"#/channels/{channel}"},
+        "title": spec.name,
+        "summary": summary,
+        "tags": [{"name": spec.domain}],
+        "messages": [inside(spec.name)],
+        "x-kind": spec.kind.value,
+    }
+    if more:
+        about["description"] = more
+    if spec.delivery is not None:
+        return about | {"x-delivery": spec.delivery.value}
+    assert spec.permission is not None
+    assert spec.limit is not None
+    return about | {
+        "reply": {
+            "channel": {"$ref": f"#/channels/{channel}"},
+            "messages": [inside(f"{spec.name}.reply"), inside(_ERROR)],
+        },
+        "x-permission": spec.permission.value,
+        "x-rate": {"class": spec.limit.value, **_rates(spec.limit)},
+        "x-refused": refusals(spec),
+    }
+
+
+def _rates(limit: Limit) -> Json:
+    def of(rates: Rates) -> Json:
+        per_second, at_once = rates[limit]
+        return {"per_second": per_second, "at_once": at_once}
+
+    return {"one_person": of(RATES), "one_address": of(ADDRESS_RATES)}
+
+
+def _messages(found: list[Spec]) -> Json:
+    there: Json = {
+        _ERROR: {
+            "name": _ERROR,
+            "title": "Not carried out",
+            "summary": "The reply to a message that was not carried out: `code` says why.",
+            "payload": _ref(codec.NotOk.__name__),
+        }
+    }
+    for spec in found:
+        about: Json = {
+            "name": spec.name,
+            "title": spec.name,
+            "summary": cleandoc(spec.doc).partition("\n\n")[0],
+            "tags": [{"name": spec.domain}],
+            "payload": _ref(spec.type.__name__),
+        }
+        if spec.delivery is not None:
+            kept = spec.delivery is Delivery.KEPT
+            about["headers"] = _ref("KeptMeta" if kept else codec.Meta.__name__)
+        there[spec.name] = about
+        if spec.reply is not None:
+            there[f"{spec.name}.reply"] = {
+                "name": f"{spec.name}.reply",
+                "title": f"Reply to {spec.name}",
+                "summary": cleandoc(spec.reply.__doc__ or "").partition("\n\n")[0],
+                "tags": [{"name": spec.domain}],
+                "payload": {
+                    "type": "object",
+                    "properties": {"ok": {"const": True}, "data": _ref(spec.reply.__name__)},
+                    "required": ["ok", "data"],
+                },
+            }
+    return there
+
+
+# ---- schemas
+
+
+def _ref(name: str) -> Json:
+    return {"$ref": f"{_SCHEMAS}/{name}"}
+
+
+def _schemas(calls: list[Spec]) -> Json:
+    """The schemas of all types, by their names."""
+    snapshots = [rooms.snapshot(word) for word in rooms.KINDS]
+    wanted: list[type] = [spec.type for spec in specs()]
+    wanted += [spec.reply for spec in calls if spec.reply is not None]
+    wanted += [*snapshots, codec.Meta, codec.NotOk]
+    _, components = msgspec.json.schema_components(
+        dict.fromkeys(wanted), ref_template=f"{_SCHEMAS}/{{name}}"
+    )
+    found: Json = {name: _draft_7(schema) for name, schema in sorted(components.items())}
+    found[codec.NotOk.__name__] |= {"required": ["ok", "error"]}
+    found[codec.NotOk.__name__]["properties"]["ok"] = {"const": False}
+    found["KeptMeta"] = {
+        "title": "KeptMeta",
+        "description": "What stands beside the data of an event that is numbered.",
+        "type": "object",
+        "allOf": [_ref(codec.Meta.__name__)],
+        "required": ["seq", "epoch"],
+    }
+    found["Joined"]["properties"]["snapshot"] = {
+        "description": "Of the type that the kind of room has; none where nothing is told anew.",
+        "anyOf": [_ref(name) for name in dict.fromkeys(cls.__name__ for cls in snapshots)],
+    }
+    return found
+
+
+def _draft_7(schema: Any) -> Any:
+    """A schema of msgspec's, in which a reference stands alone and texts are not indented."""
+    match schema:
+        case {"$ref": reference, **more} if more:
+            return {"allOf": [{"$ref": reference}], **_draft_7(more)}
+        case dict():
+            return {
+                key: cleandoc(value)
+                if key == "description" and isinstance(value, str)
+                else _draft_7(value)
+                for key, value in schema.items()
+            }
+        case list():
+            return [_draft_7(one) for one in schema]
+    return schema
+
+
+if __name__ == "__main__":
+    print(encoded().decode())

@@ -1,0 +1,87 @@
+"""What the documents say of the registry and can't be read off one type alone.
+
+PROTOCOL.md and the AsyncAPI document are both written from here.
+"""
+
+import re
+from collections.abc import Iterator
+from enum import StrEnum
+from types import ModuleType
+from typing import Final, TypeVar, cast
+
+import msgspec
+from msgspec import inspect
+
+from protocol.message import Event, Spec, specs
+
+T = TypeVar("T")
+
+_REFUSED: Final = re.compile(r"\b(?:Refused|Conflict|conflict): ([a-z_,\s]+)\.")
+
+
+def defined(module: ModuleType, kind: type[T]) -> list[type[T]]:
+    """The classes of a kind that a module defines, in the order in which they stand there."""
+    return [
+        value
+        for value in vars(module).values()
+        if isinstance(value, type)
+        and issubclass(value, kind)
+        and value.__module__ == module.__name__
+    ]
+
+
+def fields(cls: type[msgspec.Struct]) -> tuple[inspect.Field, ...]:
+    """The fields of a type."""
+    info = inspect.type_info(cls)
+    assert isinstance(info, inspect.StructType)
+    return info.fields
+
+
+def enums(info: inspect.Type) -> Iterator[type]:
+    """The enums in a field's type, but for those within another struct."""
+    match info:
+        case inspect.EnumType():
+            yield info.cls
+        case inspect.VarTupleType() | inspect.ListType():
+            yield from enums(info.item_type)
+        case inspect.DictType():
+            yield from enums(info.value_type)
+        case inspect.UnionType():
+            for one in info.types:
+                yield from enums(one)
+
+
+def reasons(found: list[ModuleType]) -> list[type[StrEnum]]:
+    """The reasons of errors: those enums named so that no message has in a field of its own."""
+    structs = [cls for module in found for cls in defined(module, msgspec.Struct)]
+    used = {enum for cls in structs for field in fields(cls) for enum in enums(field.type)}
+    named = [c for m in found for c in defined(m, StrEnum) if c.__name__.endswith("Reason")]
+    return [cls for cls in named if cls not in used]
+
+
+def refusals(spec: Spec) -> list[str]:
+    """The reasons that a call's description names: `Refused: not_seated, over.`"""
+    return [word for names in _REFUSED.findall(spec.doc) for word in re.split(r"[,\s]+", names)]
+
+
+class _Named:
+    """Stands for an event whose fields are written as their names: `battle:<battle_id>`."""
+
+    def __init__(self, path: str = "") -> None:
+        self._path = path
+
+    def __getattr__(self, name: str) -> "_Named":
+        return _Named(f"{self._path}.{name}" if self._path else name)
+
+    def __str__(self) -> str:
+        return f"<{self._path}>"
+
+
+def room_of(event: type[Event]) -> str:
+    """The room an event is told in, `battle:<battle_id>`; "" where it is told in none."""
+    return event.room(cast(Event, _Named()))
+
+
+def by_type(cls: type) -> Spec | None:
+    """The entry of the registry that a type is; None where it is no message."""
+    return next((spec for spec in specs() if spec.type is cls), None)
