@@ -1,26 +1,26 @@
 """/protocol in a browser: without JavaScript, on a telephone, by day and by night."""
 
-from pathlib import Path
-
 import pytest
+from playwright.async_api import Browser as Chromium
 
 from tests.support.browser import opened
 from tests.support.server import Server
+
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
 SIZES = {"desk": (1280, 900), "telephone": (360, 740)}
 WIDTH = "[document.documentElement.scrollWidth, document.documentElement.clientWidth]"
 
 
-@pytest.mark.browser
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("size", SIZES)
 async def test_it_fits_and_its_links_lead_to_what_they_name(
-    tmp_path: Path, server: Server, size: str, scheme: str
+    chromium: Chromium, server: Server, size: str, scheme: str
 ) -> None:
     width, height = SIZES[size]
     async with opened(
+        chromium,
         f"{server.url}/protocol",
-        tmp_path / "profile",
         viewport={"width": width, "height": height},
         color_scheme=scheme,
     ) as browser:
@@ -39,11 +39,10 @@ async def test_it_fits_and_its_links_lead_to_what_they_name(
         assert scrolled == seen
 
 
-@pytest.mark.browser
 async def test_it_needs_no_javascript_and_leads_to_the_document(
-    tmp_path: Path, server: Server
+    chromium: Chromium, server: Server
 ) -> None:
-    async with opened(server.url, tmp_path / "profile", java_script_enabled=False) as browser:
+    async with opened(chromium, server.url, java_script_enabled=False) as browser:
         await browser.page.goto(f"{server.url}/protocol")
         await browser.page.keyboard.press("Tab")
         assert await browser.page.locator(":focus").inner_text() == "Skip to the content"
