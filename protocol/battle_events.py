@@ -202,7 +202,6 @@ class Listed(Event, frozen=True, kw_only=True):
 
 @snapshot_of("battles")
 @event("battles.counted", delivery=LATEST)
-@snapshot_of("battles")
 class BattlesCounted(Event, frozen=True, kw_only=True):
     """How many battles wait and are under way; at most once a second. Snapshot of `battles`.
 

@@ -148,7 +148,6 @@ class ProfileChanged(Event, frozen=True, kw_only=True):
 
 @snapshot_of("players")
 @event("players.counted", delivery=LATEST)
-@snapshot_of("players")
 class PlayersCounted(Event, frozen=True, kw_only=True):
     """How many players are here, and how many there are; at most once a second.
 
