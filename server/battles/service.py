@@ -174,7 +174,7 @@ class BattleService:
         await self._put_right(player_id)
 
     async def _put_right(self, player_id: str) -> None:
-        battle_id = await self._battles.seat_of(player_id)
+        battle_id = self._pool.seats.get(player_id)
         if battle_id is None:
             return
         now = self._clock.now_ms()

@@ -196,7 +196,7 @@ class Profiles:
         """Count all players. Raises Unavailable."""
         before = self._registered
         count = await self._players.count()
-        # Who registers meanwhile is in the one or the other: at worst it is off until next time.
+        # Who registers meanwhile is in the one or the other; at worst it is off until next time.
         if self._registered == before != count:
             self._registered = count
             self._recounted.set()
