@@ -36,7 +36,7 @@ class LogFile(logging.handlers.WatchedFileHandler):
         super().__init__(path, encoding="utf-8")
 
     def _open(self) -> TextIOWrapper:
-        opened: Any = open(
+        opened: Any = open(  # noqa: SIM115 - it stays open
             self.baseFilename,
             self.mode,
             encoding=self.encoding,
