@@ -11,8 +11,7 @@ from tests.store.bench import Bench, NoCommit, listed, outcome, put
 DEFER = Statement("test.defer", "pragma defer_foreign_keys = on")
 ORPHAN = Statement(
     "test.orphan",
-    "insert into refresh_tokens (token_hash, family, user_id, expires_at, revoked)"
-    " values ('t', 'f', 'nobody', 0, false)",
+    "insert into battle_seats (player_id, battle_id, seated) values ('p', 'nothing', false)",
 )
 
 
