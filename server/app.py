@@ -128,6 +128,7 @@ class App:
             "player recount": self.profiles.keep_recount,
             "stamina": StaminaPush(self.players, gateway, clock).run,
             "progress": gateway.watch_progress,
+            "deadlines": gateway.deadlines.watch,
             "connections": connections.Counting(gateway, clock).run,
         }
         self.sockets = SocketIOServer(gateway, self._allows_origin)

@@ -8,14 +8,12 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import Field, dataclass, field, fields
 from enum import StrEnum
-from io import StringIO
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from dotenv.parser import parse_stream
-
 from server.auth import SECRET_MIN_BYTES
 from server.database import is_known
+from server.env_file import EnvFileError, read_env_file
 
 
 class ConfigError(Exception):
@@ -225,28 +223,6 @@ def names(setting: Field[Any]) -> tuple[str, ...]:
     return (setting.name.upper(), *([] if alias is None else [alias]))
 
 
-def read_env_file(path: Path) -> dict[str, str]:
-    """The lines NAME=value of a `.env` file; none where there is no file. Raises ConfigError."""
-    if not path.is_file():
-        return {}
-    found: dict[str, str] = {}
-    problems: list[str] = []
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeError) as e:
-        raise ConfigError([f"{path} can't be read: {e}"]) from e
-    for line in parse_stream(StringIO(text)):
-        if line.error or (line.key is not None and line.value is None):
-            lines = line.original.string
-            number = line.original.line + len(lines) - len(lines.lstrip("\n"))
-            problems.append(f"{path}:{number}: a line is NAME=value")
-        elif line.key is not None and line.value is not None:
-            found[line.key] = line.value
-    if problems:
-        raise ConfigError(problems)
-    return found
-
-
 def load(
     flags: Mapping[str, str | None] | None = None,
     environment: Mapping[str, str] | None = None,
@@ -265,7 +241,7 @@ def load_with_sources(
     problems: list[str] = []
     try:
         from_file = read_env_file((folder or Path()) / ".env")
-    except ConfigError as e:
+    except EnvFileError as e:
         from_file, problems = {}, e.problems
     places: dict[Source, Mapping[str, str | None]] = {
         Source.FLAG: {name.upper(): value for name, value in (flags or {}).items()},

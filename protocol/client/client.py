@@ -45,6 +45,8 @@ class Client:
     `on_event` is called with every event, in order, and must return at once. `on_joined` is
     called with the verdict of every join, also of those after a reconnect, and before the events
     that follow it. `on_gone` is called where a room can't be joined again: with its name, and why.
+    `on_refused` is called where the server does not let us in again, such as after a service key
+    was revoked: with its words, at every try, until `close`.
     """
 
     def __init__(
@@ -56,6 +58,7 @@ class Client:
         on_event: Callable[[Received], None] | None = None,
         on_joined: Callable[[Joined], None] | None = None,
         on_gone: Callable[[str, Error], None] | None = None,
+        on_refused: Callable[[Error], None] | None = None,
         transports: tuple[str, ...] = ("websocket",),
     ) -> None:
         if (token is None) == (service_key is None):
@@ -66,8 +69,10 @@ class Client:
         self._on_event = on_event or (lambda _: None)
         self._on_joined = on_joined or (lambda _: None)
         self._on_gone = on_gone or (lambda _, __: None)
+        self._on_refused = on_refused or (lambda _: None)
         self._transports = list(transports)
         self._rooms: dict[str, Since | None] = {}  # None until the first verdict
+        self._earlier: dict[str, Since] = {}  # where another client has left off
         self._rejoining: dict[str, asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._up = asyncio.Event()
@@ -114,12 +119,18 @@ class Client:
         """Ask something. Raises Failure as the server answers, `timed_out` likewise."""
         return await self._until_answered(lambda: query, timeout_s)
 
-    async def join(self, room: str) -> Joined:
-        """Be in a room until `leave`, also after a reconnect. Raises Failure as the server does."""
+    async def join(self, room: str, since: Since | None = None) -> Joined:
+        """Be in a room until `leave`, also after a reconnect. Raises Failure as the server does.
+
+        `since`: go on where another client has left off.
+        """
         self._rooms.setdefault(room, None)
+        if since is not None:
+            self._earlier[room] = since
         try:
             return await self._join(room)
         finally:
+            self._earlier.pop(room, None)
             if self._rooms.get(room) is None:
                 self._rooms.pop(room, None)
 
@@ -208,7 +219,15 @@ class Client:
                 pause = min(pause * 2, LONGEST_PAUSE_S)
                 # Refused, not reached, or no token: whatever it is, it may be over next time.
                 with contextlib.suppress(Exception):
-                    await self._open()
+                    await self._open_again()
+
+    async def _open_again(self) -> None:
+        try:
+            await self._open()
+        except Failure as e:
+            if not MEANING[e.error.code][1]:
+                self._on_refused(e.error)
+            raise
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
         task = asyncio.create_task(work)
@@ -220,7 +239,7 @@ class Client:
 
     async def _join(self, room: str) -> Joined:
         def query() -> JoinRoom:
-            return JoinRoom(room=room, since=self._rooms.get(room))
+            return JoinRoom(room=room, since=self._rooms.get(room) or self._earlier.get(room))
 
         return await self._until_answered(query, JOIN_S, self._remember)
 
@@ -247,9 +266,9 @@ class Client:
     def _remember(self, joined: Joined) -> None:
         if joined.room not in self._rooms:
             return  # it was left meanwhile
-        if joined.verdict is not Verdict.GAP_FILLED:
-            # Else what was missed follows as ordinary events, and moves the number itself.
-            self._rooms[joined.room] = Since(joined.epoch, joined.seq)
+        # What was missed follows as ordinary events, each of which moves the number by itself.
+        told = joined.missed if joined.verdict is Verdict.GAP_FILLED else 0
+        self._rooms[joined.room] = Since(joined.epoch, joined.seq - told)
         self._on_joined(joined)
 
     # ---- what the connection tells

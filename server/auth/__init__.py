@@ -5,11 +5,12 @@ from server.auth.attempts import Attempts
 from server.auth.passwords import Passwords
 from server.auth.people import People
 from server.auth.rights import Rights
-from server.auth.secret import SECRET_MIN_BYTES, load_secret
+from server.auth.secret import SECRET_FILE, SECRET_MIN_BYTES, load_secret
 from server.auth.service import Auth
 from server.auth.tokens import Tokens
 
 __all__ = [
+    "SECRET_FILE",
     "SECRET_MIN_BYTES",
     "Accounts",
     "Attempts",

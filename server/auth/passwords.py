@@ -28,6 +28,11 @@ def check_length(password: str) -> bytes:
     return raw
 
 
+def _cost(password_hash: bytes) -> int:
+    """The cost of a hash, as a power of two: `$2b$12$…`."""
+    return int(password_hash.split(b"$")[2])
+
+
 class Passwords:
     """Hashing and checking."""
 
@@ -47,12 +52,16 @@ class Passwords:
     async def matches(self, password: str, password_hash: str | None) -> bool:
         """Whether the password is right; without a hash it never is, and takes as long.
 
-        Raises Failure `busy`, `unavailable`.
+        So it does with a hash of a lower cost: see `_check`. Raises Failure `busy`, `unavailable`.
         """
         raw = password.encode()[:PASSWORD_MAX_BYTES]
         known = self._nobody if password_hash is None else password_hash.encode()
         right = await self._run(self._check, raw, known)
         return right and password_hash is not None and len(password.encode()) == len(raw)
+
+    def outdated(self, password_hash: str) -> bool:
+        """Whether a hash has another cost than new ones."""
+        return _cost(password_hash.encode()) != self._cost
 
     def close(self) -> None:
         """Check nothing more: whoever waits is told `unavailable`."""
@@ -64,9 +73,17 @@ class Passwords:
     def _hash(self, raw: bytes) -> bytes:
         return bcrypt.hashpw(raw, bcrypt.gensalt(self._cost))
 
-    @staticmethod
-    def _check(raw: bytes, known: bytes) -> bool:
-        return bcrypt.checkpw(raw, known)
+    def _check(self, raw: bytes, known: bytes) -> bool:
+        """Compare, for as long as a new hash takes.
+
+        A hash from before the cost was raised is checked sooner, which would tell that there is
+        such a person. Work of the costs in between makes up for it: 2^c and 2^c, 2^(c+1), …,
+        2^(C-1) are together 2^C.
+        """
+        right = bcrypt.checkpw(raw, known)
+        for cost in range(_cost(known), self._cost):
+            bcrypt.hashpw(raw, bcrypt.gensalt(cost))
+        return right
 
     async def _run(self, work: Callable[..., T], *given: bytes) -> T:
         closing = unavailable("the server is closing")

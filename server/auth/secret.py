@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 SECRET_MIN_BYTES: Final = 32
-FILE: Final = "secret_key"
+SECRET_FILE: Final = "secret_key"  # noqa: S105 - its name
 
 
 def load_secret(given: str | None, data_dir: Path) -> bytes:
@@ -17,7 +17,7 @@ def load_secret(given: str | None, data_dir: Path) -> bytes:
     """
     if given:
         return given.encode()
-    path = data_dir / FILE
+    path = data_dir / SECRET_FILE
     try:
         # Only whoever makes the file writes it, and nobody else can read it.
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

@@ -22,7 +22,10 @@ from server.auth.tokens import Tokens
 from server.database import Database, Stale, Unavailable, Work
 from server.gateway import Identity
 from server.runtime.clock import Clock
+from server.runtime.log import logger
 from server.users import User
+
+log = logger("auth")
 
 REUSE_GRACE_MS: Final = 10_000
 """A refresh token may be used again so soon, while what it was traded for is not used: the reply
@@ -136,7 +139,22 @@ class Auth:
             await self._database.writer.submit(work, b"", None)
         except Stale:
             raise unauthenticated("the username or the password is wrong") from None
+        if self._passwords.outdated(user.password_hash):
+            await self._hash_anew(user, body.password)
         return logged_in
+
+    async def _hash_anew(self, user: User, password: str) -> None:
+        """Store a right password's hash of the cost that new ones have. It can wait: never raises.
+
+        It takes long, and only after a log-in that was right.
+        """
+        try:
+            password_hash = await self._passwords.hash(password)
+            work, _ = self._work()
+            self._users.rehash(work, user, password_hash)
+            await self._database.writer.submit(work, b"", None)
+        except (Failure, Stale, Unavailable) as e:
+            log.info("password_not_hashed_anew", person=user.id, why=type(e).__name__)
 
     async def refresh(self, refresh_token: str) -> LoggedIn:
         """Trade a refresh token for a new pair. Raises Failure `unauthenticated`, `busy`.

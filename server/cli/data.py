@@ -3,6 +3,7 @@
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Final
 
 from server.app import App
 from server.app import opened as opened_app
@@ -11,6 +12,9 @@ from server.cli.settings import in_force
 from server.cli.words import CliError
 from server.database import Unavailable
 from server.runtime.log import configure
+
+ADMIN_FILE: Final = "admin_password"
+"""In the data folder: the first admin's password, where no terminal was there to show it."""
 
 
 @asynccontextmanager

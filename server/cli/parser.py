@@ -205,8 +205,16 @@ examples:
     )
     disable = _add(actions, "disable", "keep a person out; all their log-ins end", "people:disable")
     enable = _add(actions, "enable", "let a person log in again", "people:enable")
-    for action in (add, role, change, disable, enable):
-        action.add_argument("name", metavar="NAME", help="the username")
+    delete = _add(
+        actions,
+        "delete",
+        "delete a person and all that belongs to them, for good",
+        "people:delete",
+    )
+    delete.add_argument("--yes", action="store_true", help="do not ask whether that is meant")
+    add.add_argument("name", metavar="NAME", help="the username")
+    for action in (role, change, disable, enable, delete):
+        action.add_argument("name", metavar="NAME", help="the username, or the e-mail address")
     role.add_argument("role", choices=roles, metavar="ROLE", help=f"one of {', '.join(roles)}")
     add.add_argument(
         "--role", choices=roles, default=str(Role.PLAYER), help="their role; player without"

@@ -11,7 +11,7 @@ from protocol.users import UserView
 from server.cli.data import opened
 from server.cli.parser import Given
 from server.cli.passwords import new_password, show_generated
-from server.cli.words import CliError, listing
+from server.cli.words import CliError, listing, sure
 
 _HEADS: Final = {
     "username": "NAME",
@@ -80,3 +80,12 @@ async def enable(given: Given) -> None:
     async with opened(given) as app:
         await app.accounts.enable(given.name)
     print(f"{given.name} may log in")
+
+
+async def delete(given: Given) -> None:
+    """Delete a person."""
+    if not given.yes:
+        sure(f"{given.name} and all that belongs to them is deleted, for good")
+    async with opened(given) as app:
+        await app.accounts.delete(given.name)
+    print(f"{given.name} is deleted")

@@ -3,11 +3,10 @@
 import os
 import sys
 from pathlib import Path
-from typing import Final
 
 from protocol.permissions import Role
 from server.app import App, serve
-from server.cli.data import private_files
+from server.cli.data import ADMIN_FILE, private_files
 from server.cli.parser import Given
 from server.cli.passwords import generate
 from server.cli.reload import reloading
@@ -16,9 +15,9 @@ from server.cli.words import CliError
 from server.config import Settings
 from server.database import Unavailable
 from server.runtime import signals
-from server.runtime.log import configure
+from server.runtime.log import configure, logger
 
-ADMIN_FILE: Final = "admin_password"
+log = logger("app")
 
 
 async def run(given: Given) -> int | None:
@@ -28,6 +27,7 @@ async def run(given: Given) -> int | None:
         return await reloading(given)
     configure(settings.least_level)
     private_files()
+    log.debug("starting", data_dir=str(settings.data_dir), level=settings.least_level)
     password: str | None = None
 
     async def prepare(app: App) -> None:

@@ -21,6 +21,14 @@ def complain(*problems: str) -> None:
         print(f"warroom: {' '.join(problem.split())}", file=sys.stderr)
 
 
+def sure(what: str) -> None:
+    """Ask on the terminal whether to go on. Raises CliError for anything but yes."""
+    if not sys.stdin.isatty():
+        raise CliError(f"{what}: give --yes where no terminal is there to ask on", code=2)
+    if input(f"{what}. Type yes to go on: ").strip() != "yes":
+        raise CliError("nothing was changed")
+
+
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Lines with columns that stand below each other."""
     lines = [heads, *rows]

@@ -1,6 +1,7 @@
 """The database: group commit, held readers, history and kept replies, migrations."""
 
 from server.database.connect import Database, connect
+from server.database.copying import InTheWay, copy, engine_of, put
 from server.database.held import Reading
 from server.database.hot import Copy, Hot
 from server.database.pruning import PRUNE_EVERY_S, REPLIES_KEPT_MS, Pruning, forget
@@ -17,6 +18,7 @@ __all__ = [
     "Copy",
     "Database",
     "Hot",
+    "InTheWay",
     "Pruning",
     "Reader",
     "Reading",
@@ -27,8 +29,11 @@ __all__ = [
     "Unavailable",
     "Work",
     "connect",
+    "copy",
+    "engine_of",
     "forget",
     "is_known",
     "migrate",
+    "put",
     "revisions",
 ]

@@ -12,6 +12,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import Connection, create_engine, text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
@@ -45,6 +46,11 @@ def migrate(url: str, to: str = "head") -> None:
 def revision(url: str) -> str | None:
     """The revision that the tables are at. Blocks. Raises as `migrate` does."""
     return with_connection(url, _current)
+
+
+def known_revisions() -> list[str]:
+    """The names of all revisions that this version knows, the newest first."""
+    return [s.revision for s in ScriptDirectory(str(MIGRATIONS)).walk_revisions()]
 
 
 def revisions(url: str) -> list[Revision]:
@@ -86,13 +92,21 @@ def with_connection(url: str, call: Callable[[Connection], T]) -> T:
     if is_postgres(url):
         return asyncio.run(_with_postgres(url, call))
     engine = create_engine(f"sqlite:///{sqlite_path(url)}", poolclass=NullPool)
-    with engine.connect() as connection:
+    try:
+        connection = engine.connect()
+        connection.exec_driver_sql("pragma schema_version")  # not before that the file is read
+    except DBAPIError as e:
+        raise ConnectionError(f"the database {sqlite_path(url)} can't be opened: {e.orig}") from e
+    with connection:
         return call(connection)
 
 
 async def _with_postgres(url: str, call: Callable[[Connection], T]) -> T:
     async def open_one() -> Any:
-        return await dial(url, NAME)
+        try:
+            return await dial(url, NAME)
+        except asyncpg.PostgresError as e:  # such as: no such database
+            raise ConnectionError(str(e)) from e
 
     engine = create_async_engine(
         "postgresql+asyncpg://", async_creator=open_one, poolclass=NullPool
@@ -100,7 +114,7 @@ async def _with_postgres(url: str, call: Callable[[Connection], T]) -> T:
     try:
         async with engine.connect() as connection:
             return await connection.run_sync(call)
-    except (*AWAY, asyncpg.InvalidAuthorizationSpecificationError) as e:
+    except AWAY as e:
         raise ConnectionError(f"the database can't be reached: {e}") from e
     finally:
         await engine.dispose()

@@ -17,6 +17,7 @@ from protocol.message import RATES, Kind, Limit, Spec, find, spec_of, specs
 from server.database import Database, Request, Stale, Unavailable
 from server.gateway.connection import MAX_INBOX, Call, Connection
 from server.gateway.context import Context, Parts
+from server.gateway.deadlines import Deadlines
 from server.gateway.limits import Limits
 from server.gateway.requests import Requests, UnderWay, reused
 from server.runtime.clock import Clock
@@ -62,12 +63,15 @@ def _data_reply(data: bytes) -> bytes:
 class Dispatch:
     """Answers messages."""
 
-    def __init__(self, parts: Parts, clock: Clock, addresses: Limits, gauges: Gauges) -> None:
+    def __init__(
+        self, parts: Parts, clock: Clock, addresses: Limits, gauges: Gauges, deadlines: Deadlines
+    ) -> None:
         self._parts = parts
         self._clock = clock
         self._people = Limits(RATES)
         self._addresses = addresses
         self._gauges = gauges
+        self._deadlines = deadlines
         self._requests = Requests()
         self._answering: dict[Connection, asyncio.Task[None]] = {}
         self.draining = False
@@ -134,6 +138,8 @@ class Dispatch:
             reply = await self._reply(connection, spec, call, later)
         except Failure as e:
             code, reply = e.error.code, codec.reply_error(e.error)
+            if code is Code.TIMED_OUT:
+                log.warning("timed_out", command=call.name[:100], connection=connection.id)
         except Unavailable as e:
             code = Code.UNAVAILABLE
             reply = codec.reply_error(unavailable(f"the database: {e}").error)
@@ -189,7 +195,8 @@ class Dispatch:
         message = codec.decode_call(spec, call.data)
         request = self._requests.of(connection.identity.id, spec, message)
         if request is None:
-            return await self._decide(connection, message, None, later)
+            with self._deadlines:
+                return await self._decide(connection, message, None, later)
         return await self._once(connection, message, request, later)
 
     async def _once(
@@ -210,7 +217,8 @@ class Dispatch:
         answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         self._requests.under_way[key] = UnderWay(request.digest, answer)
         try:
-            reply = await self._decide(connection, message, request, later)
+            with self._deadlines:
+                reply = await self._decide(connection, message, request, later)
         except BaseException as e:
             answer.set_exception(e)
             answer.exception()  # it is given to whoever waits, and nobody may

@@ -12,6 +12,7 @@ from protocol.times import rfc3339
 from server.database import Database
 from server.gateway.connection import Connection
 from server.gateway.context import Parts
+from server.gateway.deadlines import Deadlines
 from server.gateway.dispatch import Dispatch
 from server.gateway.frame import announcement
 from server.gateway.identity import Identity
@@ -60,6 +61,11 @@ class GatewaySettings(Protocol):
         ...
 
     @property
+    def command_timeout(self) -> float:
+        """How long a command or query may take, in seconds."""
+        ...
+
+    @property
     def address_limit_scale(self) -> float:
         """What the rates of one address are multiplied by."""
         ...
@@ -85,7 +91,8 @@ class Gateway:
         self.addresses = Limits(
             ADDRESS_RATES, scale=settings.address_limit_scale, whose=" from one address"
         )
-        self.dispatch = Dispatch(parts, clock, self.addresses, gauges)
+        self.deadlines = Deadlines(clock, settings.command_timeout)
+        self.dispatch = Dispatch(parts, clock, self.addresses, gauges, self.deadlines)
         self._rights = RightsChanges()
         self._authenticate = authenticate
         self.draining = False

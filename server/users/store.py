@@ -47,6 +47,10 @@ _ANOTHER: Final = Statement(
 _HOLD: Final = Statement(
     "users.hold", "update users set disabled = false where id = :id and disabled = false"
 )
+_REHASH: Final = Statement(
+    "users.rehash",
+    "update users set password_hash = :password_hash where id = :id and password_hash = :seen",
+)
 _SAVE: Final = Statement(
     "users.save",
     "update users set email = :email, email_key = :email_key, password_hash = :password_hash,"
@@ -222,6 +226,11 @@ class Users:
             stays=user.administers or not seen.administers,
         )
         work.tell(UserChanged(user=user.view))
+
+    @staticmethod
+    def rehash(work: Work, seen: User, password_hash: str) -> None:
+        """Store another hash of the same password: no change to be told. Stale as `save`."""
+        work.change(_REHASH, id=seen.id, seen=seen.password_hash, password_hash=password_hash)
 
     async def delete(self, work: Work, seen: User, now: int) -> None:
         """Delete a person and what belongs to them, and tell it. Stale as `save`.

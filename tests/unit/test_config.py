@@ -51,6 +51,22 @@ def test_lines_of_the_file_that_say_nothing_are_named(tmp_path: Path) -> None:
     assert [p.split(": ")[0].rpartition(":")[2] for p in found] == ["2", "4"]
 
 
+def test_the_file_is_read_as_people_know_it(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("PORT=1 # the port\nMETRICS_TOKEN='a#b$HOME'\n", "utf-8-sig")
+    found = settings(tmp_path)
+    assert (found.port, found.metrics_token) == (1, "a#b$HOME")
+
+
+def test_what_is_wrong_in_the_file_and_elsewhere_is_named_at_once(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("nonsense\n")
+    assert len(problems(tmp_path, PORT="x", DEBUG="perhaps")) == 3
+
+
+@pytest.mark.parametrize(("text", "level"), [("true", "DEBUG"), ("ON", "DEBUG"), ("0", "INFO")])
+def test_debug_logs_all_there_is(tmp_path: Path, text: str, level: str) -> None:
+    assert settings(tmp_path, DEBUG=text).least_level == level
+
+
 def test_every_problem_is_named_at_once(tmp_path: Path) -> None:
     found = problems(
         tmp_path,

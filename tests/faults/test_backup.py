@@ -1,0 +1,184 @@
+"""Data that was copied while a server runs, and put in the place of what there is."""
+
+import asyncio
+import os
+import stat
+import tarfile
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from protocol.client import refresh
+from tests.support.battles import easy_battle, strike
+from tests.support.engines import database, on_both_engines
+from tests.support.people import Person, connected
+from tests.support.postgres import Postgres
+from tests.support.server import Server
+
+pytestmark = on_both_engines
+
+
+@pytest.fixture
+async def elsewhere(tmp_path: Path, engine: str, postgres: Postgres | None) -> Server:
+    """A server that was never started: an empty database, another folder."""
+    url = await database(engine, postgres, tmp_path / "other" / "warroom.db")
+    return Server(tmp_path / "other", DATABASE_URL=url)
+
+
+@pytest.fixture
+async def alice(own_server: Server) -> AsyncIterator[Person]:
+    """Somebody in a battle."""
+    person = await connected(own_server.url)
+    yield person
+    await person.close()
+
+
+async def join_room(person: Person, room: str, **since: Any) -> dict[str, Any]:
+    """The verdict of a join."""
+    return await person.ok("rooms.join", room=room, **({"since": since} if since else {}))
+
+
+async def test_a_backup_of_a_running_server_is_restored_elsewhere(
+    own_server: Server, elsewhere: Server, alice: Person, tmp_path: Path
+) -> None:
+    battle_id = await easy_battle(alice)
+    await alice.ok("battles.join", battle_id=battle_id)
+    await say(alice, battle_id, "before")
+    file = tmp_path / "warroom.tar"
+    striking = asyncio.create_task(strike_on(alice, battle_id))
+    said = await own_server.command("backup", str(file))
+    await striking
+    assert str(file) in said
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    await say(alice, battle_id, "too-late")
+    room = f"battle:{battle_id}"
+    seen = await join_room(alice, room)
+    assert (await own_server.stop()) == 0
+
+    assert "restored" in await elsewhere.command("restore", str(file))
+    async with elsewhere:
+        assert await lines(elsewhere) == ["before"]
+        again = await Person(elsewhere.url, await refresh_at(elsewhere, alice)).connect()
+        # What happened after the copy is gone. Whoever saw it is told, and not told other things
+        # under the numbers that it knows.
+        verdict = await join_room(again, room, epoch=seen["epoch"], seq=seen["seq"])
+        assert (verdict["verdict"], verdict["reason"]) == ("reset", "epoch_changed")
+        assert verdict["epoch"] != seen["epoch"]
+        # A reply that was in the copy is given again, and nothing is done twice; what was not in
+        # it is carried out.
+        await say(again, battle_id, "before")
+        assert await lines(elsewhere) == ["before"]
+        await say(again, battle_id, "too-late")
+        assert await lines(elsewhere) == ["before", "too-late"]
+        resumed = await join_room(again, room, epoch=verdict["epoch"], seq=verdict["seq"])
+        assert resumed["verdict"] == "gap_filled"
+        await again.close()
+
+
+async def say(person: Person, battle_id: str, text: str) -> None:
+    """Say something in a battle: what is said is its request_id too."""
+    await person.ok("battles.chat", battle_id=battle_id, text=text, request_id=text)
+
+
+async def lines(server: Server) -> list[str]:
+    """What was said, as the history has it."""
+    query = "select request_id from room_events where name = 'battles.chat_said' order by seq"
+    return [row[0] for row in await server.rows(query)]
+
+
+async def strike_on(person: Person, battle_id: str) -> None:
+    """Strike while the copy is made."""
+    for n in range(20):
+        await strike(person, battle_id, 1, request_id=f"meanwhile-{n}")
+
+
+async def refresh_at(server: Server, person: Person) -> Any:
+    """A log-in that goes on at another server."""
+    assert person.logged_in is not None
+    return await refresh(server.url, person.logged_in.tokens.refresh_token)
+
+
+async def test_an_access_token_is_good_at_a_restored_server(
+    own_server: Server, elsewhere: Server, alice: Person, tmp_path: Path
+) -> None:
+    file = tmp_path / "warroom.tar"
+    await own_server.command("backup", str(file))
+    await own_server.stop()
+    await elsewhere.command("restore", str(file))
+    async with elsewhere:
+        again = await Person(elsewhere.url, alice.logged_in).connect()
+        assert (await again.ok("players.get"))["player"]["player_id"] == alice.id
+        await again.close()
+
+
+async def test_what_is_there_is_replaced_by_force_alone_and_never_under_a_server(
+    own_server: Server, alice: Person, tmp_path: Path
+) -> None:
+    file = tmp_path / "warroom.tar"
+    await own_server.command("backup", str(file))
+    later = await connected(own_server.url)
+    await later.close()
+    code, _, errors = await own_server.run("restore", str(file))
+    assert (code, errors.count("\n")) == (1, 1)
+    assert "--force replaces" in errors
+    code, _, errors = await own_server.run("restore", str(file), "--force")
+    assert (code, errors.count("\n")) == (1, 1)
+    assert "in use" in errors
+    assert (await alice.ok("players.get"))["player"]["player_id"] == alice.id
+    await own_server.stop()
+    code, _, errors = await own_server.run("restore", str(file))
+    assert code == 1
+    assert "--force replaces" in errors
+    await own_server.command("restore", str(file), "--force")
+    people = [row[0] for row in await own_server.rows("select id from users")]
+    assert alice.id in people
+    assert later.id not in people
+    await own_server.start()
+    again = await Person(own_server.url, alice.logged_in).connect()
+    await again.close()
+
+
+async def test_a_backup_replaces_a_backup_and_nothing_else(
+    own_server: Server, tmp_path: Path
+) -> None:
+    file, other = tmp_path / "warroom.tar", tmp_path / "diary"
+    for _ in range(2):
+        await own_server.command("backup", str(file))
+    other.write_text("dear diary")
+    code, _, errors = await own_server.run("backup", str(other))
+    assert (code, other.read_text()) == (1, "dear diary")
+    assert errors == f"warroom: {other} is there, and no backup: it is left alone\n"
+    code, _, errors = await own_server.run("restore", str(other), "--force")
+    assert (code, errors.count("\n")) == (1, 1)
+    assert sorted(os.listdir(tmp_path)) == ["data", "diary", "warroom.tar"]  # noqa: PTH208
+
+
+@pytest.mark.parametrize("share", [0.5, 0.95])
+async def test_a_damaged_backup_harms_nothing(
+    own_server: Server, alice: Person, tmp_path: Path, share: float
+) -> None:
+    file = tmp_path / "warroom.tar"
+    await own_server.command("backup", str(file))
+    with tarfile.open(file) as tar:
+        size = tar.getmember("database").size
+    file.write_bytes(file.read_bytes()[: int(size * share)])
+    await own_server.stop()
+    code, _, errors = await own_server.run("restore", str(file), "--force")
+    assert (code, errors.count("\n")) == (1, 1), errors
+    await own_server.start()
+    again = await Person(own_server.url, alice.logged_in).connect()
+    await again.close()
+
+
+async def test_a_secret_that_is_a_setting_is_not_copied(
+    tmp_path: Path, engine: str, postgres: Postgres | None
+) -> None:
+    url = await database(engine, postgres, tmp_path / "data" / "warroom.db")
+    server = Server(tmp_path / "data", DATABASE_URL=url, SECRET_KEY="given-as-a-setting-" * 2)
+    file = tmp_path / "warroom.tar"
+    await server.command("migrate")
+    await server.command("backup", str(file))
+    with tarfile.open(file) as tar:
+        assert sorted(tar.getnames()) == ["about.json", "database"]
