@@ -83,6 +83,7 @@ class App:
         self.database = db
         self.gateway = gateway
         self.auth = access
+        self.rights = rights
         self.users = users = access.people.users
         self.accounts = auth.Accounts(db, access.people, rights, clock)
         self.health = health.Health(db, gateway, clock)
@@ -95,22 +96,18 @@ class App:
         self.profiles = players.Profiles(self.players, gateway, clock, self.battles.pool.seats)
         self.battles.pool.on_seat(self.profiles.touch)
         for part in (
-            gateway,
-            users,
-            access.people,
-            rights,
-            self.players,
-            self.profiles,
-            self.battles,
+            *(gateway, users, access.people, rights),
+            *(self.players, self.profiles, self.battles),
         ):
             parts.add(part)
         users.at_registration(self.players.start)
+        users.at_registration(self.profiles.register)
         users.at_deletion(self.players.end)
+        users.at_deletion(self.profiles.end)
         users.at_deletion(self.battles.give_up_seat)
         users.forgets(rooms.player)
         gateway.rooms.add("connections", connections.ConnectionsRoom(gateway))
         gateway.rooms.add("user", UserRoom(db.reader, users))
-        users.at_registration(self.profiles.register)
         gateway.rooms.add("player", PlayerRoom(db.reader, self.players, clock))
         gateway.rooms.add("players", PlayersRoom(self.profiles))
         gateway.rooms.add("profile", ProfileRoom(self.profiles))

@@ -125,10 +125,14 @@ class Profiles:
 
     def register(self, work: Work, _: User, __: int) -> None:
         """Count the player of a person who registers."""
-        work.then(self._count_one)
+        work.then(lambda: self._count(1))
 
-    def _count_one(self) -> None:
-        self._registered += 1
+    async def end(self, work: Work, user: User, _: int) -> None:
+        """Count the player of a person who is deleted no more."""
+        work.then(lambda: self._count(-1))
+
+    def _count(self, more: int) -> None:
+        self._registered += more
         self._recounted.set()
 
     # ---- telling

@@ -7,7 +7,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser as Chromium
 
-from tests.support.battles import easy_battle
+from tests.support.battles import easy_battle, strike
 from tests.support.browser import Browser, opened
 from tests.support.people import Person, connected
 from tests.support.server import Server
@@ -23,6 +23,22 @@ IN_SIGHT = """
   return bottom > 0 && top < innerHeight;
 }).map((card) => `listing:${card.dataset.battleId}`)
 """
+
+WATCH_SHIFTS = """
+() => {
+  window.shifts = [];
+  const place = ({ x, y }) => `${x},${y}`;
+  const moved = ({ node, previousRect, currentRect }) =>
+    `${node?.className}: ${place(previousRect)} to ${place(currentRect)}`;
+  new PerformanceObserver((list) => {
+    for (const { value, hadRecentInput, sources } of list.getEntries())
+      if (!hadRecentInput && value > 0.0005) shifts.push([value, ...sources.map(moved)]);
+  }).observe({ type: "layout-shift" });
+}
+"""
+"""What moves by itself, but for a label that grows in its corner."""
+
+TWO_FRAMES = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -95,11 +111,14 @@ async def test_rows_are_live_and_new_battles_are_announced(
         await first_paint(browser)
         card = page.locator(f"[data-battle-id='{battle_id}']")
         await browser.until(lambda: f"listing:{battle_id}" in browser.rooms)
+        await page.evaluate(WATCH_SHIFTS)
         await person.ok("battles.join", battle_id=battle_id)
         await card.filter(has_text="1 / 10").wait_for()
         # Another one is on offer in its place: it comes in when it is asked for, and has the focus.
         news = page.get_by_test_id("new-battles")
         await news.filter(has_text="new battle").wait_for()
+        await page.evaluate(TWO_FRAMES)
+        assert not await page.evaluate("window.shifts")
         shown = await page.get_by_test_id("battle-card").count()
         await news.click()
         await news.wait_for(state="hidden")
@@ -107,3 +126,31 @@ async def test_rows_are_live_and_new_battles_are_announced(
         inside = "document.activeElement.closest('[data-testid=battle-card]') !== null"
         assert await page.evaluate(inside)
     await person.close()
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+async def test_nothing_moves_while_others_fight(
+    chromium: Chromium, server: Server, width: int
+) -> None:
+    one, other = [await connected(server.url) for _ in range(2)]
+    battle_id = await easy_battle(one)
+    await one.ok("battles.join", battle_id=battle_id)
+    size = {"width": width, "height": 900}
+    async with opened(chromium, server.url, viewport=size) as browser:
+        page = browser.page
+        await browser.register()
+        await browser.go("battle", f"#/battles/{battle_id}")
+        await page.get_by_test_id("enemies").get_by_role("radio").first.wait_for()
+        await page.evaluate(TWO_FRAMES)
+        await page.evaluate(WATCH_SHIFTS)
+        for _ in range(3):
+            await strike(one, battle_id, 1, kind="quick")
+        await one.ok("battles.chat", battle_id=battle_id, text="Come along!")
+        await other.ok("battles.join", battle_id=battle_id)
+        await strike(other, battle_id, 2, kind="quick")
+        await browser.until_told("battles.struck", 4)
+        await page.get_by_test_id("seat").nth(1).wait_for()
+        await page.evaluate(TWO_FRAMES)
+        assert not await page.evaluate("window.shifts")
+    for person in (one, other):
+        await person.close()

@@ -8,7 +8,7 @@ from tests.support.server import Server
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
-LINKS = "[...document.querySelectorAll('[data-testid=nav] a')].map(({ hash }) => hash)"
+LINKS = "[...document.querySelectorAll('[data-testid=nav] ul a')].map(({ hash }) => hash)"
 GROUND = "getComputedStyle(document.body).backgroundColor"
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser as Chromium
+from playwright.async_api import ViewportSize
 
 from tests.browser.test_one_battle import take_a_seat
 from tests.support.browser import Browser, opened
@@ -15,8 +16,8 @@ pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
 AXE = ROOT / "scripts/page/node_modules/axe-core/axe.min.js"
 SCHEMES = ("light", "dark")
-WIDE = {"width": 1280, "height": 860}
-PHONE = {"width": 360, "height": 740}
+WIDE: ViewportSize = {"width": 1280, "height": 860}
+PHONE: ViewportSize = {"width": 360, "height": 740}
 BAD = ("serious", "critical")
 # What lies on a picture axe leaves to the eye: the grid of the ground is taken away for it.
 FIND = """
@@ -40,15 +41,16 @@ async def admin(chromium: Chromium, server: Server) -> AsyncIterator[Browser]:
         yield browser
 
 
-async def look(browser: Browser) -> None:
+async def look(browser: Browser, *sizes: ViewportSize) -> None:
     """What is shown now must be fit to be used by everybody."""
     page = browser.page
     found: list[Any] = []
     for scheme in SCHEMES:
         await page.emulate_media(color_scheme=scheme)
-        for size in (WIDE, PHONE):
+        for size in sizes or (WIDE, PHONE):
             await page.set_viewport_size(size)
             found += [[scheme, *each] for each in await page.evaluate(FIND) if each[1] in BAD]
+    await page.set_viewport_size(PHONE)
     beyond = await page.evaluate("document.documentElement.scrollWidth - innerWidth")
     await page.set_viewport_size(WIDE)
     assert not found
@@ -66,6 +68,12 @@ async def test_logging_in(chromium: Chromium, server: Server) -> None:
         await browser.page.get_by_text("New here?").click()
         await browser.page.get_by_test_id("register").click()
         await look(browser)
+
+
+async def test_the_reference(chromium: Chromium, server: Server) -> None:
+    async with opened(chromium, f"{server.url}/protocol", viewport=WIDE) as browser:
+        await browser.page.evaluate(AXE.read_text())
+        await look(browser, WIDE)  # it is long: one size is enough
 
 
 async def test_battles(admin: Browser) -> None:

@@ -20,7 +20,7 @@ from protocol.message import Command, Spec
 from tests.support.engines import ENGINES, database
 from tests.support.fuzzed import Fuzzed, Running, check_error, check_field
 from tests.support.injections import INJECTIONS, SQL
-from tests.support.messages import OWN_TOKEN, UNKNOWN, calls, needs
+from tests.support.messages import OWN_TOKEN, SOMEBODY_NEW, UNKNOWN, calls, needs
 from tests.support.people import PASSWORD
 from tests.support.postgres import Postgres
 from tests.support.raw import Raw
@@ -82,6 +82,11 @@ def named(spec: Spec) -> str:
     return spec.name
 
 
+def new_name() -> str:
+    """A username that nobody has."""
+    return f"f{uuid7().replace('-', '')[-18:]}"
+
+
 def examples(spec: Spec, battles: list[str]) -> st.SearchStrategy[dict[str, Any]]:
     """Data that looks right, of battles that there are and of one that there is not."""
     data = needs(spec).data
@@ -95,8 +100,10 @@ def send(arena: tuple[Running, Fuzzed], spec: Spec, sent: Sent) -> dict[str, Any
     running, server = arena
 
     async def answered() -> tuple[str, dict[str, Any]]:
-        caller, token = await server.caller(spec.limit)  # type: ignore[arg-type]
+        caller, token = await server.caller(spec)
         text = sent.text.replace(OWN_TOKEN, token)
+        if spec.name == "users.create":
+            text = text.replace(SOMEBODY_NEW, new_name())
         return text, await caller.text(f"[{quoted(spec.name)},{text}]")
 
     text, answer = running.run(answered())
@@ -106,6 +113,8 @@ def send(arena: tuple[Running, Fuzzed], spec: Spec, sent: Sent) -> dict[str, Any
     if answer["ok"]:
         assert answer.keys() == {"ok", "data"}
         assert found == "fits"
+        if spec.name == "users.create":
+            server.made[answer["data"]["role"]] += 1
         return answer
     assert answer.keys() == {"ok", "error"}
     error = answer["error"]
@@ -246,13 +255,13 @@ LOOKING_RIGHT: dict[str, dict[str, Any]] = {
 def post(arena: tuple[Running, Fuzzed], action: str, sent: Sent) -> dict[str, Any]:
     """Send a body, and check the answer."""
     running, server = arena
-    text = sent.text.replace(NEW_NAME, f"f{uuid7().replace('-', '')[-18:]}")
+    text = sent.text.replace(NEW_NAME, new_name())
     raw = text.encode()
     status, envelope = running.run(server.post(action, raw))
     if envelope["success"]:
         assert status == (201 if action == "register" else 200)
         assert verdict(BODIES[action], text) == "fits"
-        server.made += action == "register"
+        server.made["player"] += action == "register"
         return envelope
     assert envelope.keys() == {"success", "error"}
     error = envelope["error"]

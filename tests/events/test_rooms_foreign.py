@@ -2,12 +2,13 @@
 and who was refused is told nothing, whatever happens there afterwards."""
 
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any, NamedTuple
 
 import pytest
 import pytest_asyncio
 
+from protocol.auth import LoggedIn
 from protocol.domains import load
 from protocol.ids import uuid7
 from protocol.message import Limit
@@ -68,6 +69,10 @@ TARGETS: dict[str, Target] = {
     "players": Target(lambda _: "players", "players.counted", EVERYBODY, "no such room"),
     "profile": Target(
         lambda w: f"profile:{w.owner.id}", "players.profile_changed", EVERYBODY, "no such player"
+    ),
+    "user": Target(lambda w: f"user:{w.owner.id}", "users.changed", (), "no such user"),
+    "connections": Target(
+        lambda _: "connections", "connections.counted", ("viewer", "service"), "no such room"
     ),
 }
 
@@ -233,7 +238,7 @@ PACKETS = [
 
 
 async def test_who_was_refused_hears_nothing_of_what_happens_then(
-    world: World, callers: dict[str, Callers]
+    world: World, callers: dict[str, Callers], admins: Iterator[LoggedIn]
 ) -> None:
     owner = world.owner
     rooms = {word: target.room(world) for word, target in TARGETS.items()}
@@ -246,6 +251,9 @@ async def test_who_was_refused_hears_nothing_of_what_happens_then(
                 frame = packet.format(json.dumps(rooms[word]), rooms[word])
                 await of_them.connections[-1].send(frame)
     listening = {word: await connected(owner.url) for word in TARGETS if word != "player"}
+    for word in ("user", "connections"):
+        await listening[word].close()
+        listening[word] = await Person(owner.url, next(admins)).connect()
     for word, listener in listening.items():
         await listener.ok("rooms.join", room=rooms[word])
     listening["player"] = await Person(owner.url, owner.logged_in).connect()
@@ -254,6 +262,8 @@ async def test_who_was_refused_hears_nothing_of_what_happens_then(
     await owner.ok("battles.join", battle_id=world.battle_id)
     await fight(owner, world.battle_id)
     await owner.ok("battles.claim", battle_id=world.battle_id)
+    email = f"{owner.id}@example.org"
+    await listening["user"].ok("users.update", user_id=owner.id, email=email)
 
     for word, listener in listening.items():
         await listener.until_event(TARGETS[word].event)

@@ -156,6 +156,21 @@ async def test_who_can_not_be_is_not_added(admin: Person, field: str, value: str
     assert value not in answer["error"]["message"] or field != "password"
 
 
+async def test_passwords_are_kept_nowhere(server: Server, admin: Person) -> None:
+    first, second = (f"pw-{uuid7()}" for _ in range(2))
+    user = await admin.ok("users.create", username=new_name(), password=first, request_id=uuid7())
+    fields = {"user_id": user["user_id"], "password": second}
+    await admin.ok("users.update", **fields, request_id=uuid7())
+    assert await admin.refused("users.update", **fields, role="owner")
+    assert await admin.refused("users.create", username=second, password=first)
+    found = server.log.read_text()
+    for table in ("users", "room_events", "kept_replies", "rights_changes"):
+        found += str(await server.rows(f"select * from {table}"))  # noqa: S608
+    assert first not in found
+    assert second not in found
+    assert await can_log_in(server, user["username"], second) is not None
+
+
 # ---- changing
 
 

@@ -20,9 +20,9 @@ from protocol.message import KEPT, Kind, specs
 from tests.support.folds import FOLDS
 from tests.support.programs import need
 from tests.support.server import ROOT
-from tests.support.world import CONNECTIONS, Log, World, make
+from tests.support.world import BOSS, CONNECTIONS, SUBJECTS, Log, World, make
 
-WITHOUT_KEPT_EVENTS = {"battles", "players", "profile"}
+WITHOUT_KEPT_EVENTS = {"battles", "connections", "players", "profile"}
 """Kinds of rooms in which nothing is kept, so that there is no law for them."""
 
 Step = tuple[Any, ...]
@@ -59,7 +59,28 @@ joined = st.tuples(
     st.sampled_from(["known", "known", "anew", "nothing", "less", "ahead", "epoch"]),
 )
 passed = st.tuples(st.just("time"), st.sampled_from([0.1, 1, 10, 10, 20, 20, 61, 121, 301, 901]))
+subject = st.integers(0, len(SUBJECTS) - 1)
+ruled = st.tuples(
+    st.just("rule"),
+    subject,
+    often(
+        (3, st.tuples(st.just("update"), st.sampled_from(["viewer", "user", "player"]))),
+        (2, st.tuples(st.just("mail"), st.sampled_from(["a@example.org", "b@example.org", None]))),
+        (2, st.tuples(st.just("disable"))),
+        (2, st.tuples(st.just("enable"))),
+        (1, st.tuples(st.just("delete"))),
+    ),
+)
+followed = st.tuples(
+    st.just("join"),
+    st.just(BOSS),
+    st.just("subject"),
+    subject,
+    st.sampled_from(["known", "known", "anew", "less", "ahead", "epoch"]),
+)
 step = often(
+    (2, ruled),
+    (1, followed),
     (8, done),
     (2, joined),
     (4, st.tuples(st.just("at once"), st.lists(often((2, done), (1, joined)), max_size=6))),
@@ -74,6 +95,7 @@ step = often(
 BEGIN: list[Step] = [
     *(("join", place, "battle", 0, "nothing") for place in range(CONNECTIONS)),
     *(("join", place, kind, 0, "anew") for kind in ("own", "line") for place in range(3)),
+    *(("join", BOSS, "subject", number, "anew") for number in range(len(SUBJECTS))),
     *(("look", place) for place in range(CONNECTIONS)),
     *(("do", place, 0, ("battles.join",), True) for place in range(3)),
 ]
@@ -87,6 +109,8 @@ def room_of(world: World, place: int, kind: str, number: int) -> str:
             return rooms.battle(world.battles[number])
         case "line":
             return rooms.listing(world.battles[number])
+        case "subject":
+            return rooms.user(world.subjects[number])
     return rooms.player(world.watchers[place].person)
 
 
@@ -120,6 +144,11 @@ async def take(world: World, step: Step) -> None:
             answer = ear.ask(name, **fields_of(world, name, number, tuple(given)))
             if waits:
                 await answer
+        case ("rule", number, (verb, *given)):
+            ear = await world.watchers[BOSS].come()
+            more = dict(zip(("email" if verb == "mail" else "role",), given, strict=False))
+            name = "users.update" if verb == "mail" else f"users.{verb}"
+            await ear.ask(name, user_id=world.subjects[number], **more)
         case ("join", place, kind, number, since):
             await world.watchers[place].join(room_of(world, place, kind, number), since)
         case ("leave", place, kind, number):
@@ -176,6 +205,13 @@ def everything() -> list[Step]:
     blows = [each("battles.attack", enemy, "ultimate") for enemy in (1, 2, 3) for _ in range(2)]
     return [
         *BEGIN,
+        ("rule", 0, ("update", "viewer")),
+        ("rule", 0, ("mail", "a@example.org")),
+        ("rule", 1, ("disable",)),
+        ("look", BOSS),
+        ("rule", 1, ("delete",)),
+        ("look", BOSS),
+        ("rule", 0, ("enable",)),
         *each("battles.chat", "hi"),
         *(("go", place) for place in (0, 3)),
         ("time", 1),

@@ -133,8 +133,9 @@ async def test_whoever_finds_no_free_connection_waits_for_one(bench: Bench) -> N
         waiting = asyncio.create_task(bench.db.reader.one(GET, name="a"))
         await asyncio.sleep(0)
         assert not waiting.done()
+        assert bench.db.reader.waiting == 1
     assert await waiting == ("1",)
-    assert bench.db.reader.in_use == 0
+    assert (bench.db.reader.in_use, bench.db.reader.waiting) == (0, 0)
 
 
 async def test_a_missing_value_is_named(bench: Bench) -> None:

@@ -47,6 +47,21 @@ async def test_units_that_wait_are_committed_together(bench: Bench) -> None:
     assert len(await bench.facts()) == 51
 
 
+async def test_the_oldest_unit_that_waits_has_an_age(bench: Bench) -> None:
+    writer = bench.db.writer
+    assert writer.age == 0
+    held = HeldEngine(bench)
+    first = bench.submit(put("first"))
+    await held.entered.wait()
+    young = writer.age
+    second = bench.submit(put("second"))
+    # The one that is being carried out is the older one.
+    assert 0 < young < writer.age
+    held.go.set()
+    await asyncio.gather(first, second)
+    assert writer.age == 0
+
+
 async def test_a_unit_whose_count_differs_falls_alone(bench: Bench) -> None:
     await bench.submit(put("a"))
     good, bad, after = put("before"), move("a", was="other", value="2"), put("after")

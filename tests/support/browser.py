@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from playwright.async_api import Browser as Chromium
-from playwright.async_api import Page, async_playwright
+from playwright.async_api import ConsoleMessage, Page, async_playwright
 
 from protocol.ids import uuid7
 from tests.support.people import PASSWORD
@@ -134,7 +134,13 @@ async def opened(chromium: Chromium, url: str, **options: Any) -> AsyncIterator[
     context = await chromium.new_context(**options)
     page = await context.new_page()
     page.on("pageerror", lambda error: errors.append(str(error)))
-    page.on("console", lambda said: errors.append(said.text) if said.type == "error" else None)
+
+    def said(message: ConsoleMessage) -> None:
+        # For what is no page, Chromium asks for an icon by itself.
+        if message.type == "error" and not message.location["url"].endswith("/favicon.ico"):
+            errors.append(message.text)
+
+    page.on("console", said)
     browser = Browser(page)
     await page.expose_function("tell", browser.tell)
     await page.add_init_script(TELL_EVENTS)

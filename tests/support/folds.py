@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 from protocol import rooms
 
 State = dict[str, Any]
-Fold = Callable[[State, str, dict[str, Any]], State]
+Fold = Callable[[State, str, dict[str, Any]], Any]
+"""What a state is after an event; None where there is nothing any more."""
 
 CHAT_LINES = 50
 
@@ -38,6 +39,17 @@ def fold_player(view: State, name: str, data: dict[str, Any]) -> State:
         case "players.stamina":
             return {**view, "stamina": data["stamina"]}
     raise AssertionError(f"{name} in a player's room")
+
+
+def fold_user(_: State, name: str, data: dict[str, Any]) -> State | None:
+    """The room `user:<id>`. Who is deleted is none."""
+    match name:
+        case "users.changed":
+            changed: State = data["user"]
+            return changed
+        case "users.deleted":
+            return None
+    raise AssertionError(f"{name} in a person's room")
 
 
 def fold_battle(battle: State, name: str, data: dict[str, Any]) -> State:
@@ -174,6 +186,7 @@ FOLDS: dict[str, Fold] = {
     "battle": fold_battle,
     "listing": fold_listing,
     "player": fold_player,
+    "user": fold_user,
 }
 """By kind of room."""
 
@@ -185,7 +198,7 @@ def fold_of(room: str) -> Fold:
     return FOLDS[parsed[0].word]
 
 
-def lasting(room: str, state: State) -> State:
+def lasting(room: str, state: Any) -> Any:
     """A state without what is a function of time: stamina grows while nothing happens."""
     if room.startswith("player:"):
         return {key: value for key, value in state.items() if key != "stamina"}

@@ -10,7 +10,8 @@ from typing import Any, Self, TypeVar
 import aiohttp
 
 from protocol.auth import LoggedIn
-from protocol.message import Limit
+from protocol.message import Spec
+from protocol.permissions import Permission
 from tests.support.battles import easy_battle, won_battle
 from tests.support.callers import Callers
 from tests.support.people import Person, connected
@@ -58,29 +59,34 @@ class Fuzzed:
         self.server = server
         self.bystander = bystander
         self.battles = battles
-        self.made = 0  # people, beside those who were there
+        self.made: Counter[str] = Counter()  # people by role, beside those who were there
         self.http = aiohttp.ClientSession()
         self._office = office
-        self._callers = Callers(self._another)
+        self._callers = {
+            role: Callers(lambda role=role: self._another(role))  # type: ignore[misc]
+            for role in ("player", "admin")
+        }
         self._tokens: dict[Raw, str] = {}
         # PostgreSQL stores by the same statements: what they do to tables is looked at in a file.
         self._is_file = server.database.startswith("sqlite:")
         self._before = contents(server.data_dir) if self._is_file else {}
         self._schema = schema(server.data_dir) if self._is_file else []
 
-    async def _another(self) -> Raw:
+    async def _another(self, role: str) -> Raw:
         connection = Raw(self.server.url)
-        self._tokens[connection] = (await self.person()).tokens.access_token
+        self._tokens[connection] = (await self.person(role)).tokens.access_token
         return await connection.log_in(token=self._tokens[connection])
 
-    async def person(self) -> LoggedIn:
+    async def person(self, role: str = "player") -> LoggedIn:
         """Somebody new."""
-        self.made += 1
-        return await self._office.person("player")
+        self.made[role] += 1
+        return await self._office.person(role)
 
-    async def caller(self, limit: Limit) -> tuple[Raw, str]:
-        """Somebody who may send a message of a class, and their access token."""
-        connection = await self._callers.next(limit)
+    async def caller(self, spec: Spec) -> tuple[Raw, str]:
+        """Somebody who may send a message, and their access token."""
+        assert spec.limit is not None
+        role = "admin" if spec.permission is Permission.ADMINISTER else "player"
+        connection = await self._callers[role].next(spec.limit)
         return connection, self._tokens[connection]
 
     async def post(self, action: str, body: bytes) -> tuple[int, dict[str, Any]]:
@@ -91,14 +97,15 @@ class Fuzzed:
 
     async def close(self) -> None:
         """Send nothing more."""
-        await self._callers.close()
+        for callers in self._callers.values():
+            await callers.close()
         await self.http.close()
 
     # ---- what must be true afterwards
 
     def check_answers(self) -> None:
         """Nothing was answered twice, and nobody's connection was closed."""
-        for connection in self._callers.connections:
+        for connection in (c for of in self._callers.values() for c in of.connections):
             assert not connection.closed
             assert all(len(answers) == 1 for answers in connection.acks.values())
 
@@ -111,7 +118,7 @@ class Fuzzed:
         """The bystander's connection works, and a new one does."""
         assert (await self.bystander.ok("players.get"))["player"]["player_id"] == self.bystander.id
         other = await connected(self.server.url)
-        self.made += 1
+        self.made["player"] += 1
         await won_battle(other)
         await other.close()
 
@@ -128,10 +135,12 @@ class Fuzzed:
         for table in ("facts", "service_keys", "rights_changes", "alembic_version"):
             assert after[table] == self._before[table]
         for table in ("users", "players"):
-            assert len(after[table]) == len(self._before[table]) + self.made
+            assert len(after[table]) == len(self._before[table]) + self.made.total()
         place = columns(self.server.data_dir, "users").index("role")
         roles = Counter(row[place] for row in after["users"])
-        assert roles == {"admin": 1, "player": len(after["users"]) - 1}
+        before = Counter(row[place] for row in self._before["users"])
+        assert roles == before + self.made
+        assert self.made.keys() >= {"player", "admin"}
         gold = [row for row in after["ledger"] if not 0 < row[4] <= 10_000]
         assert gold == [], "nobody was given more than a battle's reward"
 

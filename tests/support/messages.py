@@ -10,6 +10,8 @@ from protocol.message import Kind, Spec, specs
 
 UNKNOWN = "01a20622-9de7-7967-8b71-288684b33bd5"
 """The id of nothing that there is."""
+SOMEBODY_NEW = "somebody-new"
+"""A username that is taken once it was used."""
 OWN_TOKEN = "<the caller's access token>"
 
 GRANTED: dict[str, set[str]] = {
@@ -62,7 +64,7 @@ MESSAGES: dict[str, Needs] = {
     "rooms.leave": Needs("connect", {"room": "nothing"}),
     "users.create": Needs(
         "administer",
-        {"username": "somebody-new", "password": "correct horse", "role": "player"},
+        {"username": SOMEBODY_NEW, "password": "correct horse", "role": "player"},
     ),
     "users.delete": Needs("administer", {"user_id": UNKNOWN}),
     "users.disable": Needs("administer", {"user_id": UNKNOWN}),

@@ -15,9 +15,10 @@ from typing import Any, NamedTuple
 
 from protocol import rooms
 from protocol.battles import Difficulty
+from protocol.errors import Code, Failure
 from protocol.gateway import JoinRoom
 from protocol.message import Event
-from protocol.permissions import Role
+from protocol.permissions import Permission, Role, granted
 from server.app import App, opened
 from server.config import Settings
 from server.database import Unavailable
@@ -25,16 +26,25 @@ from server.gateway import Identity, Snapshot
 from server.gateway.rooms import Door
 from server.players.service import StaminaPush
 from tests.support.clock import ManualClock
-from tests.support.ear import Ear, player
+from tests.support.ear import Ear
 from tests.support.folds import State, Told, fold_of, lasting
 
 PEOPLE = ("ada", "ben", "cyd")
 CONNECTIONS = 2 * len(PEOPLE)
+SUBJECTS = ("dee", "eve")
+"""People who do nothing: things are done to them."""
+BOSS = CONNECTIONS
+"""The place of whoever administers, among those who watch."""
 EMPTY: dict[str, State] = {"battle": {"seq": 0}}
 """What a room is before its first event, where that is told."""
 
 
 COMMIT_S = 0.002
+
+NEWEST = 10**9
+"""The number of a change of rights that no other comes after."""
+GONE: tuple[int, State] = (0, {})
+"""What a room is whose subject is no more."""
 
 REASONS = {"ahead": "ahead", "epoch": "epoch_changed"}
 """Why a join that goes on from there must be reset."""
@@ -151,8 +161,9 @@ class Kept:
 class Watcher:
     """A client: it comes and goes, and keeps what it knows of rooms."""
 
-    def __init__(self, world: "World", person: str) -> None:
+    def __init__(self, world: "World", person: str, role: Role = Role.PLAYER) -> None:
         self.person = person
+        self._role = role
         self.ear: Ear | None = None
         self.kept: dict[str, Kept] = {}
         self._world = world
@@ -161,7 +172,10 @@ class Watcher:
     async def come(self) -> Ear:
         """Connect, if it is not connected."""
         if self.ear is None:
-            ear = self.ear = Ear(self._world.app, player(self.person))
+            identity = Identity(
+                self.person, "somebody", granted(self._role), self._role, rights=NEWEST
+            )
+            ear = self.ear = Ear(self._world.app, identity)
             self._read = 0
             await ear.open()
         return self.ear or await self.come()
@@ -227,7 +241,9 @@ class World:
         with closing(sqlite3.connect(template / "warroom.db")) as connection:
             ids = dict(connection.execute("select name, player_id from players"))
         self.people = [ids[name] for name in PEOPLE]
+        self.subjects = [ids[name] for name in SUBJECTS]
         self.watchers = [Watcher(self, self.people[n % len(PEOPLE)]) for n in range(CONNECTIONS)]
+        self.watchers.append(Watcher(self, ids["boss"], Role.ADMIN))
 
     async def open(self) -> None:
         """Start, or start again."""
@@ -285,6 +301,7 @@ class World:
     def rooms(self) -> list[str]:
         """All rooms there are here."""
         own = [rooms.player(person) for person in self.people]
+        own += [rooms.user(person) for person in self.subjects]
         return [*map(rooms.listing, self.battles), *map(rooms.battle, self.battles), *own]
 
     async def snapshots(self) -> dict[str, tuple[int, State]]:
@@ -293,8 +310,15 @@ class World:
         return dict(zip(there, await asyncio.gather(*map(self._snapshot, there)), strict=True))
 
     async def _snapshot(self, room: str) -> tuple[int, State]:
-        ear = Ear(self.app, player(room.partition(":")[2]))
-        reply = (await self.app.gateway.rooms.join(ear, JoinRoom(room=room))).reply
+        ident = room.partition(":")[2]
+        everything = frozenset(Permission)
+        ear = Ear(self.app, Identity(ident, "somebody", everything, Role.ADMIN))
+        try:
+            reply = (await self.app.gateway.rooms.join(ear, JoinRoom(room=room))).reply
+        except Failure as e:
+            assert e.error.code is Code.NOT_FOUND
+            assert room.startswith("user:"), room
+            return GONE
         self.app.gateway.rooms.leave(ear, room)
         state = json.loads(bytes(reply.snapshot))
         self.claim(room, reply.seq, state)
@@ -315,6 +339,9 @@ class World:
         for watcher in self.watchers:
             watcher.look()
             for room, kept in watcher.kept.items():
+                if snapshots[room] == GONE:
+                    kept.end()
+                    continue
                 seq, state = snapshots[room]
                 assert kept.seq == seq
                 assert lasting(room, kept.state) == lasting(room, state)
@@ -331,8 +358,9 @@ def growing(stamina: State) -> State:
 async def make(folder: Path) -> None:
     """A data folder with people who can do everything: strong, rich, of a high level."""
     async with opened(Settings(data_dir=folder, password_hash_cost=4), ManualClock()) as app:
-        for name in PEOPLE:
+        for name in (*PEOPLE, *SUBJECTS):
             await app.auth.add(name, "correct horse", Role.PLAYER)
+        await app.auth.add("boss", "correct horse", Role.ADMIN)
     with closing(sqlite3.connect(folder / "warroom.db")) as connection:
         connection.execute(
             "update players set level = 20, exp = 8000, gems = 500, stat_points = 20,"

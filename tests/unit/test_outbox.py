@@ -366,3 +366,21 @@ async def test_packets_of_the_engine_are_bounded_and_its_end_is_taken_in(
     waiting = outbox.qsize()
     await outbox.put(None)
     assert outbox.qsize() == waiting + 1
+
+
+async def test_what_was_sent_and_what_waits_is_known(outbox: Outbox) -> None:
+    def known() -> tuple[int, int]:
+        return outbox.sent, outbox.waiting
+
+    for n in range(3):
+        outbox.push_frame(frame(str(n), LATEST))  # each takes the place of the one before
+    outbox.push("reply")
+    for n in range(MAX_LOSSY + 2):
+        outbox.push_frame(frame(str(n), LOSSY))
+    assert known() == (0, 2 + MAX_LOSSY)
+    await batch(outbox)
+    assert known() == (2 + MAX_LOSSY, 0)
+    outbox.push("another")
+    assert known() == (2 + MAX_LOSSY, 1)
+    outbox.clear()
+    assert known() == (2 + MAX_LOSSY, 0)

@@ -18,6 +18,7 @@ export function navigation(app) {
     { class: "nav", id: "nav", "aria-label": "Views", data: { testid: "nav" } },
     list,
     h("div", { class: "account" },
+      h("a", { href: "/protocol", data: { testid: "protocol" } }, icon("protocol"), h("span", {}, "Protocol")),
       themeSwitch(),
       h("div", { class: "who" },
         h("p", { class: "who-words" }, h("b", { class: "who-name", data: { testid: "player-name" } }, session.user.username), role),

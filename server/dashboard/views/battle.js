@@ -55,7 +55,8 @@ export function open(app, life, { params }) {
     "div",
     { class: "battle-body" },
     h("div", { class: "battle-main" }, alarm, result.element, quiet, field.element, attacks.element),
-    h("div", { class: "battle-side" }, seats.element, feed.element),
+    // The list that grows comes last: whoever joins moves nothing.
+    h("div", { class: "battle-side" }, feed.element, seats.element),
   );
   const element = h("article", { class: "battle", data: { testid: "battle", battleId } }, head.element, body);
 

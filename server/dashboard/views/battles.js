@@ -88,7 +88,7 @@ function newBattles({ connection }, life, list) {
 
   const button = h("button", { type: "button", class: "news", data: { testid: "new-battles" } });
   const spoken = h("p", { class: "unseen", role: "status" });
-  const element = h("div", { class: "spring" }, button, spoken);
+  const element = h("div", { class: "spring news-place" }, button, spoken);
   button.addEventListener("click", () => {
     const first = list.put(waiting, (line) => STATUS_OPEN.has(line.status));
     waiting = [];
