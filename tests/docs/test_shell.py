@@ -1,5 +1,7 @@
 """What README.md says to type is there to be typed."""
 
+import errno
+import os
 import re
 import shlex
 import subprocess
@@ -11,11 +13,13 @@ from typing import Final
 import pytest
 
 from server.config import Settings
-from tests.support.markdown import README, ROOT, blocks, spans
+from tests.support.markdown import README, ROOT, blocks, chapter, rows, spans
 
 TEXT: Final = README.read_text()
-OURS: Final = re.compile(r"(?:^|[\s(])(?:warroom|\.venv/bin/python -m server) +([^|>&)\n]+)")
-"""A command of ours, up to where the shell goes on with another."""
+OURS: Final = re.compile(
+    r"(?:^|[|(&] ?|=\S+ |CONTAINER )(?:warroom|\.venv/bin/python -m server) +([^|>&)\n]+)"
+)
+"""A command of ours, where one may begin, up to where the shell goes on with another."""
 SCRIPT: Final = re.compile(r"(?:^|\s)\./scripts/(\w+)([^|>&\n]*)")
 SETTING: Final = re.compile(r"\b([A-Z][A-Z_]+)=\S")
 
@@ -30,6 +34,7 @@ COMMANDS: Final = sorted({m[1].strip() for line in typed() for m in OURS.findite
 SCRIPTS: Final = sorted(
     {(m[1], m[2].partition("#")[0].strip()) for line in typed() for m in SCRIPT.finditer(line)}
 )
+TROUBLE: Final = [row[0].strip("`") for row in rows(chapter(TEXT, "Trouble"))]
 PROGRAMS: Final = {"run": ("server", "run"), "bench": ("scripts.benches",), "test": ("pytest",)}
 """The module that a script hands its arguments to."""
 
@@ -84,6 +89,20 @@ def test_every_script_is_there(name: str, arguments: str) -> None:
                 assert re.search(rf"^ +{word}\b", known, re.MULTILINE), word
             if "/" in word:
                 assert (ROOT / word).exists()
+
+
+@pytest.mark.parametrize("message", TROUBLE)
+def test_every_message_of_trouble_is_one_of_ours(message: str) -> None:
+    if message == os.strerror(errno.EADDRINUSE):
+        return
+    folders = [ROOT / "server", ROOT / "protocol"]
+    sources = [path for folder in folders for path in folder.rglob("*.py")]
+    text = "".join(path.read_text() for path in (*sources, ROOT / "scripts" / "setup"))
+    said = [piece.strip(" .:") for piece in message.split("…") if piece.strip(" .:")]
+    assert said
+    for piece in said:
+        pattern = re.escape(piece).replace("SECRET_KEY", "(SECRET_KEY|{.*?})")
+        assert re.search(pattern, text), piece
 
 
 def test_every_setting_that_is_given_is_there() -> None:
