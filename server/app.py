@@ -287,7 +287,9 @@ async def serve(
         await asyncio.wait({listening, serving}, return_when=asyncio.FIRST_COMPLETED)
         listening.cancel()
         if web.started:
-            ready(_address(listener))
+            address = _address(listener)
+            log.info("listening", address=address)
+            ready(address)
         await stop.wait()
         log.info("closing")
         await app.drain()

@@ -45,6 +45,7 @@ export const CONNECTION = {
 export const ENDED = {
   logged_out: "You were logged out. Log in again.",
   disabled: "This account may not come in any more.",
+  deleted: "This account is no more.",
 };
 
 export const TRANSPORTS = { websocket: "WebSocket", polling: "HTTP polling" };

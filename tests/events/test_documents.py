@@ -8,6 +8,8 @@ import aiohttp
 import pytest
 
 from protocol import asyncapi
+from protocol.auth import Login
+from protocol.client import log_in
 from protocol.ids import uuid7
 from server.rest import SECURITY_HEADERS
 from tests.support.asyncapi import Described
@@ -144,6 +146,35 @@ async def test_what_the_server_sends_is_what_it_says(server: Server) -> None:
     assert ada.refused >= {"battles.attack", "players.allocate"}
     for one in (ada, bob):
         await one.person.close()
+
+
+async def test_what_whoever_administers_is_sent_is_what_it_says(server: Server) -> None:
+    described = Described(json.loads(asyncapi.encoded()))
+    password = (server.data_dir / "admin_password").read_text().strip()
+    admin = Checked(
+        await Person(server.url, await log_in(server.url, Login("admin", password))).connect(),
+        described,
+    )
+    new = {"username": f"n{uuid7()[-12:]}", "password": "correct horse", "request_id": uuid7()}
+    made = (await admin.call("users.create", **new))["data"]["user_id"]
+    rooms = (f"user:{made}", "connections", "players", f"profile:{admin.person.id}")
+    for room in (*rooms, f"player:{admin.person.id}"):
+        assert (await admin.call("rooms.join", room=room))["ok"], room
+    assert (await admin.call("users.create", **{**new, "request_id": uuid7()}))["error"]["reason"]
+    for name, fields in {
+        "users.list": {"limit": 2},
+        "users.get": {"user_id": made},
+        "users.update": {"user_id": made, "role": "viewer", "email": f"{made}@example.org"},
+        "users.disable": {"user_id": made},
+        "users.enable": {"user_id": made},
+        "users.delete": {"user_id": made},
+        "connections.list": {"limit": 2},
+        "players.list": {"online": True},
+    }.items():
+        assert (await admin.call(name, **fields))["ok"], name
+    await admin.person.until_event("users.deleted")
+    assert admin.told() >= {"users.changed", "users.deleted"}
+    await admin.person.close()
 
 
 async def test_the_good_byes_are_what_it_says(own_server: Server) -> None:
