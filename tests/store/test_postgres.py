@@ -3,13 +3,14 @@
 import asyncio
 import math
 from collections.abc import AsyncIterator
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from server.database import Copy, Request, Stale, Unavailable
-from tests.store.bench import LISTING, Bench, HeldEngine, listed, move, outcome, put
+from tests.store.bench import GET, LISTING, Bench, HeldEngine, listed, move, outcome, put
 from tests.support.engines import database, rows
 from tests.support.postgres import Postgres
 from tests.support.programs import need
@@ -217,3 +218,35 @@ async def test_a_writer_that_was_recycled_still_finds_out_what_became_of_a_commi
     assert found == [("a0",)]
     marks = await rows(straight, "select count(*) from facts where name like 'warroom writer %'")
     assert marks == [(1,)]
+
+
+@on_postgres
+async def test_readers_that_are_refused_try_until_they_are_let_in(bench: Bench) -> None:
+    """As with a password that is being changed: that is no fault of the network."""
+    name = bench.url.rpartition("/")[2]
+    administer = bench.url.removesuffix(name) + "postgres"
+    readers = await rows(
+        bench.url,
+        "select pid from pg_stat_activity"
+        " where datname = current_database() and application_name = 'warroom reader'",
+    )
+    await rows(administer, f"alter database {name} with allow_connections false")
+    for (pid,) in readers:
+        await rows(administer, f"select pg_terminate_backend({pid}, 10000)")
+    reader = bench.db.reader
+    for _ in readers:
+        assert reader.open_connections > 0
+        with pytest.raises(Unavailable):
+            await reader.one(GET, name="a")
+    async with asyncio.timeout(BACK_WITHIN_S):
+        for pause in repeat(0.02):
+            if reader._away:
+                break
+            await asyncio.sleep(pause)
+    await rows(administer, f"alter database {name} with allow_connections true")
+    async with asyncio.timeout(BACK_WITHIN_S):
+        for pause in repeat(0.02):
+            if reader.open_connections == len(readers):
+                break
+            await asyncio.sleep(pause)
+    assert await reader.one(GET, name="a") is None
