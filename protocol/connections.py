@@ -52,15 +52,6 @@ class ConnectionPage(msgspec.Struct, frozen=True):
     next: str | None
 
 
-@snapshot_of("connections")
-class Counts(msgspec.Struct, frozen=True):
-    """Snapshot of the room `connections`: people and services that are here, over so many."""
-
-    people: int
-    services: int
-    connections: int
-
-
 @query("connections.list", permission=Permission.ADMINISTER)
 class ListConnections(Query[ConnectionPage], frozen=True):
     """Open connections of this server, of one person or service or of all, newest first."""
@@ -81,9 +72,13 @@ class Disconnect(Command[Done], frozen=True):
     reason: Words
 
 
+@snapshot_of("connections")
 @event("connections.counted", delivery=LATEST)
-class Counted(Event, frozen=True, kw_only=True):
-    """How many are connected now. Told when that changes, at most once a second."""
+class ConnectionsCounted(Event, frozen=True, kw_only=True):
+    """How many people and services are here, over so many connections; at most once a second.
+
+    Snapshot of the room `connections`.
+    """
 
     people: int
     services: int

@@ -121,6 +121,7 @@ class App:
         self.services: dict[str, Service] = {
             "pruning": self._prune,
             "writer": self._watch_writer,
+            "recycling": db.recycling.run,
             "rights": rights.run,
             "battles": self._battle_service.run,
             "battle pool": self._battle_service.keep_pool,
@@ -216,8 +217,10 @@ async def opened(settings: Settings, clock: Clock | None = None) -> AsyncIterato
     db = await database.connect(
         settings.database,
         readers=settings.db_pool_size,
+        recycle_s=settings.db_pool_recycle,
         publish=gateway.rooms.publish,
         gauges=gauges,
+        clock=clock,
     )
     try:
         gateway.use(db)

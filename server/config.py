@@ -167,6 +167,12 @@ class Settings:
         secret=True,
     )
     db_pool_size: int = _setting(_integer(1, 100), 4, "connections held for reading")
+    db_pool_recycle: int = _setting(
+        _integer(0, 604_800),
+        1800,  # half of the hour after which firewalls commonly drop a connection
+        "age at which a connection to PostgreSQL makes room for a new one; 0 is never",
+        unit="seconds",
+    )
     history_events: int = _setting(
         _integer(1, 1_000_000), 1000, "newest events that stay in the history of a room"
     )

@@ -1,6 +1,6 @@
 """The room of connections: how many there are."""
 
-from protocol.connections import Counted, Counts
+from protocol.connections import ConnectionsCounted
 from protocol.message import Event
 from server.gateway import Gateway, Identity, Snapshot
 
@@ -16,14 +16,14 @@ class ConnectionsRoom:
 
     async def snapshot(self, ident: str) -> Snapshot:
         """How many are connected."""
-        return Snapshot(0, Counts(*self._gateway.roll.present))
+        return Snapshot(0, counted(self._gateway))
 
     async def latest(self, ident: str) -> list[Event]:
         """How many are connected."""
         return [counted(self._gateway)]
 
 
-def counted(gateway: Gateway) -> Counted:
+def counted(gateway: Gateway) -> ConnectionsCounted:
     """How many are connected now, as it is told."""
     people, services, connections = gateway.roll.present
-    return Counted(people=people, services=services, connections=connections)
+    return ConnectionsCounted(people=people, services=services, connections=connections)

@@ -3,7 +3,7 @@
 from typing import Final
 
 from protocol import rooms
-from protocol.connections import Counted
+from protocol.connections import ConnectionsCounted
 from protocol.times import rfc3339
 from server.connections.rooms import counted
 from server.database.work import Told
@@ -19,7 +19,7 @@ class Counting:
     def __init__(self, gateway: Gateway, clock: Clock) -> None:
         self._gateway = gateway
         self._clock = clock
-        self._told: Counted | None = None
+        self._told: ConnectionsCounted | None = None
 
     async def run(self) -> None:
         """Tell, again and again."""

@@ -4,13 +4,16 @@ from functools import partial
 from typing import Any, Final
 
 from server.database import history
+from server.database.dial import AWAY, dial
 from server.database.held import HeldPostgres, HeldSqlite
-from server.database.postgres import AWAY, PostgresEngine, dial
+from server.database.postgres import PostgresEngine
 from server.database.reader import Reader
+from server.database.recycling import Recycled, Recycling
 from server.database.sqlite import SqliteEngine
 from server.database.url import is_postgres, sqlite_path
 from server.database.work import Work
 from server.database.writer import Publish, Writer
+from server.runtime.clock import Clock
 from server.runtime.gauges import Gauges
 
 READER_NAME: Final = "warroom reader"
@@ -19,9 +22,10 @@ READER_NAME: Final = "warroom reader"
 class Database:
     """The open database."""
 
-    def __init__(self, writer: Writer, reader: Reader, epoch: str) -> None:
+    def __init__(self, writer: Writer, reader: Reader, recycling: Recycling, epoch: str) -> None:
         self.writer = writer
         self.reader = reader
+        self.recycling = recycling
         self.epoch = epoch
 
     async def close(self) -> None:
@@ -30,29 +34,37 @@ class Database:
         await self.reader.close()
 
 
-async def connect(url: str, *, readers: int, publish: Publish, gauges: Gauges) -> Database:
+async def connect(
+    url: str, *, readers: int, recycle_s: float, publish: Publish, gauges: Gauges, clock: Clock
+) -> Database:
     """Open a database whose tables are up to date. Its writer has started.
 
-    Raises ConnectionError where it can't be reached.
+    `recycle_s` is the age at which connections to PostgreSQL are replaced, 0 is never. Raises
+    ConnectionError where it can't be reached.
     """
     try:
-        return await _connect(url, readers, publish, gauges)
+        return await _connect(url, readers, recycle_s, publish, gauges, clock)
     except AWAY as e:
         raise ConnectionError(f"the database can't be reached: {e}") from e
 
 
-async def _connect(url: str, readers: int, publish: Publish, gauges: Gauges) -> Database:
+async def _connect(
+    url: str, readers: int, recycle_s: float, publish: Publish, gauges: Gauges, clock: Clock
+) -> Database:
     engine: PostgresEngine | SqliteEngine
+    recycled: tuple[Recycled, ...] = ()  # a file has nobody who drops what is old
     if is_postgres(url):
-        engine = PostgresEngine(url)
+        engine = PostgresEngine(url, clock)
         await engine.open()
-        # The address is read by asyncpg alone, which knows all of its forms.
-        options = {"min_size": 0, "max_size": readers, "connect": partial(_reader, url)}
-        reader = Reader("postgresql://", HeldPostgres, readers, **options)
+        # The address is read by asyncpg alone, which knows all of its forms. One more than is held
+        # is there while an old one makes room.
+        options = {"min_size": 0, "max_size": readers + 1, "connect": partial(_reader, url)}
+        reader = Reader("postgresql://", HeldPostgres, readers, clock, **options)
+        recycled = (engine, reader)
     else:
         path = sqlite_path(url)
         engine = SqliteEngine(path)
-        reader = Reader(f"sqlite+aiosqlite:///{path}", HeldSqlite, readers)
+        reader = Reader(f"sqlite+aiosqlite:///{path}", HeldSqlite, readers, clock)
     writer = Writer(engine, publish, gauges)
     writer.start()
     try:
@@ -73,7 +85,7 @@ async def _connect(url: str, readers: int, publish: Publish, gauges: Gauges) -> 
         ),
     ):
         gauges.watch(f"warroom_database_{name}", help_text, read)
-    return Database(writer, reader, epoch)
+    return Database(writer, reader, Recycling(recycled, recycle_s, clock), epoch)
 
 
 async def _reader(url: str, *_: object, **__: object) -> Any:

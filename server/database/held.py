@@ -5,9 +5,11 @@ from typing import Any, Final, Protocol
 
 import asyncpg
 
-from server.database.postgres import AWAY, READ_S
+from server.database.dial import AWAY
 from server.database.statement import Row, Statement
 from server.database.work import Unavailable
+
+READ_S: Final = 2.0
 
 
 class Reading(Protocol):

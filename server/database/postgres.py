@@ -21,32 +21,20 @@ from typing import Any, Final, NamedTuple
 import asyncpg
 
 from protocol.ids import uuid7
+from server.database.dial import AWAY, CONNECT_S, REFUSED, dial
 from server.database.hot import Copy
 from server.database.statement import Row, Statement
 from server.database.steps import NUMBER, Numbers, Steps, steps
 from server.database.work import ANY_NUMBER, Change, Stale, Unavailable
 from server.database.writer import Late, Outcome, Unit, origins
+from server.runtime.clock import Clock
 from server.runtime.log import logger
 
 log = logger("database")
 
 NAME: Final = "warroom writer"
-CONNECT_S: Final = 1.5
-READ_S: Final = 2.0
 STEP_S: Final = 2.0
 AGAIN_S: Final = 0.25
-CACHED_STATEMENTS: Final = 1024
-
-AWAY: Final = (
-    OSError,  # TimeoutError is one
-    asyncpg.InterfaceError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.InsufficientResourcesError,
-    asyncpg.OperatorInterventionError,
-    asyncpg.PostgresSystemError,
-    asyncpg.InvalidTransactionStateError,  # such as: this is a standby now, and only reads
-)
-"""What says that the database can't be asked now, and says nothing of what it was asked."""
 
 _MARK: Final = Statement(
     "database.mark",
@@ -58,6 +46,7 @@ _END: Final = (
     "select pg_terminate_backend(pid) from pg_stat_activity"
     " where pid = $1 and application_name = $2"
 )
+_READ_ONLY: Final = "show transaction_read_only"
 _FORGET: Final = "delete from facts where name = $1"
 _FORGET_OLD: Final = "delete from facts where name like $1 and name < $2"
 
@@ -75,21 +64,12 @@ Taken = dict[Unit, deque[Row]]
 CarryOut = Callable[[Sequence[Unit]], Awaitable[list[Outcome]]]
 
 
-async def dial(dsn: str, name: str) -> Any:
-    """A connection. Raises what asyncpg raises, OSError."""
-    return await asyncpg.connect(
-        dsn,
-        timeout=CONNECT_S,
-        statement_cache_size=CACHED_STATEMENTS,
-        server_settings={
-            "application_name": name,
-            # Where this process vanishes without a word, its locks do not outlive it for long.
-            "idle_in_transaction_session_timeout": "10s",
-            "tcp_keepalives_idle": "5",
-            "tcp_keepalives_interval": "2",
-            "tcp_keepalives_count": "3",
-        },
-    )
+async def _leave(connection: Any) -> None:
+    """Take leave, in bounded time. Never raises."""
+    try:
+        await connection.close(timeout=STEP_S)
+    except REFUSED:
+        connection.terminate()
 
 
 class _Apart(Exception):
@@ -107,11 +87,14 @@ class _Batch(NamedTuple):
 class PostgresEngine:
     """The writing connection of a PostgreSQL database."""
 
-    def __init__(self, dsn: str) -> None:
+    def __init__(self, dsn: str, clock: Clock) -> None:
         self._dsn = dsn
+        self._clock = clock
         self._name = f"{NAME} {uuid7()}"
         self._connection: Any = None
         self._pid = 0
+        self._opened_at = 0.0
+        self._in_batch = asyncio.Lock()
         self._coming_back: asyncio.Task[None] | None = None
         self._unknown: _Batch | None = None
         self.late: Late = lambda *_: None
@@ -131,6 +114,7 @@ class PostgresEngine:
     def _use(self, connection: Any) -> None:
         self._connection = connection
         self._pid = connection.get_server_pid()  # one that is closed does not say it any more
+        self._opened_at = self._clock.monotonic()
 
     async def close(self) -> None:
         """Close the connection, and forget what was only for this one. Never raises."""
@@ -142,12 +126,17 @@ class PostgresEngine:
             return
         try:
             await connection.execute(_FORGET, self._name, timeout=STEP_S)
-            await connection.close(timeout=STEP_S)
-        except (*AWAY, asyncpg.PostgresError):
+        except REFUSED:
             connection.terminate()
+        else:
+            await _leave(connection)
 
     async def commit(self, units: Sequence[Unit]) -> list[Outcome]:
         """Carry out all units and commit once. Raises Unavailable: it may be committed."""
+        async with self._in_batch:
+            return await self._commit(units)
+
+    async def _commit(self, units: Sequence[Unit]) -> list[Outcome]:
         if self._connection is None:
             raise Unavailable("it does not answer")
         try:
@@ -158,7 +147,7 @@ class PostgresEngine:
                     async with asyncio.timeout(CONNECT_S):
                         await asyncio.shield(self._coming_back)
                 return await self._transaction(units, self._one_by_one)
-        except (*AWAY, asyncpg.PostgresError) as e:
+        except REFUSED as e:
             raise Unavailable(f"{type(e).__name__}: {e}") from e
 
     # ---- one transaction
@@ -191,7 +180,7 @@ class PostgresEngine:
         if isinstance(why, asyncpg.PostgresError | _Apart) and not self._connection.is_closed():
             try:
                 await self._connection.execute("rollback", timeout=STEP_S)
-            except (*AWAY, asyncpg.PostgresError):
+            except REFUSED:
                 log.warning("rollback_failed", exc_info=True)
             else:
                 return
@@ -297,6 +286,36 @@ class PostgresEngine:
             rows = await self._connection.fetchmany(statement.marked, sent, timeout=STEP_S)
         return [tuple(row) for row in rows]
 
+    # ---- growing old
+
+    @property
+    def oldest_at(self) -> float | None:
+        """When the connection was opened, None where there is none."""
+        return None if self._connection is None else self._opened_at
+
+    async def recycle(self, until: float) -> int:
+        """Take a new connection between two batches, if this one was opened by then.
+
+        The row with the name of the last batch is the writer's, whatever it writes over: the new
+        connection goes on with it. Raises what asyncpg raises, OSError.
+        """
+        old = self._connection
+        if old is None or self._opened_at > until:
+            return 0
+        spare = new = await dial(self._dsn, self._name)
+        try:
+            if await new.fetchval(_READ_ONLY, timeout=STEP_S) == "on":
+                # Amid a fail-over the address may lead to a standby.
+                raise asyncpg.ReadOnlySQLTransactionError("it only reads")
+            async with self._in_batch:
+                # Where the old one was lost meanwhile, `_come_back` has to find out first.
+                if self._connection is old:
+                    self._use(new)
+                    spare = old
+        finally:
+            await _leave(spare)
+        return int(spare is old)
+
     # ---- losing the connection, and coming back
 
     def _lose(self) -> None:
@@ -318,7 +337,7 @@ class PostgresEngine:
                 connection = await dial(self._dsn, self._name)
                 await connection.execute(_END, last, self._name, timeout=STEP_S)
                 await self._find_out(connection)
-            except (*AWAY, asyncpg.PostgresError) as e:
+            except REFUSED as e:
                 log.debug("writer_away", error=str(e))
                 if connection is not None:
                     connection.terminate()

@@ -8,15 +8,16 @@ outside a held connection opens a file and a thread.
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from databases import Database
 from databases.core import Connection
 
+from server.database.dial import REFUSED
 from server.database.held import Held, Reading
-from server.database.postgres import AWAY
 from server.database.statement import Row, Statement
 from server.database.work import Unavailable
+from server.runtime.clock import Clock
 from server.runtime.log import logger
 
 log = logger("database")
@@ -25,20 +26,31 @@ WAIT_S: Final = 2.0
 AGAIN_S: Final = 0.25
 
 
+class _Opened(NamedTuple):
+    """What a connection was taken as from the pool, and when."""
+
+    connection: Connection
+    at: float
+
+
 class Reader:
     """The connections held for reading. One that breaks is replaced in the background.
 
     While none can be had, whoever wants to read hears so at once.
     """
 
-    def __init__(self, url: str, hold: Callable[[Any], Held], size: int, **options: Any) -> None:
-        """`options` are the pool's."""
+    def __init__(
+        self, url: str, hold: Callable[[Any], Held], size: int, clock: Clock, **options: Any
+    ) -> None:
+        """`options` are the pool's, which must give one more than `size` to be recycled."""
         self._database = Database(url, **options)
         self._hold = hold
         self._size = size
-        self._open: dict[Held, Connection] = {}
+        self._clock = clock
+        self._open: dict[Held, _Opened] = {}
         self._free: asyncio.LifoQueue[Held] = asyncio.LifoQueue()
         self._replacing: set[asyncio.Task[None]] = set()
+        self._retired: dict[Held, asyncio.Event] = {}  # those that are read over for the last time
         self._away = False
         self.waiting = 0
 
@@ -54,8 +66,8 @@ class Reader:
             task.cancel()
         await asyncio.gather(*self._replacing, return_exceptions=True)
         await asyncio.gather(*(held.close() for held in self._open))
-        for connection in self._open.values():
-            await connection.__aexit__(None, None, None)
+        for opened in self._open.values():
+            await opened.connection.__aexit__(None, None, None)
         self._open.clear()
         if self._database.is_connected:
             await self._database.disconnect()
@@ -106,26 +118,76 @@ class Reader:
         try:
             yield held
         finally:
-            if held.broken:
+            if (unused := self._retired.pop(held, None)) is not None:
+                unused.set()
+            elif held.broken:
                 self._replace(held)
             else:
                 self._free.put_nowait(held)
 
     async def _add(self) -> None:
+        self._free.put_nowait(await self._opened())
+        self._away = False
+
+    async def _opened(self) -> Held:
         # A connection belongs to the task that first asks for it: each is asked for in a task of
         # its own.
-        connection = await asyncio.create_task(self._enter())
-        held = self._hold(connection.raw_connection)
-        self._open[held] = connection
-        self._away = False
-        self._free.put_nowait(held)
+        return await asyncio.create_task(self._enter())
 
-    async def _enter(self) -> Connection:
-        return await self._database.connection().__aenter__()
+    async def _enter(self) -> Held:
+        connection = await self._database.connection().__aenter__()
+        held = self._hold(connection.raw_connection)
+        # Here, so that `close` finds it even if whoever waits for it is cancelled.
+        self._open[held] = _Opened(connection, self._clock.monotonic())
+        return held
+
+    # ---- growing old
+
+    @property
+    def oldest_at(self) -> float | None:
+        """When the oldest connection was opened, None where there is none."""
+        return min((opened.at for opened in self._open.values()), default=None)
+
+    async def recycle(self, until: float) -> int:
+        """Replace the connections opened by then, one after another. Returns how many.
+
+        Each is read over until the new one is there. Raises what the database raises.
+        """
+        recycled = 0
+        for old in [held for held, opened in self._open.items() if opened.at <= until]:
+            new = await self._opened()
+            if old not in self._open:  # it broke meanwhile, and is being replaced
+                await self._leave(new)
+                continue
+            self._free.put_nowait(new)
+            if not self._take_out(old):
+                self._retired[old] = asyncio.Event()
+                await self._retired[old].wait()
+            await self._leave(old)
+            recycled += 1
+        return recycled
+
+    def _take_out(self, held: Held) -> bool:
+        """Take one from the free connections. False if it is not among them."""
+        free = [self._free.get_nowait() for _ in range(self._free.qsize())]
+        for one in reversed(free):
+            if one is not held:
+                self._free.put_nowait(one)
+        return held in free
+
+    async def _leave(self, held: Held) -> None:
+        """Close a connection that nobody reads over."""
+        if held.broken:
+            held.drop()
+        else:
+            await held.close()
+        await self._open.pop(held).connection.__aexit__(None, None, None)
+
+    # ---- breaking, and being replaced
 
     def _replace(self, held: Held) -> None:
         held.drop()
-        task = asyncio.create_task(self._renew(self._open.pop(held)), name="reader")
+        task = asyncio.create_task(self._renew(self._open.pop(held).connection), name="reader")
         self._replacing.add(task)
         task.add_done_callback(self._replacing.discard)
 
@@ -136,7 +198,7 @@ class Reader:
         while True:
             try:
                 await self._add()
-            except AWAY:
+            except REFUSED:
                 self._away = True
                 await asyncio.sleep(AGAIN_S)
             else:

@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
-from server.database.postgres import AWAY, dial
+from server.database.dial import AWAY, dial
 from server.database.url import is_postgres, sqlite_path
 
 T = TypeVar("T")

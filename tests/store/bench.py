@@ -13,6 +13,7 @@ from server.database.sqlite import SqliteEngine
 from server.database.url import sqlite_path
 from server.database.work import Told
 from server.database.writer import Outcome, Unit
+from server.runtime.clock import Clock, SystemClock
 from server.runtime.gauges import Gauges
 
 AT = "2026-11-23T01:39:02.123Z"
@@ -39,10 +40,19 @@ class Bench:
         self.on_publish: Callable[[], None] = lambda: None
         self.db: Database
 
-    async def open(self, readers: int = 2) -> "Bench":
+    async def open(
+        self, readers: int = 2, recycle_s: float = 0, clock: Clock | None = None
+    ) -> "Bench":
         """Migrate and open."""
         await asyncio.to_thread(migrate, self.url)
-        self.db = await connect(self.url, readers=readers, publish=self._publish, gauges=Gauges())
+        self.db = await connect(
+            self.url,
+            readers=readers,
+            recycle_s=recycle_s,
+            publish=self._publish,
+            gauges=Gauges(),
+            clock=clock or SystemClock(),
+        )
         return self
 
     def _publish(self, told: Told, seq: int | None) -> None:
@@ -160,6 +170,16 @@ class NoCommit:
         return await self._connection.execute(text, **options)
 
 
+class Said:
+    """Takes the place of a log, and remembers the events."""
+
+    def __init__(self) -> None:
+        self.lines: list[tuple[str, str, dict[str, Any]]] = []
+
+    def __getattr__(self, level: str) -> Any:
+        return lambda event, **fields: self.lines.append((level, event, fields))
+
+
 def put(name: str, value: str = "1") -> Work:
     """A unit that adds a fact."""
     work = Work(AT)
@@ -214,6 +234,7 @@ __all__ = [
     "HeldEngine",
     "NoCommit",
     "Request",
+    "Said",
     "Unavailable",
     "claimed",
     "listed",

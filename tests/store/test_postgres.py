@@ -1,14 +1,16 @@
 """The writer on PostgreSQL: a COMMIT whose answer is lost, and units side by side."""
 
 import asyncio
+import math
 from collections.abc import AsyncIterator
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from server.database import Copy, Request, Stale, Unavailable
-from tests.store.bench import LISTING, Bench, HeldEngine, listed, move, outcome, put
+from tests.store.bench import GET, LISTING, Bench, HeldEngine, listed, move, outcome, put
 from tests.support.engines import database, rows
 from tests.support.postgres import Postgres
 from tests.support.programs import need
@@ -65,11 +67,11 @@ async def far(relay: Relay, straight: str) -> AsyncIterator[Bench]:
     await bench.db.close()
 
 
-async def back(bench: Bench) -> None:
-    """Wait until units are committed again."""
+async def back(bench: Bench, name: str = "back") -> None:
+    """Wait until units are committed again: such with that name and a number."""
     async with asyncio.timeout(BACK_WITHIN_S):
         number = 0
-        while await outcome(bench.submit(put(f"back {number}"))) is not None:
+        while await outcome(bench.submit(put(f"{name} {number}"))) is not None:
             number += 1
             await asyncio.sleep(0.1)
 
@@ -194,3 +196,57 @@ async def test_few_round_trips_carry_many_units(bench: Bench) -> None:
     assert [await outcome(unit) for unit in units] == [None] * 101
     assert sorted(sent)[-2:] == [100, 100]
     assert len(sent) == 2 + 4  # the first unit: mark, put; the others: mark, numbers, put, append
+
+
+async def test_a_writer_that_was_recycled_still_finds_out_what_became_of_a_commit(
+    far: Bench, relay: Relay, straight: str
+) -> None:
+    """Its row goes from one connection to the next."""
+    engine: Any = far.db.writer._engine
+    for n, break_it in enumerate((relay.hold, relay.cut)):
+        first = engine._pid
+        assert await engine.recycle(math.inf) == 1
+        assert engine._pid != first
+        work = put(f"a{n}")
+        work.tell(listed())
+        OnCommit(far, break_it)
+        assert await outcome(far.submit(work)) is Unavailable
+        relay.heal()
+        await back(far, f"b{n}")
+    assert [seq for _, seq in far.published] == [1]
+    found = await rows(straight, "select name from facts where name like 'a_'")
+    assert found == [("a0",)]
+    marks = await rows(straight, "select count(*) from facts where name like 'warroom writer %'")
+    assert marks == [(1,)]
+
+
+@on_postgres
+async def test_readers_that_are_refused_try_until_they_are_let_in(bench: Bench) -> None:
+    """As with a password that is being changed: that is no fault of the network."""
+    name = bench.url.rpartition("/")[2]
+    administer = bench.url.removesuffix(name) + "postgres"
+    readers = await rows(
+        bench.url,
+        "select pid from pg_stat_activity"
+        " where datname = current_database() and application_name = 'warroom reader'",
+    )
+    await rows(administer, f"alter database {name} with allow_connections false")
+    for (pid,) in readers:
+        await rows(administer, f"select pg_terminate_backend({pid}, 10000)")
+    reader = bench.db.reader
+    for _ in readers:
+        assert reader.open_connections > 0
+        with pytest.raises(Unavailable):
+            await reader.one(GET, name="a")
+    async with asyncio.timeout(BACK_WITHIN_S):
+        for pause in repeat(0.02):
+            if reader._away:
+                break
+            await asyncio.sleep(pause)
+    await rows(administer, f"alter database {name} with allow_connections true")
+    async with asyncio.timeout(BACK_WITHIN_S):
+        for pause in repeat(0.02):
+            if reader.open_connections == len(readers):
+                break
+            await asyncio.sleep(pause)
+    assert await reader.one(GET, name="a") is None

@@ -6,6 +6,7 @@ from contextlib import closing
 import pytest
 
 from server.database import ANY_NUMBER, Copy, Statement, Unavailable, connect, sqlite
+from server.runtime.clock import SystemClock
 from server.runtime.gauges import Gauges
 from tests.store.bench import Bench, NoCommit, listed, outcome, put
 
@@ -87,7 +88,14 @@ async def test_the_loop_goes_on_while_another_process_holds_the_lock(bench: Benc
 
 async def test_what_is_no_database_is_refused() -> None:
     with pytest.raises(ValueError, match="SQLite"):
-        await connect("mysql://there", readers=1, publish=print, gauges=Gauges())
+        await connect(
+            "mysql://there",
+            readers=1,
+            recycle_s=0,
+            publish=print,
+            gauges=Gauges(),
+            clock=SystemClock(),
+        )
 
 
 async def test_a_commit_that_is_refused_makes_all_unavailable(bench: Bench) -> None:

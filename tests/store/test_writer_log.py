@@ -1,25 +1,13 @@
 """What the writer logs names what set its units off."""
 
-from typing import Any
-
 import pytest
 
 from server.database import Stale, Unavailable, writer
 from server.runtime.origin import ORIGIN
-from tests.store.bench import Bench, outcome, put
+from tests.store.bench import Bench, Said, outcome, put
 from tests.support.engines import on_both_engines
 
 pytestmark = on_both_engines
-
-
-class Said:
-    """Takes the place of a log, and remembers the events."""
-
-    def __init__(self) -> None:
-        self.lines: list[tuple[str, str, dict[str, Any]]] = []
-
-    def __getattr__(self, level: str) -> Any:
-        return lambda event, **fields: self.lines.append((level, event, fields))
 
 
 async def test_a_batch_that_fails_or_is_slow_names_what_set_its_units_off(
