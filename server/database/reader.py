@@ -33,6 +33,20 @@ class _Opened(NamedTuple):
     at: float
 
 
+async def _ended(held: Held) -> None:
+    """Close the transaction, also for a caller that is cancelled: until that is done, nobody else
+    can read over the connection."""
+    ending = asyncio.create_task(held.end())
+    cancelled: asyncio.CancelledError | None = None
+    while not ending.done():
+        try:
+            await asyncio.shield(ending)
+        except asyncio.CancelledError as e:
+            cancelled = e
+    if cancelled is not None:
+        raise cancelled
+
+
 class Reader:
     """The connections held for reading. One that breaks is replaced in the background.
 
@@ -90,8 +104,7 @@ class Reader:
                 await held.begin()
                 yield held
             finally:
-                # A caller that is cancelled leaves no open transaction behind.
-                await asyncio.shield(held.end())
+                await _ended(held)
 
     async def all(self, statement: Statement, /, **given: Any) -> list[Row]:
         """All rows of one statement. Raises Unavailable."""
@@ -120,7 +133,7 @@ class Reader:
         finally:
             if (unused := self._retired.pop(held, None)) is not None:
                 unused.set()
-            elif held.broken:
+            elif held.broken and held in self._open:  # else this is closed
                 self._replace(held)
             else:
                 self._free.put_nowait(held)

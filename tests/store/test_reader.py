@@ -115,6 +115,37 @@ async def test_a_moment_cancelled_anywhere_leaves_no_transaction(
     assert await read_all_at_once(bench) == ["2"] * READERS
 
 
+async def test_nobody_gets_a_connection_before_its_transaction_has_ended(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader = bench.db.reader
+    connection = await reader._free.get()
+    reader._free.put_nowait(connection)
+    real, ending, go_on = connection.end, asyncio.Event(), asyncio.Event()
+
+    async def slowly() -> None:
+        ending.set()
+        await go_on.wait()
+        await real()
+
+    async def read() -> None:
+        async with reader.moment() as reading:
+            await reading.all(GET, name="a")
+
+    monkeypatch.setattr(connection, "end", slowly)
+    task = asyncio.create_task(read())
+    await ending.wait()
+    for _ in range(2):  # whoever waits for it may be impatient twice
+        task.cancel()
+        done, _ = await asyncio.wait({task}, timeout=0)
+        assert not done
+        assert reader.in_use == 1
+    go_on.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert reader.in_use == 0
+
+
 async def test_cancelled_reads_leak_no_connection(bench: Bench) -> None:
     await bench.submit(put("a", "1"))
     tasks = [asyncio.create_task(bench.db.reader.all(SLOW, most=10_000)) for _ in range(50)]
