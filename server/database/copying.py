@@ -108,8 +108,7 @@ def _put_sqlite(place: Path, copied: Path, force: bool) -> None:
         with_connection(f"sqlite:///{new}", _renew_epoch)
         with new.open("rb+") as file:
             os.fsync(file.fileno())
-        if place.exists():
-            _close_down(place)
+        _close_down(place)
         new.replace(place)
     finally:
         new.unlink(missing_ok=True)
@@ -120,6 +119,9 @@ def _close_down(place: Path) -> None:
 
     SQLite does that only for the last who has it open. Raises ValueError for anybody else.
     """
+    if not place.exists():
+        _remove_beside(place)
+        return
     try:
         with closing(sqlite3.connect(place, timeout=0)) as connection:
             connection.execute("pragma journal_mode = delete")
@@ -127,8 +129,12 @@ def _close_down(place: Path) -> None:
         raise ValueError(f"{place} is in use ({e}): stop the server first") from e
     except sqlite3.DatabaseError:
         # Not a database any more: that may be why it is to be replaced.
-        for beside in ("-wal", "-shm"):
-            place.with_name(place.name + beside).unlink(missing_ok=True)
+        _remove_beside(place)
+
+
+def _remove_beside(place: Path) -> None:
+    for beside in ("-wal", "-shm", "-journal"):
+        place.with_name(place.name + beside).unlink(missing_ok=True)
 
 
 # ---- PostgreSQL
