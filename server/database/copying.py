@@ -64,7 +64,7 @@ def put(url: str, copied: Path, its_revision: str, *, force: bool) -> None:
     if is_postgres(url):
         _put_postgres(url, copied, force)
     else:
-        _put_sqlite(sqlite_path(url), copied, force)
+        _put_sqlite(sqlite_path(url), copied, its_revision, force)
 
 
 def _renew_epoch(connection: Connection) -> None:
@@ -97,8 +97,10 @@ def _check(path: Path) -> None:
         raise ValueError(f"the copy is damaged: {found}")
 
 
-def _put_sqlite(place: Path, copied: Path, force: bool) -> None:
+def _put_sqlite(place: Path, copied: Path, its_revision: str, force: bool) -> None:
     _check(copied)
+    if (found := revision(f"sqlite:///{copied}")) != its_revision:
+        raise ValueError(f"the copy is damaged: its tables are at {found}, not {its_revision}")
     if place.exists() and not force:
         raise InTheWay(f"there is a database at {place}")
     place.parent.mkdir(parents=True, exist_ok=True)
