@@ -11,7 +11,7 @@ import subprocess
 from contextlib import closing
 from pathlib import Path
 from typing import Final
-from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit, urlunsplit
 
 from sqlalchemy import Connection, MetaData, inspect, text, update
 
@@ -143,7 +143,8 @@ def _remove_beside(place: Path) -> None:
 
 
 def _put_postgres(url: str, copied: Path, force: bool) -> None:
-    _run("pg_restore", None, "--list", str(copied))
+    # All of it is read before anything is dropped: its contents alone would not tell of damage.
+    _run("pg_restore", None, f"--file={os.devnull}", str(copied))
 
     def make_room(connection: Connection) -> None:
         if inspect(connection).get_table_names() and not force:
@@ -192,6 +193,6 @@ def _without_password(url: str) -> tuple[str, str | None]:
     given = (
         [unquote(password)] if password else [value for key, value in query if key == "password"]
     )
-    rest = urlencode([pair for pair in query if pair[0] != "password"])
+    rest = urlencode([pair for pair in query if pair[0] != "password"], quote_via=quote)
     plain = urlunsplit(parts._replace(netloc=f"{name}{at}{host}", query=rest))
     return plain, given[-1] if given else None

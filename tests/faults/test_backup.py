@@ -172,6 +172,26 @@ async def test_a_damaged_backup_harms_nothing(
     await again.close()
 
 
+async def test_a_backup_whose_end_is_damaged_harms_nothing(
+    own_server: Server, alice: Person, tmp_path: Path, engine: str
+) -> None:
+    """What it begins with says that all is well."""
+    share = {"sqlite": 10, "postgres": 50}[engine]  # of a dump, all but the end is what is in it
+    file = tmp_path / "warroom.tar"
+    await own_server.command("backup", str(file))
+    with tarfile.open(file) as tar:
+        member = tar.getmember("database")
+    with file.open("rb+") as whole:
+        whole.seek(member.offset_data + member.size - member.size // share)
+        whole.write(bytes(member.size // share))
+    await own_server.stop()
+    code, _, errors = await own_server.run("restore", str(file), "--force")
+    assert (code, errors.count("\n")) == (1, 1), errors
+    await own_server.start()
+    again = await Person(own_server.url, alice.logged_in).connect()
+    await again.close()
+
+
 async def test_a_backup_without_its_database_harms_nothing(
     own_server: Server, tmp_path: Path
 ) -> None:

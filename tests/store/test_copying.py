@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from server.database import copy, migrate, put
+from server.database.copying import _without_password
 from tests.support.engines import rows
 
 
@@ -42,3 +43,12 @@ async def test_what_lies_beside_a_database_that_is_gone_is_not_taken_for_the_cop
     there = {row[0].split("-")[0] for row in await rows(url, "select name from facts")}
     assert "kept" in there
     assert "lost" not in there
+
+
+def test_an_address_keeps_its_spaces_for_programs_that_know_no_plus() -> None:
+    """asyncpg reads + as a space, libpq does not."""
+    given = (
+        "postgresql://me:p%40ss@h/db?options=-c%20search_path%3Dx&password=other&sslmode=require"
+    )
+    plain = "postgresql://me@h/db?options=-c%20search_path%3Dx&sslmode=require"
+    assert _without_password(given) == (plain, "p@ss")
