@@ -6,7 +6,7 @@ outside a held connection opens a file and a thread.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
@@ -78,8 +78,9 @@ class Reader:
                 await held.begin()
                 yield held
             finally:
-                # A caller that is cancelled leaves no open transaction behind.
-                await asyncio.shield(held.end())
+                # A caller that is cancelled leaves no open transaction behind, and gives the
+                # connection back only once that is so.
+                await _whole(held.end())
 
     async def all(self, statement: Statement, /, **given: Any) -> list[Row]:
         """All rows of one statement. Raises Unavailable."""
@@ -142,3 +143,13 @@ class Reader:
             else:
                 log.info("reader_back")
                 return
+
+
+async def _whole(work: Coroutine[Any, Any, None]) -> None:
+    """Do all of something that ends soon, also where whoever waits for it is cancelled."""
+    task = asyncio.ensure_future(work)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task])
+        raise

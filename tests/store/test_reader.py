@@ -141,3 +141,34 @@ async def test_whoever_finds_no_free_connection_waits_for_one(bench: Bench) -> N
 async def test_a_missing_value_is_named(bench: Bench) -> None:
     with pytest.raises(KeyError, match="name"):
         await bench.db.reader.one(GET)
+
+
+async def test_a_connection_whose_moment_still_ends_is_nobody_elses(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On PostgreSQL whoever got it would be told that it is busy, and lose it."""
+    reader = bench.db.reader
+    connection = await reader._free.get()
+    reader._free.put_nowait(connection)
+    end, ending, go_on = connection.end, asyncio.Event(), asyncio.Event()
+
+    async def slow() -> None:
+        ending.set()
+        await go_on.wait()
+        await end()
+
+    monkeypatch.setattr(connection, "end", slow)
+
+    async def read() -> None:
+        async with reader.moment() as reading:
+            await reading.one(GET, name="a")
+
+    task = asyncio.create_task(read())
+    await ending.wait()
+    task.cancel()
+    await asyncio.sleep(0)
+    assert reader.in_use == 1
+    go_on.set()
+    await asyncio.wait([task])
+    assert task.cancelled()
+    assert reader.in_use == 0
