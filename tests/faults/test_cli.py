@@ -119,7 +119,6 @@ REFUSED = {
     "no terminal to be sure on": ("user delete admin", 2),
     "a short password": ("user add ada --password-stdin", 2),
     "nobody": ("user disable nobody-here", 1),
-    "the last admin": ("user role admin player", 1),
     "a key that is none": ("service-key revoke none", 1),
     "a revision that is none": ("migrate --to nowhere", 1),
     "a backup that is none": ("restore nowhere.tar", 1),
@@ -195,6 +194,12 @@ async def test_a_password_is_asked_for_without_an_echo(own_server: Server) -> No
     assert await may_log_in(own_server, "carol", PASSWORD)
 
 
+async def test_the_last_admin_stays(own_server: Server) -> None:
+    code, output, errors = await typed(own_server, "", "user", "role", "admin", "player")
+    assert (code, output) == (1, "")
+    assert errors == "warroom: refused: admin is the last admin: make somebody else admin first\n"
+
+
 # ---- run --dev
 
 
@@ -203,6 +208,7 @@ async def test_dev_starts_anew_when_a_source_changes(tmp_path: Path) -> None:
     for folder in ("server", "protocol"):
         skip = shutil.ignore_patterns("node_modules", "__pycache__")
         await asyncio.to_thread(shutil.copytree, ROOT / folder, tmp_path / folder, ignore=skip)
+    shutil.copy(ROOT / "PROTOCOL.md", tmp_path)  # which /protocol shows
     server = Server(tmp_path / "data")
     server.data_dir.mkdir()
     log = server.log.open("wb")

@@ -30,8 +30,8 @@ CODES = {
 NEVER = {"internal", "unavailable", "timed_out", "rate_limited", "busy"}
 """What nobody makes a server say by what is sent, where it is not too much."""
 WORDS = {"code", "message", "reason", "field", "errors", "retry_after_ms"}
-LOGGED = {"connected", "disconnected", "transport_refused"}
-"""All that a client's doing leaves in the log."""
+LOGGED = {"listening", "connected", "disconnected", "transport_refused"}
+"""All that a start and a client's doing leave in the log."""
 
 
 def check_error(error: dict[str, Any]) -> str:
