@@ -58,9 +58,18 @@ class Joined(msgspec.Struct, frozen=True, omit_defaults=True):
     missed: int = 0
 
 
+class RoomReason(StrEnum):
+    """Reasons for `refused` here."""
+
+    TOO_MANY_ROOMS = "too_many_rooms"
+
+
 @query("rooms.join", permission=Permission.CONNECT, limit=Limit.ROOM)
 class JoinRoom(Query[Joined], frozen=True):
-    """Subscribe to a room: a snapshot, then its events. With `since`, only what was missed."""
+    """Subscribe to a room: a snapshot, then its events. With `since`, only what was missed.
+
+    A connection is in at most 1,000 rooms at once. Refused: too_many_rooms.
+    """
 
     room: RoomName
     since: Since | None = None

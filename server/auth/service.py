@@ -120,6 +120,21 @@ class Auth:
         Raises Failure `unauthenticated`, the same for anything that is wrong; `rate_limited`,
         the same whether there is such a person or not; `busy`.
         """
+        for _ in range(MAX_DECISIONS):
+            user = await self._recognised(body, address)
+            work, now = self._work()
+            logged_in = self._log_in(work, user, uuid7(), now)
+            try:
+                await self._database.writer.submit(work, b"", None)
+            except Stale:
+                continue  # disabled, or with another password, since it was looked up
+            if self._passwords.outdated(user.password_hash):
+                await self._hash_anew(user, body.password)
+            return logged_in
+        raise busy("too many change the same account at once")
+
+    async def _recognised(self, body: Login, address: str) -> User:
+        """Who logs in. Raises Failure as `log_in` does."""
         attempt = self._attempts.begin(body.username, address)
         try:
             user = await self._users.by_login(body.username)
@@ -133,15 +148,7 @@ class Auth:
         if user is None or not right or user.disabled or attempt.in_vain:
             raise unauthenticated("the username or the password is wrong")
         attempt.give_back()
-        work, now = self._work()
-        logged_in = self._log_in(work, user, uuid7(), now)
-        try:
-            await self._database.writer.submit(work, b"", None)
-        except Stale:
-            raise unauthenticated("the username or the password is wrong") from None
-        if self._passwords.outdated(user.password_hash):
-            await self._hash_anew(user, body.password)
-        return logged_in
+        return user
 
     async def _hash_anew(self, user: User, password: str) -> None:
         """Store a right password's hash of the cost that new ones have. It can wait: never raises.

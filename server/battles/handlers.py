@@ -54,15 +54,16 @@ async def join(ctx: Context, cmd: Join) -> Seated:
     elsewhere = await battles.seat_of(ctx.user.id)
     if elsewhere not in (None, cmd.battle_id):
         raise refused(BattleReason.SEATED_ELSEWHERE, f"seated in the battle {elsewhere}")
-    player = await ctx.part(Players).get(ctx.user.id)
+    players = ctx.part(Players)
+    player = await players.get(ctx.user.id)
     copy = await battles.get(cmd.battle_id)
     hosted = copy.tip
     events = rules.join(hosted.battle, player.tip, ctx.now, hosted.rolls())
     work = ctx.work()
+    players.hold(work, player)  # first, so that a deletion waits, and then finds the seat
     # Without events the seat is there already, perhaps in a unit that is still under way: this
     # one waits behind it, and falls with it.
     battle = battles.record(work, copy, events)
-    work.replace(player, player.tip)  # a player who is not there any more is looked up anew then
     return await ctx.commit(work, Seated(battle.seats[ctx.user.id], battle.seq))
 
 

@@ -310,7 +310,7 @@ class Battles:
             copy = await self.get(battle_id)
             events = decide(copy.tip)
             if not events:
-                self.pool.plan(copy.tip.battle)
+                self.pool.plan(copy.committed.battle)  # what is under way may fall
                 return
             work = Work(rfc3339(now))
             self.record(work, copy, events)

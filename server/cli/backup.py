@@ -96,11 +96,13 @@ def _restore(settings: Settings, file: Path, force: bool) -> str:
         database, secret = Path(folder) / DATABASE, Path(folder) / SECRET_FILE
         try:
             with tarfile.open(file) as tar:
-                for target in (database, secret):
-                    if target.name in tar.getnames():
-                        _extract(tar, target)
-        except tarfile.TarError as e:
+                for member in tar:
+                    if member.isreg() and member.name in (DATABASE, SECRET_FILE):
+                        _extract(tar, member, Path(folder) / member.name)
+        except (tarfile.TarError, FileExistsError) as e:
             raise CliError(f"{file} is damaged: {e}") from None
+        if not database.is_file():
+            raise CliError(f"{file} is damaged: there is no database in it")
         put(settings.database, database, about.revision, force=force)
         if secret.is_file() and settings.secret_key is None:
             secret.replace(settings.data_dir / SECRET_FILE)
@@ -108,9 +110,9 @@ def _restore(settings: Settings, file: Path, force: bool) -> str:
     return f"{file} is restored: {about.engine}, as of {about.at}"
 
 
-def _extract(tar: tarfile.TarFile, target: Path) -> None:
+def _extract(tar: tarfile.TarFile, member: tarfile.TarInfo, target: Path) -> None:
     """Copy what a file of the archive holds, and nothing else of it: no owner, mode or link."""
-    source = tar.extractfile(target.name)
+    source = tar.extractfile(member)
     assert source is not None
     with source, target.open("xb") as file:
         shutil.copyfileobj(source, file)

@@ -2,6 +2,7 @@
 
 import asyncio
 
+from server.cli.data import private_files
 from server.cli.parser import Given
 from server.cli.settings import in_force
 from server.database import migrate as migrate_tables
@@ -11,6 +12,7 @@ from server.database import revisions
 async def migrate(given: Given) -> None:
     """Bring the tables to a revision, then show where they are."""
     settings = in_force(given)
+    private_files()
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     if not given.history:
         await asyncio.to_thread(migrate_tables, settings.database, given.to)

@@ -45,12 +45,13 @@ async def disconnect(ctx: Context, cmd: Disconnect) -> Done:
     connection = gateway.roll.find(cmd.connection_id)
     if connection is None:
         raise not_found("connection")
-    reply = await ctx.commit(ctx.work(), Done())
+    work = ctx.work()
     if connection is ctx.connection:
         ctx.later(lambda: gateway.disconnect(connection, cmd.reason))
     else:
-        gateway.disconnect(connection, cmd.reason)
-    return reply
+        # With the commit, whether anybody waits for that any more or not: a retry is told `ok`.
+        work.then(lambda: gateway.disconnect(connection, cmd.reason))
+    return await ctx.commit(work, Done())
 
 
 def _number(cursor: str) -> int:

@@ -3,7 +3,6 @@
 from typing import Final
 
 from protocol import rooms
-from protocol.connections import ConnectionsCounted
 from protocol.times import rfc3339
 from server.connections.rooms import counted
 from server.database.work import Told
@@ -19,7 +18,7 @@ class Counting:
     def __init__(self, gateway: Gateway, clock: Clock) -> None:
         self._gateway = gateway
         self._clock = clock
-        self._told: ConnectionsCounted | None = None
+        self._told: int | None = None  # after how many changes
 
     async def run(self) -> None:
         """Tell, again and again."""
@@ -28,11 +27,15 @@ class Counting:
             self.tell()
 
     def tell(self) -> None:
-        """Tell how many there are, unless it was told last."""
+        """Tell how many there are, unless nobody has come or gone since it was told.
+
+        That they are as many again does not do: somebody may have joined the room in between.
+        """
         if not self._gateway.rooms.watched(rooms.connections()):
             self._told = None
             return
-        now = counted(self._gateway)
-        if now != self._told:
-            self._told = now
-            self._gateway.rooms.publish(Told(now, rfc3339(self._clock.now_ms())), None)
+        changes = self._gateway.roll.changes
+        if changes != self._told:
+            self._told = changes
+            now = rfc3339(self._clock.now_ms())
+            self._gateway.rooms.publish(Told(counted(self._gateway), now), None)

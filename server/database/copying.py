@@ -11,7 +11,7 @@ import subprocess
 from contextlib import closing
 from pathlib import Path
 from typing import Final
-from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit, urlunsplit
 
 from sqlalchemy import Connection, MetaData, inspect, text, update
 
@@ -64,7 +64,7 @@ def put(url: str, copied: Path, its_revision: str, *, force: bool) -> None:
     if is_postgres(url):
         _put_postgres(url, copied, force)
     else:
-        _put_sqlite(sqlite_path(url), copied, force)
+        _put_sqlite(sqlite_path(url), copied, its_revision, force)
 
 
 def _renew_epoch(connection: Connection) -> None:
@@ -97,8 +97,10 @@ def _check(path: Path) -> None:
         raise ValueError(f"the copy is damaged: {found}")
 
 
-def _put_sqlite(place: Path, copied: Path, force: bool) -> None:
+def _put_sqlite(place: Path, copied: Path, its_revision: str, force: bool) -> None:
     _check(copied)
+    if (found := revision(f"sqlite:///{copied}")) != its_revision:
+        raise ValueError(f"the copy is damaged: its tables are at {found}, not {its_revision}")
     if place.exists() and not force:
         raise InTheWay(f"there is a database at {place}")
     place.parent.mkdir(parents=True, exist_ok=True)
@@ -108,8 +110,7 @@ def _put_sqlite(place: Path, copied: Path, force: bool) -> None:
         with_connection(f"sqlite:///{new}", _renew_epoch)
         with new.open("rb+") as file:
             os.fsync(file.fileno())
-        if place.exists():
-            _close_down(place)
+        _close_down(place)
         new.replace(place)
     finally:
         new.unlink(missing_ok=True)
@@ -120,6 +121,9 @@ def _close_down(place: Path) -> None:
 
     SQLite does that only for the last who has it open. Raises ValueError for anybody else.
     """
+    if not place.exists():
+        _remove_beside(place)
+        return
     try:
         with closing(sqlite3.connect(place, timeout=0)) as connection:
             connection.execute("pragma journal_mode = delete")
@@ -127,15 +131,20 @@ def _close_down(place: Path) -> None:
         raise ValueError(f"{place} is in use ({e}): stop the server first") from e
     except sqlite3.DatabaseError:
         # Not a database any more: that may be why it is to be replaced.
-        for beside in ("-wal", "-shm"):
-            place.with_name(place.name + beside).unlink(missing_ok=True)
+        _remove_beside(place)
+
+
+def _remove_beside(place: Path) -> None:
+    for beside in ("-wal", "-shm", "-journal"):
+        place.with_name(place.name + beside).unlink(missing_ok=True)
 
 
 # ---- PostgreSQL
 
 
 def _put_postgres(url: str, copied: Path, force: bool) -> None:
-    _run("pg_restore", None, "--list", str(copied))
+    # All of it is read before anything is dropped: its contents alone would not tell of damage.
+    _run("pg_restore", None, f"--file={os.devnull}", str(copied))
 
     def make_room(connection: Connection) -> None:
         if inspect(connection).get_table_names() and not force:
@@ -184,6 +193,6 @@ def _without_password(url: str) -> tuple[str, str | None]:
     given = (
         [unquote(password)] if password else [value for key, value in query if key == "password"]
     )
-    rest = urlencode([pair for pair in query if pair[0] != "password"])
+    rest = urlencode([pair for pair in query if pair[0] != "password"], quote_via=quote)
     plain = urlunsplit(parts._replace(netloc=f"{name}{at}{host}", query=rest))
     return plain, given[-1] if given else None

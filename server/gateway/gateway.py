@@ -180,9 +180,12 @@ class Gateway:
     def renew(self, connection: Connection, identity: Identity) -> None:
         """Put fresh rights of the same person under an open connection.
 
-        Raises Failure `unauthenticated` where they have changed since they were read.
+        Raises Failure `unauthenticated` where they have changed since they were read, or allow
+        anything else than those the connection came with: the rooms that it is in were joined with
+        these. It is closed once the change is acted on.
         """
-        if connection.closed or self._rights.lapsed(identity) is not None:
+        other = identity.permissions != connection.identity.permissions
+        if connection.closed or other or self._rights.lapsed(identity) is not None:
             raise unauthenticated("the access token is not accepted")
         connection.identity = identity
         self.watch_expiry(connection)

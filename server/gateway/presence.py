@@ -37,11 +37,7 @@ class Presence:
 
     def may(self, person: str, permission: Permission) -> bool:
         """Whether a person is here with a connection that has the permission."""
-        return self._count(person, permission) > 0
-
-    def _count(self, person: str, permission: Permission) -> int:
-        connections = self._by_person.get(person, ())
-        return sum(connection.identity.may(permission) for connection in connections)
+        return any(c.identity.may(permission) for c in self._by_person.get(person, ()))
 
     def __contains__(self, person: str) -> bool:
         return person in self._by_person
@@ -62,12 +58,12 @@ class Presence:
     async def opened(self, connection: Connection) -> None:
         """A connection is open."""
         identity = connection.identity
-        self._by_person.setdefault(identity.id, set()).add(connection)
         first = [
             watch.here
             for watch in self._watches
-            if identity.may(watch.permission) and self._count(identity.id, watch.permission) == 1
+            if identity.may(watch.permission) and not self.may(identity.id, watch.permission)
         ]
+        self._by_person.setdefault(identity.id, set()).add(connection)
         await self._tell(first, identity.id)
 
     async def closed(self, connection: Connection) -> None:

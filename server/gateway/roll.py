@@ -26,6 +26,7 @@ class Roll:
     """All open connections."""
 
     def __init__(self) -> None:
+        self.changes = 0  # how many have opened and gone
         self._next = 1
         self._in_order: list[Connection] = []
         self._by_id: dict[str, Connection] = {}
@@ -39,11 +40,13 @@ class Roll:
         self._in_order.append(connection)
         self._by_id[connection.id] = connection
         self._kind(connection)[connection.identity.id] += 1
+        self.changes += 1
 
     def remove(self, connection: Connection) -> None:
         """A connection is gone."""
         if self._by_id.pop(connection.id, None) is None:
             return
+        self.changes += 1
         del self._in_order[bisect_left(self._in_order, connection.number, key=_number)]
         kind, who = self._kind(connection), connection.identity.id
         kind[who] -= 1

@@ -15,8 +15,8 @@ from typing import Final, NamedTuple, Protocol
 import msgspec
 
 from protocol import codec, rooms
-from protocol.errors import forbidden, not_found
-from protocol.gateway import Joined, JoinRoom, ResetReason, Since, Verdict
+from protocol.errors import forbidden, not_found, refused
+from protocol.gateway import Joined, JoinRoom, ResetReason, RoomReason, Since, Verdict
 from protocol.message import KEPT, Delivery
 from protocol.message import Event as Message
 from protocol.times import rfc3339
@@ -35,6 +35,8 @@ log = logger("gateway")
 
 HOLE_S: Final = 0.2
 """How long a missing number may be late before it is looked for."""
+MAX_ROOMS: Final = 1_000
+"""Of one connection at once: each takes memory, and there is no end of rooms to join."""
 MAX_GAP_EVENTS: Final = 2_000
 MAX_GAP_BYTES: Final = 512 * 1024
 
@@ -149,13 +151,21 @@ class Rooms:
         return self._joined.get(connection, ())
 
     async def join(self, connection: Connection, query: JoinRoom) -> Verdicted:
-        """Subscribe. Raises Failure `not_found` or `forbidden`, alike for rooms that are not."""
+        """Subscribe.
+
+        Raises Failure `not_found` or `forbidden`, alike for rooms that are not; `refused`
+        too_many_rooms.
+        """
         parsed = rooms.parse(query.room)
         if parsed is None or parsed[0].word not in self._doors:
             raise not_found("room")
         kind, ident = parsed
         if not connection.identity.may(kind.permission):
             raise forbidden(f"{kind.word} needs the permission {kind.permission}")
+        joined = self.joined(connection)
+        if len(joined) >= MAX_ROOMS and query.room not in joined:
+            words = f"a connection is in at most {MAX_ROOMS} rooms: leave others first"
+            raise refused(RoomReason.TOO_MANY_ROOMS, words)
         door = self._doors[kind.word]
         await door.authorise(connection.identity, ident)
         membership = Membership(connection, lambda m: self._fill_later(query.room, m))

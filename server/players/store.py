@@ -61,6 +61,9 @@ _BOOK_OUT: Final = Statement(
     " from players where player_id = :player_id"
     " and case :currency when 'gold' then gold else gems end <> 0",
 )
+_HOLD: Final = Statement(
+    "players.hold", "update players set rev = rev where player_id = :player_id"
+)
 _DELETE: Final = Statement("players.delete", "delete from players where player_id = :player_id")
 
 
@@ -119,6 +122,15 @@ class Players:
         """Add the player of a person who registers."""
         record = rules.start(user.id, user.username, now)
         work.change(_INSERT, **msgspec.structs.asdict(record))
+
+    @staticmethod
+    def hold(work: Work, copy: Copy[Record]) -> None:
+        """Let nobody delete a player at the same moment, in another process either.
+
+        Stale where somebody has: the player is looked up anew then.
+        """
+        work.change(_HOLD, player_id=copy.key)
+        work.replace(copy, copy.tip)
 
     async def end(self, work: Work, user: User, now: int) -> None:
         """Delete the player of a person who is deleted. What they had is booked out.

@@ -45,7 +45,9 @@ _ANOTHER: Final = Statement(
     "select 1 from users where role = :role and disabled = false and id <> :id limit 1",
 )
 _HOLD: Final = Statement(
-    "users.hold", "update users set disabled = false where id = :id and disabled = false"
+    "users.hold",
+    "update users set disabled = false"
+    " where id = :id and disabled = false and password_hash = :seen",
 )
 _REHASH: Final = Statement(
     "users.rehash",
@@ -186,8 +188,11 @@ class Users:
 
     @staticmethod
     def hold(work: Work, user: User) -> None:
-        """Let nobody disable a person at the same moment. Stale where somebody has."""
-        work.change(_HOLD, id=user.id)
+        """Let nobody disable a person or change the password at the same moment.
+
+        Stale where somebody has.
+        """
+        work.change(_HOLD, id=user.id, seen=user.password_hash)
 
     def add(self, work: Work, user: User) -> None:
         """Add a person. The unit is stale where the name or the address is taken."""

@@ -172,6 +172,44 @@ async def test_a_damaged_backup_harms_nothing(
     await again.close()
 
 
+async def test_a_backup_whose_end_is_damaged_harms_nothing(
+    own_server: Server, alice: Person, tmp_path: Path, engine: str
+) -> None:
+    """What it begins with says that all is well."""
+    share = {"sqlite": 10, "postgres": 50}[engine]  # of a dump, all but the end is what is in it
+    file = tmp_path / "warroom.tar"
+    await own_server.command("backup", str(file))
+    with tarfile.open(file) as tar:
+        member = tar.getmember("database")
+    with file.open("rb+") as whole:
+        whole.seek(member.offset_data + member.size - member.size // share)
+        whole.write(bytes(member.size // share))
+    await own_server.stop()
+    code, _, errors = await own_server.run("restore", str(file), "--force")
+    assert (code, errors.count("\n")) == (1, 1), errors
+    await own_server.start()
+    again = await Person(own_server.url, alice.logged_in).connect()
+    await again.close()
+
+
+async def test_a_backup_without_its_database_harms_nothing(
+    own_server: Server, tmp_path: Path
+) -> None:
+    whole, file = tmp_path / "whole.tar", tmp_path / "warroom.tar"
+    await own_server.command("backup", str(whole))
+    await own_server.stop()
+    for kind in (None, tarfile.DIRTYPE, tarfile.SYMTYPE, tarfile.REGTYPE):
+        with tarfile.open(whole) as old, tarfile.open(file, "w") as new:
+            new.addfile(old.getmember("about.json"), old.extractfile("about.json"))
+            if kind is not None:
+                member = tarfile.TarInfo("database")
+                member.type, member.linkname = kind, "about.json"
+                new.addfile(member)
+        code, _, errors = await own_server.run("restore", str(file), "--force")
+        assert (code, errors.count("\n")) == (1, 1), errors
+    assert await own_server.rows("select username from users")
+
+
 async def test_a_secret_that_is_a_setting_is_not_copied(
     tmp_path: Path, engine: str, postgres: Postgres | None
 ) -> None:

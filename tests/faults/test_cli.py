@@ -46,6 +46,14 @@ async def may_log_in(server: Server, name: str, password: str) -> bool:
     return True
 
 
+async def test_what_the_first_migration_makes_is_nobody_elses(tmp_path: Path) -> None:
+    """Whoever migrates before the first start has made the file that passwords go into."""
+    data = tmp_path / "data"
+    await Server(data).command("migrate")
+    for path in (data, *data.iterdir()):
+        assert path.stat().st_mode & 0o077 == 0, path
+
+
 @on_both_engines
 async def test_people_come_and_go_beside_a_running_server(own_server: Server) -> None:
     code, output, errors = await typed(

@@ -1,18 +1,22 @@
 """What time does to battles, on a real database and with a clock that the test turns."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from protocol.battle_events import Abandoned, AbandonReason
 from protocol.battles import Battle, Difficulty, Status
 from protocol.permissions import Role
-from protocol.times import millis
+from protocol.times import millis, rfc3339
 from server.app import App, opened
 from server.battles import rules
 from server.battles.service import BattleService
 from server.battles.store import Hosted
 from server.config import Settings
+from server.database import Unavailable
 from tests.support.clock import ManualClock
 from tests.support.ear import Ear, player
 
@@ -217,3 +221,36 @@ async def test_who_comes_before_the_first_look_does_not_keep_others_from_being_a
         seats = (await again.battle(battle_id)).seats
         assert [seats[ident].away_at is None for ident in ids] == [True, False]
         assert app.battles.pool.taken_up == set()
+
+
+async def test_an_end_that_is_not_committed_is_not_the_end(
+    table: Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Time goes on in a battle of which a look saw an end that fell afterwards."""
+    battle_id = await table.seat()
+    writer: Any = table.app.database.writer
+    commit, go_on = writer._engine.commit, asyncio.Event()
+
+    async def fail(_: object) -> None:
+        await go_on.wait()
+        raise Unavailable("disk full")
+
+    monkeypatch.setattr(writer._engine, "commit", fail)
+    table.clock.advance(3600)
+    now, reason = table.clock.now_ms(), AbandonReason.ALL_DOWN
+    ending = asyncio.create_task(
+        table.app.battles.carry_out(
+            battle_id,
+            lambda hosted: (Abandoned(battle_id=battle_id, reason=reason, at=rfc3339(now)),),
+            now,
+        )
+    )
+    await asyncio.sleep(0)
+    await table.service.tick()
+    go_on.set()
+    with pytest.raises(Unavailable):
+        await ending
+    monkeypatch.setattr(writer._engine, "commit", commit)
+    before = (await table.battle(battle_id)).seq
+    await table.service.tick()
+    assert (await table.battle(battle_id)).seq > before

@@ -206,3 +206,18 @@ async def test_a_deletion_and_a_change_at_once_do_not_both_stand(house: House) -
     assert again != gone
     with pytest.raises(Failure):
         await house.here.auth.people.find(gone)
+
+
+async def test_nobody_deleted_elsewhere_keeps_a_seat_that_is_taken_meanwhile(house: House) -> None:
+    """However the two meet, one of them waits for the other."""
+    await house.here.start()
+    battle_id = next(b for b, w in house.here.battles.pool.waiting.items() if w.required_level == 1)
+    for n in range(20):
+        alice = await house.player(f"alice-{n}")
+        await alice.ok("players.get")
+        deletion = asyncio.create_task(house.there.accounts.delete(f"alice-{n}"))
+        for _ in range(n % 10):
+            await asyncio.sleep(0)
+        await asyncio.gather(alice.ask("battles.join", battle_id=battle_id), deletion)
+    seated = await rows(house.url, "select player_id from battle_seats where seated")
+    assert seated == []

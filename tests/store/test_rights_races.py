@@ -10,7 +10,9 @@ import pytest
 from protocol.auth import LoggedIn
 from protocol.errors import Code, Failure
 from protocol.permissions import Role
+from server.database import Work
 from tests.support.lines import Line
+from tests.support.people import PASSWORD
 from tests.support.processes import Look, Process
 
 Change = Callable[[Process, LoggedIn], Awaitable[None]]
@@ -105,6 +107,68 @@ async def test_a_renewed_connection_hears_of_its_new_log_in_only(
     await there.log_out(second)
     await listening()
     assert renewed.ended == "logged_out"
+
+
+async def test_a_token_that_allows_something_else_renews_nothing(
+    here: Process, there: Process, listening: Look
+) -> None:
+    """Whoever renews before this process hears of it would stay in the rooms of the old role."""
+    await here.person("boss", Role.ADMIN)
+    admin = await here.person("alice", Role.ADMIN)
+    inside = await here.line(admin)
+    room = f"user:{admin.user.id}"
+    assert (await inside.call(here.app, "rooms.join", room=room))["ok"]
+    await there.app.accounts.set_role("alice", Role.PLAYER)
+    player = await there.app.auth.refresh(admin.tokens.refresh_token)
+    answer = await inside.call(here.app, "auth.renew", token=player.tokens.access_token)
+    assert answer["error"]["code"] == "unauthenticated"
+    await listening()
+    assert inside.ended == "rights_changed"
+    assert (await here.line(player)).identity.role is Role.PLAYER
+
+
+async def test_whose_password_is_reset_while_the_old_one_is_checked_is_not_logged_in(
+    here: Process,
+) -> None:
+    await here.person("alice")
+    matches = here.app.auth._passwords.matches
+
+    async def match_and_then_reset(*given: str | None) -> bool:
+        right = await matches(*given)  # type: ignore[arg-type]
+        here.app.auth._passwords.matches = matches  # type: ignore[method-assign]
+        await here.app.accounts.set_password("alice", "another password")
+        return right
+
+    here.app.auth._passwords.matches = match_and_then_reset  # type: ignore[method-assign,assignment]
+    with pytest.raises(Failure) as caught:
+        await here.log_in("alice")
+    assert caught.value.error.code is Code.UNAUTHENTICATED
+    with sqlite3.connect(here.app.settings.data_dir / "warroom.db") as db:
+        good = db.execute("select count(*) from refresh_tokens where revoked = 0").fetchone()
+    db.close()
+    assert good == (0,)
+
+
+async def test_whose_hash_is_renewed_while_the_password_is_checked_is_logged_in(
+    here: Process,
+) -> None:
+    """Two log-ins at once, of which one stores the hash anew: the password is right for both."""
+    who = await here.person("alice")
+    users = here.app.users
+    matches = here.app.auth._passwords.matches
+
+    async def match_and_then_rehash(*given: str | None) -> bool:
+        right = await matches(*given)  # type: ignore[arg-type]
+        here.app.auth._passwords.matches = matches  # type: ignore[method-assign]
+        seen = await users.by_id(who.user.id)
+        assert seen is not None
+        work = Work("")
+        users.rehash(work, seen, await here.app.auth._passwords.hash(PASSWORD))
+        await here.app.database.writer.submit(work, b"", None)
+        return right
+
+    here.app.auth._passwords.matches = match_and_then_rehash  # type: ignore[method-assign,assignment]
+    assert (await here.log_in("alice")).user == who.user
 
 
 async def test_who_is_disabled_while_the_password_is_checked_is_not_logged_in(

@@ -8,7 +8,8 @@ import pytest
 
 from protocol.battle_events import ChatSaid
 from protocol.battles import ChatLine
-from protocol.gateway import EvictionReason, JoinRoom
+from protocol.errors import Failure
+from protocol.gateway import EvictionReason, JoinRoom, RoomReason
 from protocol.permissions import Role, granted
 from server.app import App, opened
 from server.battles import rules
@@ -113,3 +114,19 @@ async def test_a_connection_that_is_gone_is_in_no_room(app: App) -> None:
     rooms.leave_all(ear)
     assert not rooms.watched("battles")
     assert not rooms.watched(f"battle:{battle_id}")
+
+
+async def test_a_connection_is_in_so_many_rooms_and_no_more(
+    app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("server.gateway.rooms.MAX_ROOMS", 2)
+    ear, rooms = Ear(), app.gateway.rooms
+    for room in ("battles", "players", "players"):  # who is in a room may join it anew
+        await rooms.join(ear, JoinRoom(room))
+    battle_id = (await app.battles.page(None, 1, None)).items[0].battle_id
+    with pytest.raises(Failure) as caught:
+        await rooms.join(ear, JoinRoom(f"battle:{battle_id}"))
+    assert caught.value.error.reason == RoomReason.TOO_MANY_ROOMS
+    assert sorted(rooms.joined(ear)) == ["battles", "players"]
+    rooms.leave(ear, "players")
+    await rooms.join(ear, JoinRoom(f"battle:{battle_id}"))

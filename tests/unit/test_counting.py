@@ -96,3 +96,18 @@ async def test_where_nobody_watches_nothing_is_counted(app: App, second: Second)
     await watcher.ok("rooms.leave", room="connections")
     await second()
     assert roll.asked == 2
+
+
+async def test_whoever_came_while_it_was_otherwise_is_told(app: App, second: Second) -> None:
+    """It is as it was told last, and not as the newest watcher has it."""
+    viewer = Identity("v", "v", granted(Role.VIEWER), Role.VIEWER)
+    first = await Ear(app, viewer).open()
+    late = await Ear(app, viewer).open()
+    await first.ok("rooms.join", room="connections")
+    await second()
+    somebody = await Ear(app, player("p")).open()
+    joined = await late.ok("rooms.join", room="connections")
+    assert joined["snapshot"] == {"people": 2, "services": 0, "connections": 3}
+    await somebody.gone()
+    await second()
+    assert told(late) == [(1, 0, 2)]
