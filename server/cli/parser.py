@@ -325,7 +325,7 @@ and, where that is `joined` or `reset`, a snapshot. What was missed follows by i
 examples:
   warroom watch battles
   warroom watch battle:0199… --state battle.json      goes on where it was, also after a restart
-  warroom watch player:0199… | jq 'select(.type == "players.changed").data.level'
+  warroom watch player:0199… | jq 'select(.type == "players.changed").data.player.level'
 {_exit_codes()}
 """,
     )

@@ -42,6 +42,7 @@ export function connectionChip({ connection, notice }, life) {
   });
   life.watch(connection.parted, (parted) => {
     if (parted?.name === "server.evicted") notice(partedNote(parted), "bad", { stays: true });
+    if (parted?.reason === "rights_changed") notice(partedNote(parted));
     panel.tick();
   });
   life.every(TICK_MS, tick);

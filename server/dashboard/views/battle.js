@@ -123,8 +123,14 @@ export function open(app, life, { params }) {
     tick();
   }
 
+  function showSide(shown) {
+    show(feed.element, shown);
+    show(seats.element, shown);
+  }
+
   function update(view) {
     head.update(view);
+    showSide(true);
     show(quiet, battle.enemies.length === 0 && !view.over);
     setText(quiet, "The field is quiet. Whoever takes the first seat starts the battle.");
     field.update(view);
@@ -228,6 +234,8 @@ export function open(app, life, { params }) {
     } catch {
       setText(quiet, explain(failure));
       show(quiet, true);
+      // Where no battle was ever shown, there is none to talk in.
+      showSide(battle !== null);
     }
   }
 

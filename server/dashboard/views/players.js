@@ -61,6 +61,7 @@ function playerRow({ player_id, name }, app) {
     setText(level, number(reached));
     setData(element, "online", online);
     setText(word, battleId ? (linked ? "" : "In battle") : online ? "Online" : "Away");
+    show(word, !linked);
     show(battle, linked);
     if (linked) battle.href = linkTo("battle", { battle_id: battleId });
   }

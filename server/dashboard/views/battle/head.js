@@ -15,7 +15,7 @@ export function battleHead({ join, leave }) {
   const next = h("p", { class: "next-hit" }, ring, h("span", {}, "They strike in "), countdown);
   const watching = h("p", { class: "watching", data: { testid: "watching" } }, "You are watching.");
   const joinButton = h("button", { type: "button", class: "primary", data: { testid: "join" } }, "Join");
-  const leaveButton = h("button", { type: "button", data: { testid: "leave" } }, "Leave");
+  const leaveButton = h("button", { type: "button", data: { testid: "leave" } }, "Back to the battles");
   const banner = h("p", { class: "wave-banner", role: "status", data: { testid: "wave-banner" } });
   joinButton.addEventListener("click", () => join(joinButton));
   leaveButton.addEventListener("click", () => leave(leaveButton));
@@ -49,7 +49,7 @@ export function battleHead({ join, leave }) {
     show(joinButton, !seated && !over);
     setUsable(joinButton, live && !full && !tooLow);
     setText(joinButton, tooLow ? `From level ${battle.required_level}` : full ? "Full" : "Join");
-    setText(leaveButton, seated && !over ? "Leave battle" : "Back to the pool");
+    setText(leaveButton, seated && !over ? "Leave battle" : "Back to the battles");
   }
 
   function drawPips({ wave: now, waves, status: state }) {
