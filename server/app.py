@@ -250,11 +250,22 @@ async def serve(
     """Run a server until SIGTERM or SIGINT.
 
     `prepare` is awaited before anybody can connect, `ready` is called with the address once it
-    listens. Raises OSError where the address can't be
-    had, ServiceFailed (in a group) where a service keeps crashing.
+    listens. Raises OSError where the address can't be had, ValueError where another server runs on
+    the data, ServiceFailed (in a group) where a service keeps crashing.
     """
     stop = asyncio.Event()
     on_end(stop.set)
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    with database.alone(settings.database):
+        await _serve(settings, prepare, ready, stop)
+
+
+async def _serve(
+    settings: Settings,
+    prepare: Callable[[App], Awaitable[None]],
+    ready: Callable[[str], None],
+    stop: asyncio.Event,
+) -> None:
     async with opened(settings) as app:
         listener = socket.create_server(
             (settings.host, settings.port), family=_family(settings.host), backlog=2048

@@ -10,7 +10,7 @@ from server.app import opened as opened_app
 from server.cli.parser import Given
 from server.cli.settings import in_force
 from server.cli.words import CliError
-from server.database import Unavailable
+from server.database import Unavailable, is_there, sqlite_path
 from server.runtime.log import configure
 
 ADMIN_FILE: Final = "admin_password"
@@ -18,9 +18,18 @@ ADMIN_FILE: Final = "admin_password"
 
 
 @asynccontextmanager
-async def opened(given: Given) -> AsyncIterator[App]:
-    """The server of the settings, without its sockets. Raises CliError."""
+async def opened(given: Given, *, new: bool = False) -> AsyncIterator[App]:
+    """The server of the settings, without its sockets. Raises CliError.
+
+    Where there are no data yet, only what may come `new` makes them: else a wrong DATA_DIR would
+    look like an empty server.
+    """
     settings = in_force(given)
+    if not new and not is_there(settings.database):
+        raise CliError(
+            f"there is no database at {sqlite_path(settings.database)}: DATA_DIR or DATABASE_URL"
+            " is another server's, or none has been started yet"
+        )
     configure(settings.least_level)
     private_files()
     try:

@@ -8,7 +8,7 @@ from server.cli.words import listing
 
 async def add(given: Given) -> None:
     """Make a key, and print it."""
-    async with opened(given) as app:
+    async with opened(given, new=True) as app:
         print(await app.accounts.add_service_key(given.name, given.scope))
 
 

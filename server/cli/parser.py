@@ -1,7 +1,7 @@
 """All commands with their arguments and their help: light, so that help comes at once."""
 
 import argparse
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 from protocol.errors import MEANING, Code
 from protocol.permissions import SCOPES, Role
@@ -31,6 +31,15 @@ class Given(argparse.Namespace):
     """The arguments. `action` names what is to be done, as `file:function` of this package."""
 
     action: str
+
+
+class _Parser(argparse.ArgumentParser):
+    """Whose errors are one line, as all others are."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong with the arguments, and end with 2."""
+        line = " ".join(message.split())
+        self.exit(2, f"warroom: {line}; {self.prog} --help says more\n")
 
 
 class _Help(argparse.RawDescriptionHelpFormatter):
@@ -71,7 +80,7 @@ def _group(commands: Any, name: str, about: str, more: str = "") -> Any:
 
 def parser() -> argparse.ArgumentParser:
     """The whole command line."""
-    whole = argparse.ArgumentParser(
+    whole = _Parser(
         prog="warroom",
         description="Warroom, a real-time game server.",
         epilog="""examples:

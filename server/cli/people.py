@@ -21,6 +21,12 @@ _HEADS: Final = {
     "created_at": "CREATED",
 }
 
+_RIGHT: Final = {
+    "username": "NAME: 3 to 20 letters, digits, _ or -",
+    "email": "--email: an address such as ada@example.org",
+}
+"""What would have been right, in fewer words than a pattern."""
+
 
 async def add(given: Given) -> None:
     """Add a person."""
@@ -29,8 +35,9 @@ async def add(given: Given) -> None:
     try:
         checked = msgspec.convert(person, Register)
     except msgspec.ValidationError as e:
-        raise CliError(codec.unreadable(e).error.message, code=2) from None
-    async with opened(given) as app:
+        wrong = codec.unreadable(e).error
+        raise CliError(_RIGHT.get(wrong.field or "", wrong.message), code=2) from None
+    async with opened(given, new=True) as app:
         user = await app.accounts.add(
             checked.username, checked.password, Role(given.role), checked.email
         )

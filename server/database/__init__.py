@@ -1,5 +1,6 @@
 """The database: group commit, held readers, history and kept replies, migrations."""
 
+from server.database.alone import alone
 from server.database.connect import Database, connect
 from server.database.copying import InTheWay, copy, engine_of, put
 from server.database.held import Reading
@@ -8,7 +9,7 @@ from server.database.pruning import PRUNE_EVERY_S, REPLIES_KEPT_MS, Pruning, for
 from server.database.reader import Reader
 from server.database.revisions import migrate, revisions
 from server.database.statement import Row, Statement
-from server.database.url import is_known
+from server.database.url import is_known, is_there, sqlite_path
 from server.database.work import ANY_NUMBER, Request, Stale, Unavailable, Work
 
 __all__ = [
@@ -28,12 +29,15 @@ __all__ = [
     "Statement",
     "Unavailable",
     "Work",
+    "alone",
     "connect",
     "copy",
     "engine_of",
     "forget",
     "is_known",
+    "is_there",
     "migrate",
     "put",
     "revisions",
+    "sqlite_path",
 ]

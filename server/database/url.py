@@ -17,6 +17,11 @@ def is_known(url: str) -> bool:
     return is_postgres(url) or (url.startswith(SQLITE) and url != SQLITE)
 
 
+def is_there(url: str) -> bool:
+    """Whether a SQLite database has its file. PostgreSQL is not asked."""
+    return is_postgres(url) or sqlite_path(url).exists()
+
+
 def sqlite_path(url: str) -> Path:
     """The file of a SQLite database. Raises ValueError for anything else."""
     if not url.startswith(SQLITE):

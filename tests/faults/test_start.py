@@ -52,6 +52,26 @@ async def test_a_port_that_is_taken_ends_the_start(own_server: Server, tmp_path:
     assert "address already in use" in errors.lower()
 
 
+async def test_a_second_server_on_the_same_data_does_not_start(own_server: Server) -> None:
+    data = str(own_server.data_dir)
+    code, errors = await run("--port", "0", DATA_DIR=data)
+    database = own_server.data_dir / "warroom.db"
+    assert errors.startswith(f"warroom: another server runs on {database}: process ")
+    assert errors.count("\n") == 1
+    assert code == 1
+    await own_server.kill()
+    await own_server.start()  # nobody is in the way of one that comes after a crash
+
+
+async def test_a_folder_without_data_is_not_made_into_an_empty_server(tmp_path: Path) -> None:
+    place = tmp_path / "typo"
+    for line in ("user list", "user role admin viewer", "service-key list"):
+        code, output, errors = await command(*line.split(), DATA_DIR=str(place))
+        assert (code, output, errors.count("\n")) == (1, "", 1)
+        assert f"there is no database at {place}" in errors
+    assert not place.exists()
+
+
 @pytest.mark.parametrize("clients", [0, 20])
 async def test_sigterm_ends_with_0(own_server: Server, clients: int) -> None:
     people = [await connected(own_server.url) for _ in range(clients)]
