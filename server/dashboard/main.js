@@ -48,6 +48,7 @@ function open() {
     if (session.user.role === role) return;
     role = session.user.role;
     own();
+    if (!app.may("play")) app.profile.set(null);
     own = followOwnPlayer(app, life);
     frame.redraw();
   });
@@ -76,6 +77,7 @@ function followOwnPlayer({ connection, me, may, profile }, life) {
 
 function showLogin(why = null) {
   close();
+  notice.clear();
   const { title, element } = loginView(session, why, open);
   document.title = `${title} · Warroom`;
   place.main.replaceChildren(element);

@@ -29,6 +29,14 @@ async def test_who_gets_another_role_comes_back_by_itself(
         await browser.until_told("auth.expired")
         await page.locator("[data-testid=connection][data-state=live]").wait_for()
         await page.get_by_test_id("own-role").filter(has_text="Viewer").wait_for()
-        # Whoever does not play sees no battles any more, and is told why.
-        await page.get_by_test_id("problem").filter(has_text="not for your account").wait_for()
+        # Whoever does not play is brought to what there is to see, and sees no figures of a player.
+        await page.locator("[data-view=players]").wait_for()
         assert await page.get_by_test_id("nav-battles").count() == 0
+        await page.get_by_test_id("stamina").wait_for(state="hidden")
+        await server.command("user", "role", name, "player")
+        await page.get_by_test_id("stamina").wait_for()
+        # What was said to one person is not there for the next.
+        await page.get_by_test_id("notice").first.wait_for()
+        await page.get_by_test_id("logout").click()
+        await page.get_by_test_id("username").wait_for()
+        assert await page.get_by_test_id("notice").count() == 0

@@ -1,4 +1,4 @@
-/** What is said in passing, at the foot of the page. */
+/** What is said in passing, at the top of the page: there it lies over nothing that one strikes with. */
 
 import { h } from "../dom.js";
 
@@ -7,10 +7,10 @@ const AT_ONCE = 3;
 
 /**
  * Returns notice(text, tone, {stays}): says something for some seconds, or until it is dismissed.
- * `tone`: good, bad or plain.
+ * `tone`: good, bad or plain. `notice.clear()` takes all away: they are for whoever is logged in.
  */
 export function notices(place) {
-  return (text, tone = "plain", { stays = false } = {}) => {
+  function notice(text, tone = "plain", { stays = false } = {}) {
     const element = h("div", { class: `notice notice-${tone}`, data: { testid: "notice" } }, h("p", {}, text));
     if (stays) {
       const dismiss = h("button", { type: "button", class: "quiet", data: { testid: "dismiss" } }, "Dismiss");
@@ -21,5 +21,7 @@ export function notices(place) {
     }
     place.append(element);
     while (place.childElementCount > AT_ONCE) place.firstElementChild.remove();
-  };
+  }
+  notice.clear = () => place.replaceChildren();
+  return notice;
 }

@@ -67,9 +67,11 @@ export function shell(app, place) {
   route();
 
   return {
-    /** The rights have changed: what may be seen is drawn anew. */
+    /** The rights have changed: what may be seen is drawn anew. Who may not stay is brought home. */
     redraw() {
       nav.draw();
+      const found = find(location.hash);
+      if (found && !app.may(found.view.permission)) history.replaceState(null, "", "#/");
       route();
     },
     close() {

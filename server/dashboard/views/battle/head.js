@@ -40,7 +40,8 @@ export function battleHead({ join, leave }) {
     show(wave, battle.wave > 0);
     setText(waveText, `Wave ${battle.wave} of ${battle.waves}`);
     drawPips(battle);
-    show(next, battle.status === "in_progress" && battle.next_hit_at !== null);
+    // While the server is away nobody knows when they strike.
+    show(next, live && battle.status === "in_progress" && battle.next_hit_at !== null);
 
     const taken = Object.values(battle.seats).filter((seat) => seat.seated).length;
     const full = taken >= battle.max_players;
