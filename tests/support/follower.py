@@ -183,7 +183,7 @@ class Follower:
         elif key in self.rooms:
             assert answer["ok"], answer
             self.rooms[key].joined(answer["data"])
-        elif (asked := self._asked.pop(key, None)) is not None:
+        elif (asked := self._asked.pop(key, None)) is not None and not asked.answer.cancelled():
             asked.answer.set_result(answer)
 
     def _again(self, key: str, outgoing: "asyncio.Queue[str] | None") -> None:
