@@ -37,7 +37,8 @@ function open() {
     may: (permission) => session.user?.permissions.includes(permission) ?? false,
     profile: cell(null),
     presence: cell(null),
-    notice,
+    // An answer may come after the log-out: it is nothing to whoever logs in next.
+    notice: (...said) => life.over || notice(...said),
     title: (text) => (document.title = `${text} · Warroom`),
   };
   connection.start();
@@ -61,7 +62,7 @@ function open() {
 }
 
 /** One's own player, where there is one. Returns what ends it. */
-function followOwnPlayer({ connection, me, may, profile }, life) {
+function followOwnPlayer({ connection, me, may, notice, profile }, life) {
   if (!may("play")) return () => {};
   return life.join(connection.rooms, `player:${me}`, {
     snapshot: (state) => profile.set(state),
@@ -97,6 +98,10 @@ async function start() {
   }
 }
 
-session.addEventListener("ended", ({ detail: why }) => showLogin(why));
+session.addEventListener("ended", ({ detail: why }) => {
+  showLogin(why);
+  // Who logged out left the view too: whoever is next begins at the start.
+  if (!why) history.replaceState(null, "", "#/");
+});
 document.getElementById("skip").addEventListener("click", () => place.main.focus());
 start();

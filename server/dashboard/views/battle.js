@@ -232,6 +232,7 @@ export function open(app, life, { params }) {
       feed.reset(battle.chat);
       schedule();
     } catch {
+      if (failure.code === "not_found") setText(head.title, "No such battle");
       setText(quiet, explain(failure));
       show(quiet, true);
       // Where no battle was ever shown, there is none to talk in.

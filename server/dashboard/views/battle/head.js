@@ -5,7 +5,7 @@ import { CADENCE_MS, STATUS } from "../../words.js";
 import { setDifficulty } from "../difficulty.js";
 
 export function battleHead({ join, leave }) {
-  const name = h("h1", { tabindex: "-1", "data-focus": true });
+  const name = h("h1", { tabindex: "-1", "data-focus": true }, "Battle");
   const difficulty = h("p", { class: "difficulty" });
   const status = h("span", { class: "status", data: { testid: "battle-status" } });
   const waveText = h("b", { data: { testid: "wave" } });
