@@ -80,6 +80,7 @@ _TEXT: Final = _FINAL | Opcode.TEXT  # the first byte of a text in one frame
 _MASKED: Final = 0x80  # of the second byte
 _LENGTH_16: Final = 126
 _LENGTH_64: Final = 127
+_MASKED_16: Final = _MASKED | _LENGTH_16
 _WIDTHS: Final = {_LENGTH_16: 2, _LENGTH_64: 8}
 
 _CONTROLS: Final = {int(o): o for o in (Opcode.CLOSE, Opcode.PING, Opcode.PONG)}
@@ -183,7 +184,7 @@ class Reader:
                         if _MASKED <= size <= max_small:
                             start = at + 6
                             stop = start + size - _MASKED
-                        elif size == _MASKED | _LENGTH_16:
+                        elif size == _MASKED_16:
                             size = data[at + 2] << 8 | data[at + 3]
                             start = at + 8
                             stop = start + size
