@@ -82,6 +82,8 @@ class Light(asyncio.Protocol):
         size = len(text)
         if size < 126:
             head = bytes((0x80 | opcode, 0x80 | size))
+        elif size < 65_536:
+            head = bytes((0x80 | opcode, 0xFE)) + size.to_bytes(2)
         else:
             head = bytes((0x80 | opcode, 0xFF)) + size.to_bytes(8)
         self._transport.write(head + bytes(4) + text)
