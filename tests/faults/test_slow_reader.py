@@ -246,7 +246,7 @@ async def test_who_has_not_logged_in_and_never_reads_is_gone_in_time(tmp_path: P
 
 
 async def test_who_polls_and_never_reads_the_answer_is_gone_in_time(tmp_path: Path) -> None:
-    async with room(tmp_path, PING_INTERVAL_S="1", PING_TIMEOUT_S="1") as people:
+    async with room(tmp_path, PING_INTERVAL_MS="1000", PING_TIMEOUT_MS="1000") as people:
         token = (await registered(people.server.url)).tokens.access_token
         before = sockets(people.pid)
         async with aiohttp.ClientSession(people.server.url) as http:
@@ -268,7 +268,7 @@ async def test_who_polls_and_never_reads_the_answer_is_gone_in_time(tmp_path: Pa
 
 
 async def test_who_answers_no_ping_is_gone_in_time(tmp_path: Path) -> None:
-    async with room(tmp_path, PING_INTERVAL_S="1", PING_TIMEOUT_S="1") as people:
+    async with room(tmp_path, PING_INTERVAL_MS="1000", PING_TIMEOUT_MS="1000") as people:
         before = sockets(people.pid)
         await people.enter_stuck()
         assert sockets(people.pid) == before + 1
