@@ -49,6 +49,7 @@ class SocketIOConnection(Queued):
         self._arrivals = arrivals
         self._dispatch = arrivals.gateway.dispatch
         self._monotonic = arrivals.gateway.clock.monotonic
+        self._bare = arrivals.gateway.wire.bare_replies
         self._is_open = False
 
     @property
@@ -64,7 +65,7 @@ class SocketIOConnection(Queued):
     def answer(self, ack: str, reply: bytes) -> None:
         """Queue the answer to a message."""
         if ack and not self.closed:
-            packet = _answer(ack, reply)
+            packet = _answer(ack, codec.bare(reply) if self._bare else reply)
             self._outbox.push(packet if self._session.socket is None else rfc6455.encode(packet))
 
     def _hang_up(self) -> None:

@@ -108,9 +108,10 @@ class Verdicted(NamedTuple):
 
 
 class Rooms:
-    """All rooms of this process."""
+    """All rooms of this process. `bare`: events go out without their metadata."""
 
-    def __init__(self, gauges: Gauges, clock: Clock) -> None:
+    def __init__(self, gauges: Gauges, clock: Clock, *, bare: bool = False) -> None:
+        self._bare = bare
         self._clock = clock
         self._filling: set[asyncio.Task[None]] = set()
         self._doors: dict[str, Door] = {}
@@ -138,9 +139,12 @@ class Rooms:
     def _frame(
         self, room: str, name: str, data: bytes, at: str, seq: int | None, delivery: Delivery = KEPT
     ) -> Frame:
-        assert self.database is not None
-        epoch = None if seq is None else self.database.epoch
-        return Frame(name, data, codec.Meta(room=room, at=at, seq=seq, epoch=epoch), delivery)
+        epoch = None
+        if seq is not None:
+            assert self.database is not None
+            epoch = self.database.epoch
+        meta = codec.Meta(room=room, at=at, seq=seq, epoch=epoch)
+        return Frame(name, data, meta, delivery, bare=self._bare)
 
     def watched(self, room: str) -> bool:
         """Whether anybody is in a room."""
@@ -176,6 +180,16 @@ class Rooms:
         except BaseException:
             self.leave(connection, query.room)
             raise
+
+    def enter(self, connection: Connection, room: str) -> None:
+        """Subscribe to what is told in a room from now on, whatever its name, without a verdict."""
+        members = self._members.setdefault(room, {})
+        if connection not in members:
+            members[connection] = membership = Membership(
+                connection, lambda m: self._fill_later(room, m)
+            )
+            self._joined.setdefault(connection, set()).add(room)
+            membership.release(0, [])
 
     async def _verdict(
         self, membership: Membership, door: Door, ident: str, query: JoinRoom
