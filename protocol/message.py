@@ -140,7 +140,7 @@ class Wire(msgspec.Struct, frozen=True, kw_only=True):
 
     `bare_replies`: an answer is its data alone, and only errors have an envelope.
     `bare_events`: events come without their metadata.
-    `undotted`: a name need not be domain.verb.
+    `undotted`: a name need not be domain.verb, and an event may have that of a command.
     """
 
     bare_replies: bool = False
@@ -163,7 +163,8 @@ class Registry:
     def __init__(self, wire: Wire | None = None, limit_scale: float = 1.0) -> None:
         self.wire: Final = wire or Wire()
         self.limit_scale: Final = limit_scale
-        self._by_name: dict[str, Spec] = {}
+        self._calls: dict[str, Spec] = {}
+        self._events: dict[str, Spec] = {}
 
     def command(self, name: str, *, permission: Permission, limit: Limit) -> Callable[[M], M]:
         """Register a `Command[Reply]` under its wire name."""
@@ -188,13 +189,14 @@ class Registry:
 
     def find(self, name: str) -> Spec | None:
         """The entry of a wire name, None where there is none. Never raises."""
-        return self._by_name.get(name)
+        return self._calls.get(name) or self._events.get(name)
 
     def specs(self, *kinds: Kind) -> Iterator[Spec]:
         """All entries of the kinds (of all, where none is named), by name."""
-        for name in sorted(self._by_name):
-            if not kinds or self._by_name[name].kind in kinds:
-                yield self._by_name[name]
+        both = (*self._calls.values(), *self._events.values())
+        for spec in sorted(both, key=lambda spec: spec.name):
+            if not kinds or spec.kind in kinds:
+                yield spec
 
     def _register_call(
         self, name: str, kind: Kind, base: Any, permission: Permission, limit: Limit
@@ -225,13 +227,15 @@ class Registry:
         return register
 
     def _add(self, spec: Spec) -> None:
-        if spec.name in self._by_name or spec.type in _by_type:
+        names = self._events if spec.kind is Kind.EVENT else self._calls
+        taken = names if self.wire.undotted else {**self._calls, **self._events}
+        if spec.name in taken or spec.type in _by_type:
             raise ValueError(f"{spec.name} or {spec.type.__name__} is registered already")
         if "." not in spec.name and not self.wire.undotted:
             raise ValueError(f"{spec.name}: a name is domain.verb")
         if not spec.doc:
             raise ValueError(f"{spec.name}: a message needs a docstring, it becomes documentation")
-        self._by_name[spec.name] = spec
+        names[spec.name] = spec
         _by_type[spec.type] = spec
 
 

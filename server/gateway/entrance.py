@@ -1,5 +1,6 @@
 """The namespace `/`: who logs in there is a connection of the gateway."""
 
+from collections.abc import Callable
 from typing import Final
 
 import msgspec
@@ -100,11 +101,15 @@ class SocketIOConnection(Queued):
         self.closed = True
 
 
-class Entrance:
-    """The namespace."""
+Made = Callable[[Arrivals, Client, Identity], SocketIOConnection]
 
-    def __init__(self, arrivals: Arrivals) -> None:
+
+class Entrance:
+    """The namespace. `made` makes the connection of who is let in."""
+
+    def __init__(self, arrivals: Arrivals, made: Made = SocketIOConnection) -> None:
         self._arrivals = arrivals
+        self._made = made
 
     async def connect(self, client: Client, auth: str) -> SocketIOConnection:
         """Take a client in. Raises Refusal."""
@@ -115,7 +120,7 @@ class Entrance:
                 raise unavailable("the connection is gone")
         except Failure as e:
             raise Refusal(e.error) from None
-        return SocketIOConnection(self._arrivals, client, identity)
+        return self._made(self._arrivals, client, identity)
 
     def stranger(self, client: Client, ack: str) -> None:
         """A message has come from who has not logged in."""

@@ -17,7 +17,7 @@ import msgspec
 from protocol import codec, rooms
 from protocol.errors import forbidden, not_found, refused
 from protocol.gateway import Joined, JoinRoom, ResetReason, RoomReason, Since, Verdict
-from protocol.message import KEPT, Delivery
+from protocol.message import KEPT, Delivery, Spec
 from protocol.message import Event as Message
 from protocol.times import rfc3339
 from server.database import Database
@@ -129,10 +129,20 @@ class Rooms:
 
     def publish(self, told: Told, seq: int | None) -> None:
         """Tell everybody in a room."""
-        self._gauges.events.labels(told.name).inc()
-        members = self._members.get(told.room)
+        self._tell(told.room, told.name, told.data, told.at, seq, told.delivery)
+
+    def pass_on(self, spec: Spec, room: str, data: bytes) -> None:
+        """Tell everybody in a room an event that is JSON already, and in no history."""
+        assert spec.delivery is not None
+        self._tell(room, spec.name, data, rfc3339(self._clock.now_ms()), None, spec.delivery)
+
+    def _tell(
+        self, room: str, name: str, data: bytes, at: str, seq: int | None, delivery: Delivery
+    ) -> None:
+        self._gauges.events.labels(name).inc()
+        members = self._members.get(room)
         if members:
-            frame = self._frame(told.room, told.name, told.data, told.at, seq, told.delivery)
+            frame = self._frame(room, name, data, at, seq, delivery)
             for membership in list(members.values()):
                 membership.take(frame)
 
