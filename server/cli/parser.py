@@ -193,11 +193,21 @@ examples:
         ("--connect-timeout-ms", "1000", "how long it may take to connect to a namespace (1000)"),
     ):
         parser.add_argument(flag, metavar="MS", default=default, help=about)
-    for flag, into, default, about in (
-        ("--max-payload", "max_message_bytes", "1000000", "largest message (1000000)"),
-        ("--echo-max", "echo_max_bytes", "33554432", "largest message to /echo (33554432)"),
-    ):
-        parser.add_argument(flag, dest=into, metavar="BYTES", default=default, help=about)
+    parser.add_argument(
+        *("--max-payload", "--max-message-bytes"),
+        dest="max_message_bytes",
+        metavar="BYTES",
+        default="1000000",
+        help="largest message (1000000)",
+    )
+    parser.add_argument(
+        "--echo-max",
+        dest="echo_max_bytes",
+        metavar="BYTES",
+        type=int,
+        default=32 * 1024 * 1024,
+        help="largest message to /echo (33554432)",
+    )
 
 
 def _password(parser: argparse.ArgumentParser) -> None:
