@@ -25,6 +25,7 @@ PROBE_S: Final = 10.0
 """How long a WebSocket may take to show that it carries what a poll carries."""
 POLLED: Final[Form] = attrgetter("packet")
 FRAMED: Final[Form] = attrgetter("socketio")
+PARSE_ERROR: Final = "parse error"
 _PROBE: Final = "2probe"
 _PROBED: Final = rfc6455.encode(b"3probe")
 _UPGRADE: Final = "5"
@@ -80,6 +81,7 @@ class Session:
         "_owner",
         "address",
         "closed",
+        "ended",
         "handler",
         "outbox",
         "polling",
@@ -98,6 +100,8 @@ class Session:
         self.socket: WebSocket | None = None
         self.probe: Probe | None = None
         self.closed = False
+        self.ended = ""
+        """Why it is over."""
         self.handler: Handler = _NOBODY
 
     @property
@@ -164,7 +168,7 @@ class Session:
             case "6":
                 pass
             case _:
-                self.end("parse error")
+                self.end(PARSE_ERROR)
 
     # ---- its end
 
@@ -197,7 +201,7 @@ class Session:
                 self.polling.cut(word)
 
     def _over(self, reason: str) -> None:
-        self.closed = True
+        self.closed, self.ended = True, reason
         self._owner.heartbeat.stop(self)
         if self.probe is not None:
             self.probe.give_up()

@@ -37,25 +37,33 @@ class Packet(NamedTuple):
 
 MAIN: Final = "/"
 MAX_SPACE: Final = 100
-_PACKET: Final = re.compile(
-    r"(?:([0-4])|([56])(\d{1,9})-)(?:(/[^,?]*)(?:\?[^,]*)?(?:,|\Z))?(\d{0,100})(?!\d)", re.ASCII
+_EVENT: Final = re.compile(r"2(\d{0,100})(?![\d/])", re.ASCII)
+"""Most packets by far: an event in the main namespace."""
+_HEAD: Final = re.compile(
+    r"(?:([0-4])|([56])(\d{1,9})-)(?:(/[^,?]*)(?:\?[^,]*)?(?:,|\Z))?", re.ASCII
 )
+_ACK: Final = re.compile(r"(\d{0,100})(?!\d)", re.ASCII)
 _KINDS: Final = {str(kind): kind for kind in Kind}
+_NUMBERED: Final = (Kind.EVENT, Kind.ACK, Kind.BINARY_EVENT, Kind.BINARY_ACK)
 
 
 def parse(text: str) -> Packet:
     """The parts of a packet. Raises NotAPacket."""
-    found = _PACKET.match(text)
+    found = _EVENT.match(text)
+    if found is not None:
+        return Packet(Kind.EVENT, MAIN, found[1], text[found.end() :])
+    found = _HEAD.match(text)
     if found is None:
         raise NotAPacket
-    plain, binary, attachments, space, ack = found.groups()
-    payload = text[found.end() :]
-    if payload and payload[0] not in "[{":
-        # Nothing else stands in a packet; what is within is for whoever decodes it.
-        raise NotAPacket
-    return Packet(
-        _KINDS[plain or binary], space or MAIN, ack, payload, int(attachments) if binary else 0
-    )
+    plain, binary, attachments, space = found.groups()
+    kind = _KINDS[plain or binary]
+    ack, end = "", found.end()
+    if kind in _NUMBERED:
+        number = _ACK.match(text, end)
+        if number is None:
+            raise NotAPacket
+        ack, end = number[1], number.end()
+    return Packet(kind, space or MAIN, ack, text[end:], int(attachments or 0))
 
 
 def build(

@@ -257,7 +257,7 @@ class PlainWebSocket:
             identity = None if given is None else await self.arrivals.identify(given)
         except Failure as e:
             status = _HTTP_STATUS.get(e.error.code, 400)
-            log.info("transport_refused", why=e.error.message)
+            log.debug("transport_refused", why=e.error.message)
             response = Response(codec.reply_error(e.error), status, media_type="application/json")
             await response(scope, receive, send)
             return

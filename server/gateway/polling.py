@@ -32,6 +32,8 @@ def decode(body: bytes) -> list[str | bytes]:
 
     Raises NotAPayload.
     """
+    if not body:
+        return []
     try:
         packets = body.decode().split("\x1e")
     except UnicodeDecodeError:

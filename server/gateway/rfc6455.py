@@ -80,6 +80,7 @@ _TEXT: Final = _FINAL | Opcode.TEXT  # the first byte of a text in one frame
 _MASKED: Final = 0x80  # of the second byte
 _LENGTH_16: Final = 126
 _LENGTH_64: Final = 127
+_MASKED_16: Final = _MASKED | _LENGTH_16
 _WIDTHS: Final = {_LENGTH_16: 2, _LENGTH_64: 8}
 
 _CONTROLS: Final = {int(o): o for o in (Opcode.CLOSE, Opcode.PING, Opcode.PONG)}
@@ -126,7 +127,7 @@ class _Unfinished:
         turn = len(plain) & 3
         if turn:
             self._key = self._key[turn:] + self._key[:turn]
-        if self._is_text:
+        if self._is_text and (self._unread or not plain.isascii()):
             unread = self._unread + plain
             self._unread = unread[utf_8_decode(unread, "strict", False)[1] :]
         self._payload += plain
@@ -183,7 +184,7 @@ class Reader:
                         if _MASKED <= size <= max_small:
                             start = at + 6
                             stop = start + size - _MASKED
-                        elif size == _MASKED | _LENGTH_16:
+                        elif size == _MASKED_16:
                             size = data[at + 2] << 8 | data[at + 3]
                             start = at + 8
                             stop = start + size
@@ -303,11 +304,14 @@ def _fault(first: int, second: int, is_within: bool) -> str | None:
         if first < _FINAL:
             return "the control frame is fragmented"
         return "the control frame is too long" if second & 0x7F > MAX_CONTROL else None
+    fault = None
     if opcode > Opcode.BINARY:
-        return "the opcode is unknown"
-    if is_within == (opcode == Opcode.CONT):
-        return None
-    return "the message before it has not ended" if is_within else "there is nothing to continue"
+        fault = "the opcode is unknown"
+    elif opcode == Opcode.CONT and not is_within:
+        fault = "there is nothing to continue"
+    elif opcode != Opcode.CONT and is_within:
+        fault = "the message before it has not ended"
+    return fault
 
 
 def _size(data: bytes, at: int, stop: int) -> int:

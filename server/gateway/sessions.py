@@ -11,7 +11,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from server.gateway.engineio import FRAMED, Handler, Probe, Session
+from server.gateway.engineio import FRAMED, PARSE_ERROR, Handler, Probe, Session
 from server.gateway.heartbeat import Heartbeat
 from server.gateway.outbox import Bounds, Outbox
 from server.gateway.polling import CLOSE, PYTHON_MAX_PACKETS, NotAPayload, decode
@@ -100,7 +100,7 @@ class Sessions:
                 return
             response = await self._polling(scope, asked, receive, send)
         except Refused as e:
-            log.info("transport_refused", why=str(e))
+            log.debug("transport_refused", why=str(e))
             response = e.response
         except ClientDisconnect:
             return
@@ -266,13 +266,15 @@ class Sessions:
         try:
             packets = decode(bytes(body))
         except NotAPayload as e:
-            session.end("parse error")
+            session.end(PARSE_ERROR)
             raise Refused(3, f"Bad request: {e}") from None
         for packet in packets:
             if isinstance(packet, str):
                 session.text(packet)
             else:
                 session.binary(packet)
+        if session.ended == PARSE_ERROR:
+            raise Refused(3, "Bad request")
         return Response("ok", media_type="text/html")
 
 

@@ -11,8 +11,8 @@ from typing import Final, Protocol
 from protocol import codec
 from protocol.errors import Code, Error
 from server.gateway.arrival import Arrivals
-from server.gateway.engineio import Session
-from server.gateway.packet import Kind, NotAPacket, Packet, build, parse
+from server.gateway.engineio import PARSE_ERROR, Session
+from server.gateway.packet import MAX_SPACE, Kind, NotAPacket, Packet, build, parse
 
 INVALID_NAMESPACE: Final = b'{"message":"Invalid namespace"}'
 TWICE: Final = Error(Code.INVALID, "this connection has logged in already")
@@ -118,7 +118,7 @@ class Client:
             try:
                 packet = parse(message)
             except NotAPacket:
-                self.session.end("parse error")
+                self.session.end(PARSE_ERROR)
                 return
             self._take(packet)
 
@@ -150,7 +150,7 @@ class Client:
                 if space is not None:
                     space.stranger(self, packet.ack)
             case Kind.CONNECT_ERROR:
-                self.session.end("parse error")
+                self.session.end(PARSE_ERROR)
             case _:
                 pass  # an answer, and nothing was asked; or a namespace that it is not in
 
@@ -172,7 +172,7 @@ class Client:
     def _connect(self, packet: Packet) -> None:
         namespace = self._namespaces.get(packet.space)
         if namespace is None:
-            self.send(build(Kind.CONNECT_ERROR, packet.space, INVALID_NAMESPACE))
+            self.send(build(Kind.CONNECT_ERROR, packet.space[:MAX_SPACE], INVALID_NAMESPACE))
         else:
             self._connecting = True
             self._arrivals.spawn(self._connected(namespace, packet))

@@ -123,7 +123,7 @@ class WebSocket(asyncio.Protocol):
 
     def _not_a_message(self, message: Control | Broken) -> None:
         if isinstance(message, Broken):
-            log.warning("transport_refused", why=message.reason)
+            log.debug("transport_refused", why=message.reason)
             self.close(message.code, message.reason)
         elif message.opcode is Opcode.PING:
             pong = rfc6455.encode(message.data, Opcode.PONG) if message.data else _PONG
