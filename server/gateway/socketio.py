@@ -99,14 +99,10 @@ class SocketIOConnection(Connection):
         outbox = self._outbox
         return Traffic(outbox.waiting, outbox.queued_bytes, outbox.sent)
 
-    def replier(self, ack_id: str) -> Callable[[bytes], None]:
-        """What writes the answer to the message with this ack id; none was asked for with ""."""
-
-        def reply(answer: bytes) -> None:
-            if ack_id and not self.closed:
-                self._outbox.push(f"3{ack_id}[{answer.decode()}]")
-
-        return reply
+    def answer(self, ack: str, reply: bytes) -> None:
+        """Queue the answer to the message with that ack id."""
+        if ack and not self.closed:
+            self._outbox.push(f"3{ack}[{reply.decode()}]")
 
     def close(self) -> None:
         """Answer nothing more, send what is queued, then close."""
@@ -324,16 +320,15 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]
                 error = codec.reply_error(unauthenticated("log in first").error)
                 self._push(eio_sid, f"3{head[1]}[{error.decode()}]")
             return
-        reply = connection.replier(head[1])
         try:
             if packet[0] == "5":  # python-socketio would hold as many as a client announces
                 raise Failure(Error(Code.INVALID, "binary attachments are not taken"))
             name, data = self._parse(packet[head.end() :])
         except Failure as e:
-            self.gateway.dispatch.refuse(connection, e.error, reply)
+            self.gateway.dispatch.refuse(connection, e.error, head[1])
             return
         clock = self.gateway.clock
-        self.gateway.dispatch.accept(connection, Call(name, data, reply, clock.monotonic()))
+        self.gateway.dispatch.accept(connection, Call(name, data, head[1], clock.monotonic()))
 
     @staticmethod
     def _parse(arguments: str) -> tuple[str, msgspec.Raw | bytes]:

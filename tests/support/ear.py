@@ -37,6 +37,7 @@ class Ear(Connection):
         self.spare = super().spare_bytes()
         self._app = app
         self._told = asyncio.Event()
+        self._asked: dict[str, tuple[str, dict[str, Any], asyncio.Future[dict[str, Any]]]] = {}
 
     async def open(self) -> "Ear":
         """Connect."""
@@ -52,6 +53,13 @@ class Ear(Connection):
         """Hear an event."""
         name, data, meta = json.loads(frame.socketio[1:])
         self._hear(Told(name, data, meta))
+
+    def answer(self, ack: str, reply: bytes) -> None:
+        """Hear the answer to a message."""
+        name, fields, answered = self._asked.pop(ack)
+        answer = json.loads(reply)
+        self._hear(Answer(name, fields, answer))
+        answered.set_result(answer)
 
     def spare_bytes(self) -> int:
         """As a test has set it."""
@@ -76,13 +84,9 @@ class Ear(Connection):
     def ask(self, name: str, **fields: Any) -> "asyncio.Future[dict[str, Any]]":
         """Send a message. The answer is heard, and given."""
         answered: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
-
-        def reply(raw: bytes) -> None:
-            answer = json.loads(raw)
-            self._hear(Answer(name, fields, answer))
-            answered.set_result(answer)
-
-        call = Call(name, codec.encode(fields), reply, self._app.clock.monotonic())
+        ack = uuid7()
+        self._asked[ack] = (name, fields, answered)
+        call = Call(name, codec.encode(fields), ack, self._app.clock.monotonic())
         self._app.gateway.dispatch.accept(self, call)
         return answered
 
