@@ -8,12 +8,12 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
 
-import socketio
 import uvicorn
 from starlette.applications import Starlette
+from starlette.datastructures import Headers
 from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Mount
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Scope
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from protocol import rooms
@@ -29,8 +29,9 @@ from server.connections import handlers as connection_handlers
 from server.database import Unavailable
 from server.gateway import Gateway, Identity, Parts, unhandled
 from server.gateway import handlers as gateway_handlers
-from server.gateway.socketio import Server as SocketIOServer
-from server.gateway.transport import WebSocketProtocol, bound
+from server.gateway.transport import bound
+from server.gateway.transports import Transports
+from server.gateway.websocket import Handshake
 from server.page import Page
 from server.players import handlers as player_handlers
 from server.players.rooms import PlayerRoom, PlayersRoom, ProfileRoom
@@ -135,10 +136,10 @@ class App:
             "connections": connections.Counting(gateway, clock).run,
             "deadlines": gateway.deadlines.watch,
         }
-        self.sockets = SocketIOServer(gateway, self._allows_origin)
-        self.asgi = self._asgi(gauges)
+        self.sockets = Transports(gateway, self._allows_origin, self._rest(gauges))
+        self.asgi = self._asgi()
 
-    def _asgi(self, gauges: Gauges) -> ASGIApp:
+    def _rest(self, gauges: Gauges) -> ASGIApp:
         routes = [
             *auth_routes.routes(self.auth, self.gateway.addresses, self.clock),
             *health.routes(self.health, gauges, self.settings.metrics_token),
@@ -153,8 +154,11 @@ class App:
             allow_headers=["authorization", "content-type"],
             expose_headers=[REQUEST_ID],
         )
+        return rest
+
+    def _asgi(self) -> ASGIApp:
         # Around all of it: Starlette answers faults outside of its own middleware.
-        app: Any = SecurityHeaders(socketio.ASGIApp(self.sockets, other_asgi_app=rest))
+        app: Any = SecurityHeaders(self.sockets)
         proxies = self.settings.trusted_proxies
         # Without any, anybody on this machine would be believed.
         if proxies:
@@ -168,10 +172,9 @@ class App:
         except Exception as e:
             raise ServiceFailed("writer", e) from e
 
-    def _allows_origin(self, origin: str, environ: dict[str, Any]) -> bool:
-        # Not `wsgi.url_scheme`: that is what anybody writes into X-Forwarded-Proto.
-        scheme = environ["asgi.scope"]["scheme"].replace("ws", "http")
-        own = f"{scheme}://{environ.get('HTTP_HOST', '')}"
+    def _allows_origin(self, origin: str, scope: Scope) -> bool:
+        scheme = scope["scheme"].replace("ws", "http")
+        own = f"{scheme}://{Headers(scope=scope).get('host', '')}"
         return origin == own or origin in self.settings.cors_origins
 
     async def _prune(self) -> None:
@@ -270,7 +273,7 @@ async def _serve(
         listener = socket.create_server(
             (settings.host, settings.port), family=_family(settings.host), backlog=2048
         )
-        bound(listener, settings.ping_interval_s + settings.ping_timeout_s)
+        bound(listener, (settings.ping_interval_ms + settings.ping_timeout_ms) / 1000)
         await prepare(app)
         await app.start()
         if stop.is_set():
@@ -278,10 +281,10 @@ async def _serve(
         web = WebServer(
             uvicorn.Config(
                 app.asgi,
-                ws=WebSocketProtocol,
+                ws=Handshake,
                 ws_max_size=settings.max_message_bytes,
                 ws_per_message_deflate=False,
-                ws_ping_interval=None,  # Engine.IO pings
+                ws_ping_interval=None,  # the gateway pings
                 log_config=None,
                 access_log=False,
                 lifespan="off",

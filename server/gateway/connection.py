@@ -21,11 +21,11 @@ MAX_SPARE_BYTES: Final = 1024 * 1024
 
 
 class Call(NamedTuple):
-    """A command or query that has come in. `reply` writes its answer; at most once."""
+    """A command or query that has come in. `ack` names it to the client's answer, "" for none."""
 
     name: str
     data: msgspec.Raw | bytes
-    reply: Callable[[bytes], None]
+    ack: str
     at: float
 
 
@@ -57,6 +57,10 @@ class Connection(ABC):
     @abstractmethod
     def send(self, frame: Frame) -> None:
         """Queue an event."""
+
+    @abstractmethod
+    def answer(self, ack: str, reply: bytes) -> None:
+        """Queue the answer to a message; none where nobody waits for it."""
 
     def spare_bytes(self) -> int:
         """How much may be queued for it at once, without its being let go soon."""

@@ -87,11 +87,13 @@ class Dispatch:
             return
         connection.received += 1
         if self.draining:
-            call.reply(codec.reply_error(unavailable("the server is closing").error))
+            connection.answer(
+                call.ack, codec.reply_error(unavailable("the server is closing").error)
+            )
             return
         if len(connection.inbox) >= MAX_INBOX:
             error = busy(f"more than {MAX_INBOX} messages wait to be answered").error
-            call.reply(codec.reply_error(error))
+            connection.answer(call.ack, codec.reply_error(error))
             return
         connection.inbox.append(call)
         if connection not in self._answering:
@@ -99,7 +101,7 @@ class Dispatch:
                 self._drain(connection), name=f"answers:{connection.id}"
             )
 
-    def refuse(self, connection: Connection, error: Error, reply: Callable[[bytes], None]) -> None:
+    def refuse(self, connection: Connection, error: Error, ack: str) -> None:
         """Answer what can't be read. It counts like a question."""
         if connection.closed:
             return
@@ -108,7 +110,7 @@ class Dispatch:
             self._count(connection, Limit.READ)
         except Failure as e:
             error = e.error
-        reply(codec.reply_error(error))
+        connection.answer(ack, codec.reply_error(error))
         connection.taken += 1
         if _debugging():
             origin = written((connection.id, connection.taken))
@@ -161,7 +163,7 @@ class Dispatch:
         self._gauges.reply_seconds.labels(name).observe(took)
         if _debugging():
             self._log_answer(connection, name, code, took)
-        call.reply(reply)
+        connection.answer(call.ack, reply)
         for after in later:
             after()
         self._let_go(connection)

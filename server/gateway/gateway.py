@@ -52,13 +52,23 @@ class GatewaySettings(Protocol):
         ...
 
     @property
-    def ping_interval_s(self) -> float:
+    def ping_interval_ms(self) -> int:
         """How often a client is pinged."""
         ...
 
     @property
-    def ping_timeout_s(self) -> float:
+    def ping_timeout_ms(self) -> int:
         """How long a client may take to answer a ping."""
+        ...
+
+    @property
+    def connect_timeout_ms(self) -> int:
+        """How long a client may take to log in."""
+        ...
+
+    @property
+    def allow_token_in_address(self) -> bool:
+        """Whether a plain WebSocket may give its token in its address."""
         ...
 
     @property

@@ -222,7 +222,7 @@ class Rooms:
         # It is queued in one go: more than may wait would have the client let go, each time anew.
         if (
             sum(len(kept.data) for kept in found) > MAX_GAP_BYTES
-            or sum(frame.size + ITEM_BYTES for frame in missed) > connection.spare_bytes()
+            or sum(len(frame.packet) + ITEM_BYTES for frame in missed) > connection.spare_bytes()
         ):
             return ResetReason.GAP_TOO_LARGE
         return missed

@@ -175,7 +175,7 @@ async def test_a_page_of_another_origin_is_kept_out(server: Server) -> None:
         aiohttp.ClientSession() as session,
         session.get(f"{server.url}/socket.io/?EIO=4&transport=polling", headers=headers) as answer,
     ):
-        assert answer.status == 400
+        assert answer.status == 403
 
 
 async def test_a_refresh_token_may_be_tried_again_while_its_reply_may_be_lost(

@@ -142,9 +142,9 @@ async def test_a_proxys_word_for_the_scheme_counts_and_nobody_elses(
     for server, believed in ((direct, False), (behind, True)):
         page = f"https://127.0.0.1:{server.port}"
         assert await polled(server, origin=f"http://127.0.0.1:{server.port}") == 200
-        assert await polled(server, origin=page) == 400
+        assert await polled(server, origin=page) == 403
         found = await polled(server, origin=page, x_forwarded_proto=proto)
-        assert found == (200 if believed else 400)
+        assert found == (200 if believed else 403)
         opened = await websocket_opened(server, origin=page, x_forwarded_proto=proto)
         assert opened is believed
 

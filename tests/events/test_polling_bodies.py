@@ -36,7 +36,7 @@ async def test_all_messages_of_one_body_are_answered(poll: Polling) -> None:
     assert numbers == list(range(MANY))
 
 
-@pytest.mark.parametrize("body", [b"", b"4", b"4{}", b"42", b"44", b"4x", b"40{bad", b"bAAAA"])
+@pytest.mark.parametrize("body", [b"", b"6", b"42", b"43", b"40{bad", b"bAAAA"])
 async def test_a_packet_that_is_no_message_is_passed_over(poll: Polling, body: bytes) -> None:
     assert await poll.post_body(body) == 200
     assert await poll.post_body(b'427["players.get"]') == 200
@@ -50,7 +50,8 @@ async def test_a_packet_that_is_no_message_is_passed_over(poll: Polling, body: b
     "body",
     [
         *(b"x", b"\xff\xff", b"\x1e", b"42\x1e", b"d=", b"d=4", b"7", b"9x", b"bAAA", b"b\xc3\xa4"),
-        *(b"0", b"2", b"6", "٤2[]".encode(), b"\x1e".join([b"4"] * 1025)),
+        *(b"0", b"2", b"4", b"4{}", b"44", b"4x", "٤2[]".encode()),
+        b"\x1e".join([b"42"] * 1025),
     ],
     ids=lambda body: repr(body[:12]),
 )
@@ -61,11 +62,22 @@ async def test_a_body_that_is_not_made_of_packets_ends_the_session(
     assert await poll.post_body(b'427["players.get"]') == 400
 
 
-async def test_a_body_of_unknown_length_ends_the_session(poll: Polling) -> None:
+async def test_a_body_in_pieces_is_taken(poll: Polling) -> None:
     async def pieces() -> AsyncIterator[bytes]:
-        yield b'427["players.get"]'
+        for piece in (b'427["play', b'ers.get"]'):
+            yield piece
 
-    assert await poll.post_body(pieces()) == 400
+    async with poll.http.post(poll.url, data=pieces()) as answer:
+        assert (answer.status, await answer.text()) == (200, "ok")
+    assert ((await poll.poll()).packets)[-1].startswith("437[")
+
+
+async def test_a_body_that_never_ends_ends_the_session(poll: Polling) -> None:
+    async def pieces() -> AsyncIterator[bytes]:
+        for _ in range(40):
+            yield b"4" * 32_768
+
+    assert await poll.post_body(pieces()) == 413
     assert await poll.post_body(b"") == 400
 
 

@@ -112,8 +112,8 @@ async def test_who_is_logged_out_during_the_handshake_does_not_stay(tmp_path: Pa
 
         app.gateway._authenticate = read_and_then_log_out  # type: ignore[assignment]
         late = Person(url, logged_in)
-        await turned_away(late)
-        assert late.named("auth.expired") == [{"reason": "logged_out"}]
+        await late.connect()
+        assert await until_gone(late) == ["logged_out"]
         assert len(app.gateway.presence) == 0
 
 
@@ -139,6 +139,7 @@ async def test_what_has_begun_is_committed_and_what_waits_is_not(tmp_path: Path)
         for name in ("battles.join", "battles.leave"):
             await person.tell(name, battle_id=battle_id)
         assert await until_gone(person) == ["disabled"]
+        await app.gateway.dispatch.settle()
         battle = (await app.battles.get(battle_id)).committed.battle
         assert battle.seats[person.id].seated
 

@@ -229,9 +229,6 @@ PACKETS = [
     '450-["rooms.join",{{"room":{0}}}]',
     '451-["rooms.join",{{"room":{0}}}]',
     "460-[{0}]",
-    "44{0}",
-    "2probe",
-    "5",
     "6",
 ]
 """Packets that some library might take for a join; not one of them asks for it as we do."""

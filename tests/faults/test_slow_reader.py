@@ -183,7 +183,10 @@ async def test_who_does_not_poll_is_let_go(tmp_path: Path) -> None:
             assert peak_memory(people.pid) - without <= MEMORY_BYTES
             assert await people.evicted("too_many_bytes") == 1
             assert await metric(url, "warroom_connections") == SPEAKERS
-            assert (await polling.poll())[0] == 400
+            status, packets = await polling.poll()
+            assert (status, len(packets)) == (200, 1), packets
+            assert packets[0].startswith('42["server.evicted",{"reason":"too_many_bytes"}')
+            assert (await polling.poll()).status == 400
         people.heard_all()
 
 
@@ -214,7 +217,7 @@ async def test_who_has_not_logged_in_and_never_reads_is_gone_in_time(tmp_path: P
 
 
 async def test_who_polls_and_never_reads_the_answer_is_gone_in_time(tmp_path: Path) -> None:
-    async with room(tmp_path, PING_INTERVAL_S="1", PING_TIMEOUT_S="1") as people:
+    async with room(tmp_path, PING_INTERVAL_MS="1000", PING_TIMEOUT_MS="1000") as people:
         before = sockets(people.pid)
         async with aiohttp.ClientSession() as http:
             polling = await enter_polling(http, people.server.url)
@@ -235,7 +238,7 @@ async def test_who_polls_and_never_reads_the_answer_is_gone_in_time(tmp_path: Pa
 
 
 async def test_who_answers_no_ping_is_gone_in_time(tmp_path: Path) -> None:
-    async with room(tmp_path, PING_INTERVAL_S="1", PING_TIMEOUT_S="1") as people:
+    async with room(tmp_path, PING_INTERVAL_MS="1000", PING_TIMEOUT_MS="1000") as people:
         before = sockets(people.pid)
         await people.enter_stuck()
         assert sockets(people.pid) == before + 1

@@ -100,8 +100,9 @@ class SocketIO:
     def _kept_out(text: str) -> LoggedIn:
         _, brace, rest = text.partition("{")  # before it stands a namespace, where it is another
         refusal = json.loads(brace + rest)
-        assert refusal["message"] == refusal["data"]["message"]
-        return LoggedIn({"ok": False, "error": refusal["data"]})
+        error = refusal.get("data", refusal)
+        assert refusal["message"] == error["message"]
+        return LoggedIn({"ok": False, "error": error})
 
     @staticmethod
     def _greeting(text: str) -> Greeting:
