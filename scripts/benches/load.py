@@ -7,9 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tests.support.light import Light, OnEvent
 from tests.support.people import registered
 from tests.support.server import Server
+from tests.support.wire import OnEvent, Wire
 
 AT_ONCE = 8
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -30,14 +30,14 @@ def busy_s(pid: int | str = "self") -> float:
     return (int(fields[11]) + int(fields[12])) / TICKS
 
 
-async def people(server: Server, count: int, on_event: OnEvent | None = None) -> list[Light]:
+async def people(server: Server, count: int, on_event: OnEvent | None = None) -> list[Wire]:
     """So many who have just registered, and are connected."""
     places = asyncio.Semaphore(AT_ONCE)
 
-    async def person() -> Light:
+    async def person() -> Wire:
         async with places:
             token = (await registered(server.url)).tokens.access_token
-            return await Light.connect(server.url, token=token, on_event=on_event)
+            return await Wire.connect(server.url, token=token, on_event=on_event)
 
     return list(await asyncio.gather(*(person() for _ in range(count))))
 

@@ -30,6 +30,7 @@ class Heartbeat:
         self._to_ping: OrderedDict[Pinged, float] = OrderedDict()  # when each is due
         self._to_answer: OrderedDict[Pinged, float] = OrderedDict()
         self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = 0.0  # uvloop's handles do not say it where they are due at once
 
     def start(self, one: Pinged) -> None:
         """Ping somebody from now on."""
@@ -49,10 +50,11 @@ class Heartbeat:
     def _set_timer(self) -> None:
         lines = (self._to_ping, self._to_answer)
         due = min((next(iter(line.values())) for line in lines if line), default=None)
-        if due is None or (self._timer is not None and self._timer.when() <= due):
+        if due is None or (self._timer is not None and self._timer_at <= due):
             return
         if self._timer is not None:
             self._timer.cancel()
+        self._timer_at = due
         self._timer = asyncio.get_running_loop().call_at(due, self._look)
 
     def _look(self) -> None:
