@@ -1,4 +1,4 @@
-/* What a server could be at best: `limit PORT` answers the load from one thread, with nothing in it
+/* What a server could be at best: `limit --port N` answers the load from one thread, with nothing in it
  * but sockets and frames. It looks for names in the text instead of reading JSON, checks nothing,
  * and takes each client's frames of one round together. It is no server: it ends with the first
  * client that hangs up. */
@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "broken.h"
 #include "websocket.h"
@@ -200,8 +201,12 @@ static void read_on(struct client *client)
     ssize_t got = recv(client->socket, bytes + there, CHUNK, 0);
     if (got < 0 && errno == EAGAIN)
         return;
-    if (got <= 0)
+    if (got <= 0 && client->upgraded)
         exit(0);
+    if (got <= 0) {
+        close(client->socket); /* somebody looked whether anybody listens */
+        return;
+    }
     there += (size_t)got;
     size_t at = 0;
     if (!client->upgraded) {
@@ -249,16 +254,14 @@ static int listen_at(uint16_t port)
 
 int main(int count, char **words)
 {
-    if (count != 2) {
-        fputs("usage: limit PORT\n", stderr);
+    if (count != 3 || strcmp(words[1], "--port") != 0) {
+        fputs("usage: limit --port N\n", stderr);
         return 2;
     }
-    int listener = listen_at((uint16_t)atoi(words[1]));
+    int listener = listen_at((uint16_t)atoi(words[2]));
     int epoll = epoll_create1(0);
     struct epoll_event event = {.events = EPOLLIN}, events[AT_ONCE];
     epoll_ctl(epoll, EPOLL_CTL_ADD, listener, &event);
-    printf("C is at http://127.0.0.1:%s\n", words[1]);
-    fflush(stdout);
     for (;;) {
         /* Whoever's socket is full is tried again soon. */
         int ready = epoll_wait(epoll, events, AT_ONCE, to_send_count > 0 ? 1 : -1);

@@ -1,6 +1,6 @@
-// The peer of benches: what the load asks for, on Node's Socket.IO server. usage: node peer.js PORT
+// The peer of benches: what the load asks for, on Node's Socket.IO server. usage: node peer.js --port N
 const { createServer } = require("node:http");
-const { Server } = require("socket.io");
+const { Server } = require("../page/node_modules/socket.io");
 
 const http = createServer();
 // As it comes, but for compression, which would cost it time, and for what it would serve besides.
@@ -22,6 +22,6 @@ io.on("connection", (socket) => {
   });
 });
 
-http.listen(Number(process.argv[2]), "127.0.0.1", () => {
+http.listen(Number(process.argv[3]), "127.0.0.1", () => {
   console.log(`Node is at http://127.0.0.1:${http.address().port}`);
 });
