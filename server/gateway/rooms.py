@@ -10,7 +10,7 @@ what they would say now.
 
 import asyncio
 from collections.abc import Callable, Collection
-from typing import Final, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 import msgspec
 
@@ -118,6 +118,7 @@ class Rooms:
         self._members: dict[str, dict[Connection, Membership]] = {}
         self._joined: dict[Connection, set[str]] = {}
         self._gauges = gauges
+        self._counted: dict[str, Any] = {}  # finding a counter by its label costs more than it
         self.database: Database | None = None  # opened after the rooms that it publishes to
         gauges.watch("warroom_rooms", "Rooms with members.", lambda: len(self._members))
 
@@ -139,12 +140,24 @@ class Rooms:
     def _tell(
         self, room: str, name: str, data: bytes, at: str, seq: int | None, delivery: Delivery
     ) -> None:
-        self._gauges.events.labels(name).inc()
+        counted = self._counted.get(name)
+        if counted is None:
+            counted = self._counted[name] = self._gauges.events.labels(name)
+        counted.inc()
         members = self._members.get(room)
-        if members:
-            frame = self._frame(room, name, data, at, seq, delivery)
+        if not members:
+            return
+        frame = self._frame(room, name, data, at, seq, delivery)
+        if seq is not None:
             for membership in list(members.values()):
                 membership.take(frame)
+            return
+        # As `take` does, for the thousands who may be told what has no number.
+        for membership in list(members.values()):
+            if membership.held is None:
+                membership.connection.send(frame)
+            else:
+                membership.held.append(frame)
 
     def _frame(
         self, room: str, name: str, data: bytes, at: str, seq: int | None, delivery: Delivery = KEPT
