@@ -128,7 +128,7 @@ class Rooms:
 
     def publish(self, told: Told, seq: int | None) -> None:
         """Tell everybody in a room."""
-        self._gauges.events.labels(told.name).inc()
+        self._gauges.events.add(told.name)
         members = self._members.get(told.room)
         if members:
             frame = self._frame(told.room, told.name, told.data, told.at, seq, told.delivery)
