@@ -10,7 +10,7 @@ what they would say now.
 
 import asyncio
 from collections.abc import Callable, Collection
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 import msgspec
 
@@ -118,7 +118,6 @@ class Rooms:
         self._members: dict[str, dict[Connection, Membership]] = {}
         self._joined: dict[Connection, set[str]] = {}
         self._gauges = gauges
-        self._counted: dict[str, Any] = {}  # finding a counter by its label costs more than it
         self.database: Database | None = None  # opened after the rooms that it publishes to
         gauges.watch("warroom_rooms", "Rooms with members.", lambda: len(self._members))
 
@@ -140,10 +139,7 @@ class Rooms:
     def _tell(
         self, room: str, name: str, data: bytes, at: str, seq: int | None, delivery: Delivery
     ) -> None:
-        counted = self._counted.get(name)
-        if counted is None:
-            counted = self._counted[name] = self._gauges.events.labels(name)
-        counted.inc()
+        self._gauges.events.add(name)
         members = self._members.get(room)
         if not members:
             return
