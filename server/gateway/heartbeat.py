@@ -8,7 +8,6 @@ import asyncio
 from collections import OrderedDict
 from typing import Final, Protocol
 
-
 STALLED_S: Final = 0.02
 CATCH_UP_S: Final = 0.005
 
