@@ -7,6 +7,7 @@ import pytest
 import pytest_asyncio
 
 from protocol.auth import LoggedIn
+from tests.support.conformance import Conformance
 from tests.support.engines import ENGINES, database
 from tests.support.people import Person
 from tests.support.postgres import Postgres
@@ -26,6 +27,14 @@ async def server(
     folder = tmp_path_factory.mktemp("server")
     url = await database(request.param, postgres, folder / "warroom.db")
     started = await Server(folder, DATABASE_URL=url).start()
+    yield started
+    assert await started.stop() == 0
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def conformance(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Conformance]:
+    """A server in conformance mode, as the official suites want it."""
+    started = await Conformance(tmp_path_factory.mktemp("conformance")).start()
     yield started
     assert await started.stop() == 0
 

@@ -28,6 +28,8 @@ The rules are untouched."""
 class Server:
     """A server on a free port, with a data folder that outlives it."""
 
+    command_line: tuple[str, ...] = ("run",)
+
     def __init__(self, data_dir: Path, module: str = "server", **settings: str) -> None:
         self.data_dir = data_dir
         self.module = module
@@ -45,7 +47,7 @@ class Server:
         self.data_dir.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as log:
             self.process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", self.module, "run", "--port", str(self.port)),
+                *(sys.executable, "-m", self.module, *self.command_line, "--port", str(self.port)),
                 cwd=ROOT,
                 env=self._environment,
                 stdout=asyncio.subprocess.PIPE,
