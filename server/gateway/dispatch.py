@@ -12,7 +12,7 @@ import msgspec
 from protocol import codec
 from protocol.errors import Code, Error, Failure, busy, forbidden, unavailable
 from protocol.gateway import EvictionReason
-from protocol.message import RATES, Kind, Limit, Spec, find, spec_of, specs
+from protocol.message import RATES, REGISTRY, Kind, Limit, Registry, Spec, spec_of
 from server.database import Database, Request, Stale, Unavailable
 from server.gateway.connection import MAX_INBOX, Call, Connection
 from server.gateway.context import Context, Parts
@@ -51,25 +51,28 @@ def handles(message: type[msgspec.Struct]) -> Callable[[Handler], Handler]:
     return register
 
 
-def unhandled() -> list[str]:
-    """Names of commands and queries that nobody handles."""
-    return [s.name for s in specs(Kind.COMMAND, Kind.QUERY) if s.type not in _handlers]
-
-
-def _data_reply(data: bytes) -> bytes:
-    """The reply that carries encoded data: what `codec.reply_ok` gives for it decoded."""
-    return b'{"ok":true,"data":' + data + b"}"
+def unhandled(registry: Registry = REGISTRY) -> list[str]:
+    """Names of a registry's commands and queries that nobody handles."""
+    calls = registry.specs(Kind.COMMAND, Kind.QUERY)
+    return [spec.name for spec in calls if spec.type not in _handlers]
 
 
 class Dispatch:
     """Answers messages."""
 
     def __init__(
-        self, parts: Parts, clock: Clock, addresses: Limits, gauges: Gauges, deadlines: Deadlines
+        self,
+        parts: Parts,
+        clock: Clock,
+        addresses: Limits,
+        gauges: Gauges,
+        deadlines: Deadlines,
+        registry: Registry = REGISTRY,
     ) -> None:
+        self._find = registry.find
         self._parts = parts
         self._clock = clock
-        self._people = Limits(RATES)
+        self._people = Limits(RATES, scale=registry.limit_scale)
         self._addresses = addresses
         self._gauges = gauges
         self._deadlines = deadlines
@@ -140,7 +143,7 @@ class Dispatch:
         """Answer one message: a fault is answered and logged under an id."""
         connection.taken = number = connection.taken + 1
         ORIGIN.set((connection.id, number))
-        spec = find(call.name)
+        spec = self._find(call.name)
         later: list[Callable[[], None]] = []
         code = "ok"
         try:
@@ -211,7 +214,9 @@ class Dispatch:
             raise forbidden(f"{spec.name} needs the permission {spec.permission}")
         self._count(connection, spec.limit)
         message = codec.decode_call(spec, call.data)
-        request = self._requests.of(connection.identity.id, spec, message)
+        request = None
+        if self.database is not None:  # without one nothing is kept, so nothing is done twice
+            request = self._requests.of(connection.identity.id, spec, message)
         if request is None:
             with self._deadlines:
                 return await self._decide(connection, message, None, later)
@@ -231,7 +236,7 @@ class Dispatch:
                 raise reused()
             return await asyncio.shield(first.answer)
         if (kept := self._requests.recent(request)) is not None:
-            return _data_reply(kept)
+            return codec.reply_data(kept)
         answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         self._requests.under_way[key] = UnderWay(request.digest, answer)
         try:
@@ -255,7 +260,6 @@ class Dispatch:
         later: list[Callable[[], None]],
     ) -> bytes:
         """Run the handler, again while what it decided on has changed. Raises Failure `busy`."""
-        assert self.database is not None
         handler = _handlers[type(message)]
         for _ in range(MAX_DECISIONS):
             ctx = Context(connection, self._parts, self.database, self._clock.now_ms(), request)
@@ -266,8 +270,8 @@ class Dispatch:
                     await ctx.commit(ctx.work(), reply)
             except (Stale, Failure) as e:
                 # What is stale or refused now may be because it was done before.
-                if request and (kept := await self._requests.find(self.database, request)):
-                    return _data_reply(kept)
+                if request and (kept := await self._requests.find(ctx.database, request)):
+                    return codec.reply_data(kept)
                 if isinstance(e, Failure):
                     raise
                 continue
@@ -276,5 +280,5 @@ class Dispatch:
                 return codec.reply_ok(reply)
             if request is not None:
                 self._requests.remember(request, ctx.kept[1])
-            return _data_reply(ctx.kept[1])
+            return codec.reply_data(ctx.kept[1])
         raise busy("too many want the same thing at once")

@@ -1,5 +1,6 @@
 """The namespace `/`: who logs in there is a connection of the gateway."""
 
+from collections.abc import Callable
 from typing import Final
 
 import msgspec
@@ -49,6 +50,7 @@ class SocketIOConnection(Queued):
         self._arrivals = arrivals
         self._dispatch = arrivals.gateway.dispatch
         self._monotonic = arrivals.gateway.clock.monotonic
+        self._bare = arrivals.gateway.wire.bare_replies
         self._is_open = False
 
     @property
@@ -64,7 +66,7 @@ class SocketIOConnection(Queued):
     def answer(self, ack: str, reply: bytes) -> None:
         """Queue the answer to a message."""
         if ack and not self.closed:
-            packet = _answer(ack, reply)
+            packet = _answer(ack, codec.bare(reply) if self._bare else reply)
             self._outbox.push(packet if self._session.socket is None else rfc6455.encode(packet))
 
     def _hang_up(self) -> None:
@@ -99,11 +101,15 @@ class SocketIOConnection(Queued):
         self.closed = True
 
 
-class Entrance:
-    """The namespace."""
+Made = Callable[[Arrivals, Client, Identity], SocketIOConnection]
 
-    def __init__(self, arrivals: Arrivals) -> None:
+
+class Entrance:
+    """The namespace. `made` makes the connection of who is let in."""
+
+    def __init__(self, arrivals: Arrivals, made: Made = SocketIOConnection) -> None:
         self._arrivals = arrivals
+        self._made = made
 
     async def connect(self, client: Client, auth: str) -> SocketIOConnection:
         """Take a client in. Raises Refusal."""
@@ -114,7 +120,7 @@ class Entrance:
                 raise unavailable("the connection is gone")
         except Failure as e:
             raise Refusal(e.error) from None
-        return SocketIOConnection(self._arrivals, client, identity)
+        return self._made(self._arrivals, client, identity)
 
     def stranger(self, client: Client, ack: str) -> None:
         """A message has come from who has not logged in."""

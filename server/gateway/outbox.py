@@ -120,8 +120,8 @@ class Outbox:
         items = self._items
         items.append(data)
         self.queued_bytes += len(data) + ITEM_BYTES
-        if len(items) == 1 and self.taker is not None:
-            self.taker.wake()
+        if len(items) == 1:
+            self._begin()
         if self.queued_bytes > self._bounds.limit_bytes:
             self._overflow(EvictionReason.TOO_MANY_BYTES)
 
@@ -151,10 +151,16 @@ class Outbox:
                 held.missing[frame.key] = held.missing.get(frame.key, 0) + 1
         self._items.append(waiting)
         self.queued_bytes += waiting.size
-        if self.taker is not None:
-            self.taker.wake()
+        if len(self._items) == 1:
+            self._begin()
         if self.queued_bytes > self._bounds.limit_bytes:
             self._overflow(EvictionReason.TOO_MANY_BYTES)
+
+    def _begin(self) -> None:
+        """Something waits where nothing did."""
+        self._moved_at = self._bounds.monotonic()  # how long it waits counts from now
+        if self.taker is not None:
+            self.taker.wake()
 
     def _drop(self, held: _Droppable, waiting: Waiting, delivery: Delivery) -> None:
         """Take an event out; its place in the line stays and is skipped."""
@@ -193,10 +199,11 @@ class Outbox:
     def check(self) -> None:
         """Report a stall: something waits, and nothing of it has moved for too long.
 
-        A client that reads slowly moves what its transport holds.
+        A client that reads slowly moves what its transport holds. One that polls takes its time
+        to come again: its heartbeat says whether it is there.
         """
         unsent = 0 if self.taker is None else self.taker.unsent
-        waits = bool(self._items or unsent or self.in_hand)
+        waits = bool(self._items or unsent)
         now = self._bounds.monotonic()
         if self._moved or unsent < self._unsent or not waits:
             self._moved_at = now

@@ -180,10 +180,13 @@ class Sessions:
 
     async def _websocket(self, scope: Scope, asked: _Asked, receive: Receive, send: Send) -> None:
         session = self._find(asked.sid) if asked.sid else None
-        if session is not None and (session.polling is None or session.probe or session.closed):
-            raise Refused(3, "Bad request")
         await receive()
         await send({"type": "websocket.accept"})
+        if session is not None and (session.polling is None or session.probe or session.closed):
+            # Closed rather than refused, as by the reference: its clients take a refusal for a
+            # fault of the server.
+            await send({"type": "websocket.close", "code": 1000})
+            return
         most = self._options.max_payload
         if session is None:
             session = self._new(scope)

@@ -1,5 +1,6 @@
 """All ways in: Socket.IO under `/socket.io/`, plain WebSockets under `/ws`, beside the rest."""
 
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from starlette.responses import PlainTextResponse
@@ -13,21 +14,34 @@ from server.gateway.packet import MAIN
 from server.gateway.plain import PlainWebSocket
 from server.gateway.queued import bounds_of
 from server.gateway.sessions import AllowsOrigin, Options, Sessions
-from server.gateway.socketio import Client
+from server.gateway.socketio import Client, Namespace
 
 SOCKET_IO: Final = "/socket.io"
 PLAIN: Final = "/ws"
 _NOT_FOUND: Final = PlainTextResponse("Not Found", 404)
 
 
-class Transports:
-    """The ways into a gateway. An ASGI application; `rest` answers what is none of theirs."""
+def _entrance(arrivals: Arrivals) -> Mapping[str, Namespace]:
+    return {MAIN: Entrance(arrivals)}
 
-    def __init__(self, gateway: Gateway, allows_origin: AllowsOrigin, rest: ASGIApp) -> None:
+
+class Transports:
+    """The ways into a gateway. An ASGI application; `rest` answers what is none of theirs.
+
+    `namespaces`: those of Socket.IO, by their names.
+    """
+
+    def __init__(
+        self,
+        gateway: Gateway,
+        allows_origin: AllowsOrigin,
+        rest: ASGIApp,
+        namespaces: Callable[[Arrivals], Mapping[str, Namespace]] = _entrance,
+    ) -> None:
         settings = gateway.settings
         self._gateway = gateway
         self._arrivals = arrivals = Arrivals(gateway)
-        self._namespaces = {MAIN: Entrance(arrivals)}
+        self._namespaces = namespaces(arrivals)
         options = Options(
             settings.ping_interval_ms, settings.ping_timeout_ms, settings.max_message_bytes
         )

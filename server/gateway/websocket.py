@@ -132,7 +132,7 @@ class WebSocket(asyncio.Protocol):
             self.listener.pong()
         else:
             self.outbox.clear()
-            self._end(rfc6455.encode(message.data[:2], Opcode.CLOSE))
+            self._end(rfc6455.encode(message.data, Opcode.CLOSE))
 
     @property
     def unfinished(self) -> bool:

@@ -219,7 +219,6 @@ PACKETS = [
     '42["rooms.join",{{"room":[{0}]}}]',
     '42["rooms.join",{{"rooms":[{0}]}}]',
     '42["rooms.join",{{"room":{0}}},{{"room":{0}}}]',
-    '42/,["rooms.join",{{"room":{0}}}]',
     '42/{1},["rooms.join",{{"room":{0}}}]',
     "40/{1},",
     "40/,",
