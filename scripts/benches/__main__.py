@@ -8,11 +8,16 @@ import sys
 
 import uvloop
 
-from scripts.benches import broadcast, pool, slow_reader, strikes
-from scripts.benches.generator import Broken
-from scripts.benches.result import Result, table
+from scripts.benches import durable, gateway, memory, pool, slow_reader
+from scripts.benches.result import Broken, Result, table
 
-BENCHES = {"strikes": strikes, "broadcast": broadcast, "slow-reader": slow_reader, "pool": pool}
+BENCHES = {
+    "gateway": gateway,
+    "memory": memory,
+    "durable": durable,
+    "slow-reader": slow_reader,
+    "pool": pool,
+}
 
 
 def main() -> None:

@@ -13,11 +13,10 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from scripts.benches.load import at_a_rate, busy_s, keep_apart
-from scripts.benches.result import Figure, Result, percentile
+from scripts.benches.load import at_a_rate, busy_s, server_core, tokens
+from scripts.benches.result import Figure, Result, at_most, percentile
 from server.database import migrate
 from tests.support.many import Many, fill
-from tests.support.people import registered
 from tests.support.server import Server
 from tests.support.wire import Wire
 
@@ -68,10 +67,9 @@ async def _side(stack: AsyncExitStack, waiting: int) -> Side:
     server = Server(folder)
     await asyncio.to_thread(migrate, server.database)
     await fill(server.database, Many(waiting=waiting), time.time_ns() // 1_000_000)
-    await stack.enter_async_context(server)
-    keep_apart(server)
-    tokens = [(await registered(server.url)).tokens.access_token for _ in range(PEOPLE)]
-    return Side(server, tokens)
+    with server_core():
+        await stack.enter_async_context(server)
+    return Side(server, await tokens(server.url, PEOPLE))
 
 
 async def _paint(url: str, token: str) -> Paint:
@@ -118,14 +116,11 @@ def _result(pairs: list[tuple[Round, Round]], seconds: float) -> Result:
         base, other = ([getattr(pair[side], about) for pair in pairs] for side in (0, 1))
         return Figure(name, base, other, **bar)
 
-    title = (
-        f"pool: the first paint, {SHOWN} battles shown, {RATE:g} paints/s, {len(pairs)} pairs of"
-        f" rounds of {seconds:g} s; medians"
-    )
+    title = f"pool: the first paint, {SHOWN} battles shown, {RATE:g} paints/s"
     figures = [
-        figure("first paint p50, ms", "p50_ms", bar=SLOWER),
+        figure("first paint p50, ms", "p50_ms", bar=at_most(SLOWER)),
         figure("first paint p99, ms", "p99_ms"),
-        figure("first paint, bytes", "size", bar=LARGER),
-        figure("server's processor, ms a paint", "busy_ms", bar=SLOWER),
+        figure("first paint, bytes", "size", bar=at_most(LARGER)),
+        figure("server's processor, ms a paint", "busy_ms", bar=at_most(SLOWER)),
     ]
-    return Result(title, (f"{FEW} open", f"{MANY:,} open"), figures)
+    return Result(title, seconds, (f"{FEW} open", f"{MANY:,} open"), figures)

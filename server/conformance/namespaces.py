@@ -18,7 +18,7 @@ from server.gateway.packet import MAIN, Kind, build
 from server.gateway.socketio import Client, Refusal
 
 MAX_ATTACHMENTS: Final = 10
-AUTH_AFTER_S: Final = 0.02
+AUTH_AFTER_S: Final = 0.15
 """The suite listens for one frame at a time, and misses the second of two that come at once."""
 _SPOKEN: Final = b'["message'
 _arguments: Final = msgspec.json.Decoder(list[msgspec.Raw])

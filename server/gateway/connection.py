@@ -21,7 +21,10 @@ MAX_SPARE_BYTES: Final = 1024 * 1024
 
 
 class Call(NamedTuple):
-    """A command or query that has come in. `ack` names it to the client's answer, "" for none."""
+    """A command or query that came in `at` a moment (monotonic, seconds).
+
+    `ack` names it in its answer; it is "" where none is wanted.
+    """
 
     name: str
     data: msgspec.Raw | bytes
@@ -60,7 +63,10 @@ class Connection(ABC):
 
     @abstractmethod
     def answer(self, ack: str, reply: bytes) -> None:
-        """Queue the answer to a message; none where nobody waits for it."""
+        """Queue the answer to the message with that ack: a whole reply, as JSON.
+
+        Does nothing for "".
+        """
 
     def spare_bytes(self) -> int:
         """How much may be queued for it at once, without its being let go soon."""

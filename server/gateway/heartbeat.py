@@ -6,7 +6,10 @@ whoever waits longest is due first, and one timer serves all of them.
 
 import asyncio
 from collections import OrderedDict
-from typing import Protocol
+from typing import Final, Protocol
+
+STALLED_S: Final = 0.02
+CATCH_UP_S: Final = 0.005
 
 
 class Pinged(Protocol):
@@ -30,6 +33,7 @@ class Heartbeat:
         self._to_ping: OrderedDict[Pinged, float] = OrderedDict()  # when each is due
         self._to_answer: OrderedDict[Pinged, float] = OrderedDict()
         self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = 0.0  # uvloop's handles do not say it where they are due at once
 
     def start(self, one: Pinged) -> None:
         """Ping somebody from now on."""
@@ -46,24 +50,40 @@ class Heartbeat:
         self._to_ping.pop(one, None)
         self._to_answer.pop(one, None)
 
+    def is_late(self, one: Pinged) -> bool:
+        """Whether its time to answer is over, and the timer only just about to see that."""
+        due = self._to_answer.get(one)
+        return due is not None and 0 <= asyncio.get_running_loop().time() - due <= STALLED_S
+
     def _set_timer(self) -> None:
         lines = (self._to_ping, self._to_answer)
         due = min((next(iter(line.values())) for line in lines if line), default=None)
-        if due is None or (self._timer is not None and self._timer.when() <= due):
+        if due is None or (self._timer is not None and self._timer_at <= due):
             return
         if self._timer is not None:
             self._timer.cancel()
+        self._timer_at = due
         self._timer = asyncio.get_running_loop().call_at(due, self._look)
 
     def _look(self) -> None:
+        """See who is due. Where the loop has stood still, answers may lie unread: they go first."""
+        loop = asyncio.get_running_loop()
+        if loop.time() - self._timer_at > STALLED_S:
+            self._timer_at = loop.time() + CATCH_UP_S
+            self._timer = loop.call_at(self._timer_at, self._act)
+        else:
+            self._act()
+
+    def _act(self) -> None:
         self._timer = None
         now = asyncio.get_running_loop().time()
         for one in _due(self._to_answer, now):
             del self._to_answer[one]
             one.silent()
         for one in _due(self._to_ping, now):
-            del self._to_ping[one]
-            self._to_answer[one] = now + self.timeout_s
+            due = self._to_ping.pop(one)
+            asked = now if now - due > STALLED_S else due
+            self._to_answer[one] = asked + self.timeout_s
             one.ping()
         self._set_timer()
 

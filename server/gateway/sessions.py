@@ -215,6 +215,9 @@ class Sessions:
         if session.polling is None:
             raise Refused(3, "Bad request")
         if method == "GET":
+            if self.heartbeat.is_late(session):
+                session.silent()
+                raise Refused(1, "Session ID unknown")
             return await self._poll(session, asked.stamp, receive)
         if method == "POST" and not session.closed:
             return await self._post(session, request)

@@ -139,12 +139,10 @@ class Client:
                 member.gone("client disconnect")
                 self._expect()
             case Kind.BINARY_EVENT if member is not None:
-                if packet.attachments > member.max_attachments:
+                if not 0 < packet.attachments <= member.max_attachments:
                     member.unattached(packet.ack)
-                elif packet.attachments:
-                    self._awaited, self._parts = packet, []
                 else:
-                    member.event(packet.ack, packet.payload, [])
+                    self._awaited, self._parts = packet, []
             case Kind.EVENT | Kind.BINARY_EVENT:
                 space = self._namespaces.get(packet.space)
                 if space is not None:

@@ -222,6 +222,12 @@ class Handshake(WebSocketsSansIOProtocol):
             extensions: dict[str, Any] = self.scope["extensions"]
             extensions[EXTENSION] = self._take_over
 
+    async def send(self, message: Any) -> None:
+        """What the application says. A refusal is no fault, and is not logged as one."""
+        await super().send(message)
+        if self.close_sent:
+            self.handshake_complete = True
+
     def _take_over(
         self, listener: Listener, outbox: Outbox, turn: Turn, max_bytes: int
     ) -> WebSocket:

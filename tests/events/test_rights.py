@@ -133,17 +133,16 @@ async def test_what_has_begun_is_committed_and_what_waits_is_not(tmp_path: Path)
         await app.start()
         person = await connected(url)
         battle_id = await easy_battle(person)
-        submit = app.database.writer.submit
+        queue = app.database.writer.queue
 
-        def submit_and_then_end(*given: Any) -> Any:
+        def queue_and_then_end(*given: Any) -> None:
             """Their rights end while the first command is on its way to the disk."""
-            app.database.writer.submit = submit  # type: ignore[method-assign]
-            done = submit(*given)
+            app.database.writer.queue = queue  # type: ignore[method-assign]
+            queue(*given)
             change = RightsChange(1, person.id, None, ExpiryReason.DISABLED)
             app.gateway.change_rights(change)
-            return done
 
-        app.database.writer.submit = submit_and_then_end  # type: ignore[method-assign]
+        app.database.writer.queue = queue_and_then_end  # type: ignore[method-assign]
         for name in ("battles.join", "battles.leave"):
             await person.tell(name, battle_id=battle_id)
         assert await until_gone(person) == ["disabled"]

@@ -94,7 +94,7 @@ def strange_ids(ident: str) -> list[str]:
 
 
 def strange_names(word: str, room: str, others: list[str]) -> list[str]:
-    """Names that are almost the room's, or that mean something inside, as the ids of connections do."""
+    """Names that are almost the room's, or that mean something inside."""
     ident = room.partition(":")[2] or UNKNOWN
     elsewhere = ("players", "users", "sessions", "sid", "rights", "sub", f"{word}s", "")
     return [
@@ -110,9 +110,16 @@ def strange_names(word: str, room: str, others: list[str]) -> list[str]:
     ]
 
 
+@pytest.fixture(scope="module")
+def transport(request: pytest.FixtureRequest) -> Transport:
+    """How all of them connect."""
+    chosen: Transport = request.param
+    return chosen
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def world(server: Server) -> AsyncIterator[World]:
-    """A player, and a battle that waits."""
+async def world(server: Server, transport: Transport) -> AsyncIterator[World]:
+    """A player, and a battle that waits, for those who connect by this transport."""
     owner = await connected(server.url)
     assert owner.logged_in is not None
     token = owner.logged_in.tokens.access_token
@@ -122,13 +129,6 @@ async def world(server: Server) -> AsyncIterator[World]:
     yield World(owner, await easy_battle(owner), ids)
     for connection in (owner, again, plain):
         await connection.close()
-
-
-@pytest.fixture(scope="module")
-def transport(request: pytest.FixtureRequest) -> Transport:
-    """How all of them connect."""
-    chosen: Transport = request.param
-    return chosen
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
