@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from tests.support.light import Light, OnEvent
 from tests.support.people import registered
 from tests.support.server import Server
+from tests.support.wire import OnEvent, Wire
 
 AT_ONCE: Final = 8
 TICKS: Final = os.sysconf("SC_CLK_TCK")
@@ -57,10 +57,10 @@ async def tokens(url: str, count: int) -> list[str]:
     return list(await asyncio.gather(*(token() for _ in range(count))))
 
 
-async def people(server: Server, count: int, on_event: OnEvent | None = None) -> list[Light]:
+async def people(server: Server, count: int, on_event: OnEvent | None = None) -> list[Wire]:
     """So many who have just registered, and are connected."""
     return [
-        await Light.connect(server.url, token=token, on_event=on_event)
+        await Wire.connect(server.url, token=token, on_event=on_event)
         for token in await tokens(server.url, count)
     ]
 

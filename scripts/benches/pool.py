@@ -16,9 +16,9 @@ from typing import Any, Final, NamedTuple
 from scripts.benches.load import at_a_rate, busy_s, server_core, tokens
 from scripts.benches.result import Asked, Figure, Result, at_most, percentile
 from server.database import migrate
-from tests.support.light import Light
 from tests.support.many import Many, fill
 from tests.support.server import Server
+from tests.support.wire import Wire
 
 FEW: Final = 20
 MANY: Final = 20_000
@@ -29,17 +29,6 @@ RATE: Final = 30.0
 WARM_UP_S: Final = 2.0
 SLOWER: Final = 1.3
 LARGER: Final = 1.02
-
-
-class Counting(Light):
-    """A connection that counts what comes."""
-
-    received = 0
-
-    def data_received(self, data: bytes) -> None:
-        """Part of a protocol."""
-        self.received += len(data)
-        super().data_received(data)
 
 
 class Paint(NamedTuple):
@@ -87,15 +76,15 @@ async def _side(stack: AsyncExitStack, waiting: int) -> Side:
 
 
 async def _paint(url: str, token: str) -> Paint:
-    connection = await Counting.connect(url, token=token)
-    before, began = connection.received, time.monotonic()
+    connection = await Wire.connect(url, token=token)
+    before, began = connection.socket.received, time.monotonic()
     _, page = await asyncio.gather(
         connection.ok("rooms.join", room="battles"), connection.ok("battles.list", limit=SHOWN)
     )
     assert len(page["items"]) == SHOWN
     lines = (f"listing:{line['battle_id']}" for line in page["items"])
     await asyncio.gather(*(connection.ok("rooms.join", room=line) for line in lines))
-    painted = Paint((time.monotonic() - began) * 1000, connection.received - before)
+    painted = Paint((time.monotonic() - began) * 1000, connection.socket.received - before)
     await connection.drop()
     return painted
 

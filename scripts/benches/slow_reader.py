@@ -15,10 +15,10 @@ from typing import Any, NamedTuple
 
 from scripts.benches.load import at_a_rate, busy_s, people, server_core
 from scripts.benches.result import Asked, Figure, Result, at_most, percentile
-from tests.support.light import Light
 from tests.support.outside import metric, peak_memory
 from tests.support.people import registered
 from tests.support.server import Server
+from tests.support.wire import Wire
 
 ROUNDS = 9
 SECONDS = 6.0
@@ -42,15 +42,15 @@ class Crowd:
     """The members who read, and when they heard what."""
 
     def __init__(self) -> None:
-        self.members: list[Light] = []
+        self.members: list[Wire] = []
         self.late_ms: list[float] = []
 
-    def hear(self, _: Light, event: bytes) -> None:
+    def hear(self, _: Wire, event: str) -> None:
         """Called with each event of each member."""
-        if not event.startswith(b'["tests.shouted"'):
+        if not event.startswith('["tests.shouted"'):
             return
-        start = event.find(b'"mark":"') + 8
-        due = float(event[start : event.index(b'"', start)])
+        start = event.find('"mark":"') + 8
+        due = float(event[start : event.index('"', start)])
         self.late_ms.append((time.monotonic() - due) * 1000)
 
 
@@ -61,14 +61,14 @@ class LastMember:
         self._server = server
         self._token = token
         self.player_id = player_id
-        self._connection: Light | None = None
+        self._connection: Wire | None = None
         self._moving = asyncio.Lock()
 
     async def enter(self, *, reads: bool) -> None:
         """Come in anew, with the buffers of any connection, and stop reading unless it reads."""
         async with self._moving:
             await self.leave()
-            self._connection = entered = await Light.connect(
+            self._connection = entered = await Wire.connect(
                 self._server.url, token=self._token, on_event=lambda *_: None
             )
             for room in ("battles", f"player:{self.player_id}"):
@@ -122,7 +122,7 @@ async def run(asked: Asked) -> Result:
 async def _round(
     server: Server,
     crowd: Crowd,
-    speakers: list[Light],
+    speakers: list[Wire],
     last: LastMember,
     seconds: float,
     *,
@@ -134,7 +134,7 @@ async def _round(
     entries: list[asyncio.Task[None]] = []
 
     def shout(number: int, **fields: Any) -> None:
-        answers.append(speakers[number % SPEAKERS].send("tests.shout", **fields))
+        answers.append(speakers[number % SPEAKERS].ask("tests.shout", **fields))
 
     def small(number: int, due: float) -> None:
         shout(number, size=SMALL_BYTES, mark=str(due))

@@ -20,7 +20,7 @@ from protocol.users import (
 from server.auth.people import Changed, People
 from server.auth.rights import Ended, Rights
 from server.database import Work
-from server.gateway import Context, handles
+from server.gateway import Context, Pending, handles
 from server.users import Users
 
 R = TypeVar("R", bound=msgspec.Struct)
@@ -40,13 +40,13 @@ async def get(ctx: Context, query: GetUser) -> UserView:
 
 
 @handles(CreateUser)
-async def create(ctx: Context, cmd: CreateUser) -> UserView:
+async def create(ctx: Context, cmd: CreateUser) -> Pending[UserView]:
     """Add a person."""
     work = ctx.work()
     user = await ctx.part(People).add(
         work, cmd.username, cmd.password, cmd.role, cmd.email, ctx.now
     )
-    return await ctx.commit(work, user.view)
+    return ctx.commit(work, user.view)
 
 
 @handles(UpdateUser)

@@ -25,7 +25,7 @@ from server.battles import rules
 from server.battles.catalogue import REVIVE_GEMS
 from server.battles.formulas import cost
 from server.battles.store import Battles
-from server.gateway import Context, handles
+from server.gateway import Context, Pending, handles
 from server.players import Players, gain, refreshed, spend_gems, spend_stamina
 
 
@@ -48,7 +48,7 @@ async def get(ctx: Context, query: GetBattle) -> Battle:
 
 
 @handles(Join)
-async def join(ctx: Context, cmd: Join) -> Seated:
+async def join(ctx: Context, cmd: Join) -> Pending[Seated]:
     """Take a seat."""
     battles = ctx.part(Battles)
     elsewhere = await battles.seat_of(ctx.user.id)
@@ -64,21 +64,21 @@ async def join(ctx: Context, cmd: Join) -> Seated:
     # Without events the seat is there already, perhaps in a unit that is still under way: this
     # one waits behind it, and falls with it.
     battle = battles.record(work, copy, events)
-    return await ctx.commit(work, Seated(battle.seats[ctx.user.id], battle.seq))
+    return ctx.commit(work, Seated(battle.seats[ctx.user.id], battle.seq))
 
 
 @handles(Leave)
-async def leave(ctx: Context, cmd: Leave) -> Done:
+async def leave(ctx: Context, cmd: Leave) -> Pending[Done]:
     """Give up one's seat."""
     battles = ctx.part(Battles)
     copy = await battles.get(cmd.battle_id)
     work = ctx.work()
     battles.record(work, copy, rules.leave(copy.tip.battle, ctx.user.id, ctx.now))
-    return await ctx.commit(work, Done())
+    return ctx.commit(work, Done())
 
 
 @handles(Attack)
-async def attack(ctx: Context, cmd: Attack) -> Strike:
+async def attack(ctx: Context, cmd: Attack) -> Pending[Strike]:
     """Strike an enemy."""
     battles, players = ctx.part(Battles), ctx.part(Players)
     player = await players.get(ctx.user.id)
@@ -95,11 +95,11 @@ async def attack(ctx: Context, cmd: Attack) -> Strike:
     struck = events[0]
     assert isinstance(struck, Struck)
     reply = Strike(struck.damage, struck.critical, struck.enemy_hp, struck.stamina)
-    return await ctx.commit(work, reply)
+    return ctx.commit(work, reply)
 
 
 @handles(Revive)
-async def revive(ctx: Context, cmd: Revive) -> Done:
+async def revive(ctx: Context, cmd: Revive) -> Pending[Done]:
     """Get up again for gems."""
     battles, players = ctx.part(Battles), ctx.part(Players)
     player = await players.get(ctx.user.id)
@@ -109,21 +109,21 @@ async def revive(ctx: Context, cmd: Revive) -> Done:
     work = ctx.work()
     battles.record(work, copy, events)
     players.save(work, player, paid, why="revive", now=ctx.now, ref=cmd.battle_id)
-    return await ctx.commit(work, Done())
+    return ctx.commit(work, Done())
 
 
 @handles(Say)
-async def say(ctx: Context, cmd: Say) -> Done:
+async def say(ctx: Context, cmd: Say) -> Pending[Done]:
     """Say a line."""
     battles = ctx.part(Battles)
     copy = await battles.get(cmd.battle_id)
     work = ctx.work()
     battles.record(work, copy, rules.chat(copy.tip.battle, ctx.user.id, cmd.text, ctx.now))
-    return await ctx.commit(work, Done())
+    return ctx.commit(work, Done())
 
 
 @handles(Claim)
-async def claim(ctx: Context, cmd: Claim) -> Claimed:
+async def claim(ctx: Context, cmd: Claim) -> Pending[Claimed]:
     """Take one's reward."""
     battles, players = ctx.part(Battles), ctx.part(Players)
     player = await players.get(ctx.user.id)
@@ -136,4 +136,4 @@ async def claim(ctx: Context, cmd: Claim) -> Claimed:
     battles.record(work, copy, events)
     saved = players.save(work, player, richer, why="reward", now=ctx.now, ref=cmd.battle_id)
     reply = Claimed(claimed.gold, claimed.exp, saved.gold, saved.level)
-    return await ctx.commit(work, reply)
+    return ctx.commit(work, reply)

@@ -13,7 +13,7 @@ from protocol.connections import (
 from protocol.errors import invalid, not_found
 from protocol.message import Done
 from protocol.times import rfc3339
-from server.gateway import Connection, Context, Gateway, handles
+from server.gateway import Connection, Context, Gateway, Pending, handles
 
 ROOMS_SHOWN: Final = 50
 MAX_DIGITS: Final = 15
@@ -39,7 +39,7 @@ async def list_connections(ctx: Context, query: ListConnections) -> ConnectionPa
 
 
 @handles(Disconnect)
-async def disconnect(ctx: Context, cmd: Disconnect) -> Done:
+async def disconnect(ctx: Context, cmd: Disconnect) -> Pending[Done]:
     """Close a connection; one's own once the answer is in its queue."""
     gateway = ctx.part(Gateway)
     connection = gateway.roll.find(cmd.connection_id)
@@ -51,7 +51,7 @@ async def disconnect(ctx: Context, cmd: Disconnect) -> Done:
     else:
         # With the commit, whether anybody waits for that any more or not: a retry is told `ok`.
         work.then(lambda: gateway.disconnect(connection, cmd.reason))
-    return await ctx.commit(work, Done())
+    return ctx.commit(work, Done())
 
 
 def _number(cursor: str) -> int:

@@ -10,7 +10,7 @@ from server.database.reader import Reader
 from server.database.revisions import migrate, revisions
 from server.database.statement import Row, Statement
 from server.database.url import is_known, is_there, sqlite_path
-from server.database.work import ANY_NUMBER, Request, Stale, Unavailable, Work
+from server.database.work import ANY_NUMBER, Key, Request, Stale, Unavailable, Work
 
 __all__ = [
     "ANY_NUMBER",
@@ -20,6 +20,7 @@ __all__ = [
     "Database",
     "Hot",
     "InTheWay",
+    "Key",
     "Pruning",
     "Reader",
     "Reading",

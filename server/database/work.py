@@ -34,12 +34,20 @@ class Change(NamedTuple):
     rows: int
 
 
+Key = tuple[str, str]
+
+
 class Request(NamedTuple):
     """Who asked for the unit, and the digest of what was asked."""
 
     who: str
     request_id: str
     digest: str
+
+    @property
+    def key(self) -> Key:
+        """What names it: no two are committed with the same."""
+        return self.who, self.request_id
 
 
 class Told:

@@ -29,20 +29,31 @@ MAX_NAMED: Final = 10
 Publish = Callable[[Told, int | None], None]
 """Tells a room an event of a committed unit, with its number where it is kept."""
 
+Settled = Callable[[Exception | None], None]
+"""Called once a unit is committed, published and settled: with Stale where it fell, or with
+Unavailable."""
+
 
 class Unit:
     """A unit of work that waits to be committed."""
 
-    __slots__ = ("done", "origin", "reply", "request", "work")
+    __slots__ = ("_settled", "origin", "reply", "request", "work")
 
-    def __init__(
-        self, work: Work, reply: bytes, request: Request | None, done: asyncio.Future[None]
-    ) -> None:
+    def __init__(self, work: Work, reply: bytes, request: Request | None, settled: Settled) -> None:
         self.work = work
         self.reply = reply
         self.request = request
-        self.done = done
         self.origin: Origin | None = ORIGIN.get()
+        self._settled: Settled | None = settled
+
+    def settle(self, fault: Exception | None) -> None:
+        """Tell whoever waits for it, once."""
+        settled, self._settled = self._settled, None
+        if settled is not None:
+            try:
+                settled(fault)
+            except Exception:
+                log.exception("settling_failed")
 
     @property
     def fallen(self) -> bool:
@@ -142,24 +153,40 @@ class Writer:
         await self._engine.close()
 
     def submit(self, work: Work, reply: bytes, request: Request | None) -> asyncio.Future[None]:
+        """Queue a unit. The future ends once it is settled, with Stale where it fell, or with
+        Unavailable.
+
+        A unit is not cancelled with whoever waits for it.
+        """
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        def settled(fault: Exception | None) -> None:
+            if done.done():
+                return
+            if fault is None:
+                done.set_result(None)
+            else:
+                done.set_exception(fault)
+
+        self.queue(work, reply, request, settled)
+        return done
+
+    def queue(self, work: Work, reply: bytes, request: Request | None, settled: Settled) -> None:
         """Queue a unit. Its hot copies move their tips now.
 
-        The future ends once the unit is committed, published and settled, with Stale where it
-        fell, or with Unavailable. A unit is not cancelled with whoever waits for it.
+        Raises Unavailable where the server is closing, ValueError where it has too many rows.
         """
         if self._closing:
             raise Unavailable("the server is closing")
         if len(work.changes) + len(work.told) > MAX_ROWS:
             raise ValueError(f"a unit of work has at most {MAX_ROWS} rows")
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         for copy, state in work.copies:
             copy.tip = state
             copy.in_flight += 1
         if self._queued_at is None:
             self._queued_at = time.monotonic()
-        self._queue.append(Unit(work, reply, request, done))
+        self._queue.append(Unit(work, reply, request, settled))
         self._wake.set()
-        return done
 
     async def watch(self) -> None:
         """Wait for the writer's end. Raises what it crashed with."""
@@ -184,8 +211,7 @@ class Writer:
         finally:
             self._closing = True  # after a crash, nobody waits for what will not come
             for unit in (*batch, *self._queue):
-                if not unit.done.done():
-                    unit.done.set_exception(Unavailable("the writer has ended"))
+                unit.settle(Unavailable("the writer has ended"))
 
     async def _carry_out(self, batch: list[Unit]) -> None:
         self._gauges.batch_units.observe(len(batch))
@@ -226,12 +252,10 @@ class Writer:
             if stands:
                 copy.committed = state
         if isinstance(outcome, Exception):
-            if not unit.done.done():
-                unit.done.set_exception(outcome)
+            unit.settle(outcome)
             return
         self._tell(unit.work, iter(outcome))
-        if not unit.done.done():
-            unit.done.set_result(None)
+        unit.settle(None)
 
     def _told_late(self, unit: Unit, numbers: Numbers) -> None:
         """It was committed after all: whoever is in the room hears of it now."""

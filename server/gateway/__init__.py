@@ -2,9 +2,9 @@
 
 from server.gateway.address import network
 from server.gateway.connection import Connection
-from server.gateway.context import Context, Parts
-from server.gateway.dispatch import handles, unhandled
+from server.gateway.context import Context, Parts, Pending
 from server.gateway.gateway import Gateway
+from server.gateway.handling import handles, unhandled
 from server.gateway.identity import Identity
 from server.gateway.limits import Limits
 from server.gateway.rights import RightsChange
@@ -18,6 +18,7 @@ __all__ = [
     "Identity",
     "Limits",
     "Parts",
+    "Pending",
     "RightsChange",
     "Snapshot",
     "handles",

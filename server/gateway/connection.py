@@ -21,11 +21,14 @@ MAX_SPARE_BYTES: Final = 1024 * 1024
 
 
 class Call(NamedTuple):
-    """A command or query that has come in. `reply` writes its answer; at most once."""
+    """A command or query that came in `at` a moment (monotonic, seconds).
+
+    `ack` names it in its answer; it is "" where none is wanted.
+    """
 
     name: str
     data: msgspec.Raw | bytes
-    reply: Callable[[bytes], None]
+    ack: str
     at: float
 
 
@@ -57,6 +60,13 @@ class Connection(ABC):
     @abstractmethod
     def send(self, frame: Frame) -> None:
         """Queue an event."""
+
+    @abstractmethod
+    def answer(self, ack: str, reply: bytes) -> None:
+        """Queue the answer to the message with that ack: a whole reply, as JSON.
+
+        Does nothing for "".
+        """
 
     def spare_bytes(self) -> int:
         """How much may be queued for it at once, without its being let go soon."""

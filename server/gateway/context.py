@@ -1,7 +1,8 @@
 """What a handler is given: who calls, the time, the parts of the server, and the way to commit."""
 
-from collections.abc import Callable
-from typing import Final, TypeVar
+import asyncio
+from collections.abc import Callable, Generator
+from typing import Any, Final, Generic, TypeVar
 
 import msgspec
 
@@ -33,6 +34,47 @@ class Parts:
         return part
 
 
+class Pending(Generic[R]):
+    """A unit that is being committed, and the reply that is given once it stands.
+
+    A handler ends with it, which costs no task and no future while it waits for the disk. One that
+    has something to do after the commit awaits it; that gives the reply.
+
+    Raises, where it is awaited, Stale (the handler runs again) and Unavailable.
+    """
+
+    __slots__ = ("_calls", "_fault", "data", "reply", "settled")
+
+    def __init__(self, reply: R, data: bytes) -> None:
+        self.reply: Final = reply
+        self.data: Final = data
+        self.settled = False
+        self._fault: Exception | None = None
+        self._calls: list[Callable[[Exception | None], None]] = []
+
+    def settle(self, fault: Exception | None) -> None:
+        """The unit stands, or there is a fault. Called once, by the writer."""
+        self.settled, self._fault = True, fault
+        for call in self._calls:
+            call(fault)
+
+    def then(self, call: Callable[[Exception | None], None]) -> None:
+        """Call something with the fault once it is settled: at once where it is."""
+        if self.settled:
+            call(self._fault)
+        else:
+            self._calls.append(call)
+
+    def __await__(self) -> Generator[Any, None, R]:
+        if not self.settled:
+            woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self.then(lambda _: None if woken.done() else woken.set_result(None))
+            yield from woken
+        if self._fault is not None:
+            raise self._fault
+        return self.reply
+
+
 class Context:
     """One attempt at one message. Its time stands still, so that a decision is of one moment."""
 
@@ -40,17 +82,23 @@ class Context:
         self,
         connection: Connection,
         parts: Parts,
-        database: Database,
+        database: Database | None,
         now_ms: int,
         request: Request | None,
     ) -> None:
         self.connection: Final = connection
-        self.database: Final = database
+        self._database = database
         self.now: Final = now_ms
         self.request: Final = request
         self._parts = parts
-        self.kept: tuple[msgspec.Struct, bytes] | None = None
+        self.pending: Pending[Any] | None = None
         self.after_reply: list[Callable[[], None]] = []
+
+    @property
+    def database(self) -> Database:
+        """The database. There is none in conformance mode."""
+        assert self._database is not None
+        return self._database
 
     @property
     def user(self) -> Identity:
@@ -65,18 +113,18 @@ class Context:
         """A unit of work of this moment."""
         return Work(rfc3339(self.now))
 
-    async def commit(self, work: Work, reply: R) -> R:
-        """Commit a unit, publish its events, keep its reply. The last thing a handler does.
+    def commit(self, work: Work, reply: R) -> Pending[R]:
+        """Commit a unit, publish its events, keep its reply. A handler returns what this gives.
 
-        Raises Stale (the handler runs again), Unavailable, ValueError for a reply that is too
-        large to be kept.
+        Raises Unavailable, ValueError for a reply that is too large to be kept.
         """
         data = codec.encode(reply)
         if self.request is not None and len(data) > MAX_REPLY_BYTES:
             raise ValueError(f"a kept reply has at most {MAX_REPLY_BYTES} bytes, not {len(data)}")
-        await self.database.writer.submit(work, data, self.request)
-        self.kept = (reply, data)
-        return reply
+        pending = Pending(reply, data)
+        self.database.writer.queue(work, data, self.request, pending.settle)
+        self.pending = pending
+        return pending
 
     def later(self, call: Callable[[], None]) -> None:
         """Call something once the reply is in the client's queue."""

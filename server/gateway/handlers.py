@@ -4,8 +4,8 @@ from protocol.errors import forbidden
 from protocol.gateway import Joined, JoinRoom, LeaveRoom, Renew, Renewed
 from protocol.message import Done
 from server.gateway.context import Context
-from server.gateway.dispatch import handles
 from server.gateway.gateway import Gateway
+from server.gateway.handling import handles
 
 
 @handles(JoinRoom)

@@ -1,32 +1,22 @@
-"""Exactly once: which requests are under way, and what those before them were answered.
+"""Exactly once: what requests were answered that came before.
 
 The happy path reads nothing. A request that was committed before is found because its row cannot
 be written twice, or, where the rules now refuse it, by looking before the refusal is given.
 """
 
-import asyncio
 import hashlib
 from collections import OrderedDict
-from typing import Final, NamedTuple
+from typing import Final
 
 import msgspec
 
 from protocol import codec
 from protocol.errors import Failure, RequestReason, conflict
 from protocol.message import Command, Spec
-from server.database import Database, Request
+from server.database import Database, Key, Request
 from server.database.history import KeptReply, find_reply
 
 MAX_RECENT: Final = 5_000
-
-Key = tuple[str, str]
-
-
-class UnderWay(NamedTuple):
-    """A request that is being carried out, and its answer to come."""
-
-    digest: str
-    answer: asyncio.Future[bytes]
 
 
 def reused() -> Failure:
@@ -42,7 +32,6 @@ class Requests:
     """The requests of everybody."""
 
     def __init__(self) -> None:
-        self.under_way: dict[Key, UnderWay] = {}
         self._recent: OrderedDict[Key, KeptReply] = OrderedDict()
 
     @staticmethod
@@ -61,13 +50,13 @@ class Requests:
 
     def remember(self, request: Request, reply: bytes) -> None:
         """Hold the reply of a committed request in memory for a while."""
-        self._recent[request.who, request.request_id] = KeptReply(request.digest, reply)
+        self._recent[request.key] = KeptReply(request.digest, reply)
         if len(self._recent) > MAX_RECENT:
             self._recent.popitem(last=False)
 
     def recent(self, request: Request) -> bytes | None:
         """The reply, if it is held. Raises Failure `conflict` where the id was used otherwise."""
-        return self._checked(request, self._recent.get((request.who, request.request_id)))
+        return self._checked(request, self._recent.get(request.key))
 
     async def find(self, database: Database, request: Request) -> bytes | None:
         """The reply, if it was ever kept. Raises Failure `conflict` likewise."""

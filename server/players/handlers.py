@@ -1,7 +1,7 @@
 """What a player may ask and do about itself, and anybody ask about players."""
 
 from protocol.players import Allocate, GetPlayer, ListPlayers, PlayerView, ProfilePage
-from server.gateway import Context, handles
+from server.gateway import Context, Pending, handles
 from server.players import rules
 from server.players.profiles import Profiles
 from server.players.store import Players
@@ -22,7 +22,7 @@ async def list_players(ctx: Context, query: ListPlayers) -> ProfilePage:
 
 
 @handles(Allocate)
-async def allocate(ctx: Context, cmd: Allocate) -> PlayerView:
+async def allocate(ctx: Context, cmd: Allocate) -> Pending[PlayerView]:
     """Spend stat points."""
     players = ctx.part(Players)
     player = await players.get(ctx.user.id)
@@ -30,4 +30,4 @@ async def allocate(ctx: Context, cmd: Allocate) -> PlayerView:
     raised = rules.allocate(fresh, cmd.attack, cmd.defense, cmd.max_stamina, ctx.now)
     work = ctx.work()
     saved = players.save(work, player, raised, why="allocate", now=ctx.now)
-    return await ctx.commit(work, players.view(saved, ctx.now))
+    return ctx.commit(work, players.view(saved, ctx.now))

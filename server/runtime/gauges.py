@@ -54,6 +54,11 @@ class Gauges:
             registry=self._registry,
         )
 
+    def answered(self, name: str, code: str, took_s: float) -> None:
+        """A message has its reply."""
+        self.replies.labels(name, code).inc()
+        self.reply_seconds.labels(name).observe(took_s)
+
     def watch(self, name: str, help_text: str, read: Callable[[], float]) -> None:
         """A gauge that is read when somebody asks."""
         Gauge(name, help_text, registry=self._registry).set_function(read)

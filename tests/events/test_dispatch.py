@@ -25,22 +25,22 @@ async def test_an_event_is_no_command(alice: Person) -> None:
 
 @pytest.mark.parametrize("data", [[], "text", 7, True, [{}]])
 async def test_data_that_is_no_object_is_invalid(alice: Person, data: Any) -> None:
-    answer = await alice.sio.call("battles.get", data, timeout=5)
+    answer = await alice.call("battles.get", data)
     assert answer["error"]["code"] == "invalid"
 
 
 async def test_more_than_one_argument_is_invalid(alice: Person) -> None:
-    answer = await alice.sio.call("players.get", ({}, {}), timeout=5)
+    answer = await alice.call("players.get", ({}, {}))
     assert answer["error"]["code"] == "invalid"
 
 
 async def test_binary_is_invalid(alice: Person) -> None:
-    answer = await alice.sio.call("battles.get", {"battle_id": b"bytes"}, timeout=5)
+    answer = await alice.call("battles.get", {"battle_id": b"bytes"})
     assert answer["error"]["code"] == "invalid"
 
 
 async def test_a_message_that_asks_for_no_answer_is_carried_out(alice: Person) -> None:
-    await alice.sio.emit("rooms.join", {"room": "battles"})
+    await alice.tell("rooms.join", room="battles")
     await alice.ok("players.get")  # answered in order, so the join is done
     await alice.ok("rooms.leave", room="battles")
 

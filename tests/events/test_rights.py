@@ -27,7 +27,7 @@ REACHES_WITHIN_S = 5
 
 async def until_gone(*people: Person) -> list[str]:
     """Wait until the server has let these go. Returns the reasons that it gave."""
-    await asyncio.gather(*(person.gone.wait() for person in people))
+    await asyncio.gather(*(person.until_closed() for person in people))
     await asyncio.gather(*(person.close() for person in people))
     return [told["reason"] for person in people for told in person.named("auth.expired")]
 
@@ -39,12 +39,12 @@ async def test_a_person_is_kept_out_of_every_socket_and_let_in_again(server: Ser
     sockets = [await Person(server.url, who).connect() for who in (logged_in, other)]
     bystander = await connected(server.url)
     async with aiohttp.ClientSession() as session:
-        polling = await Polling(server, session).connect(other.tokens.access_token)
-        asking = asyncio.create_task(polling.read())
+        polling = await Polling(session, server.url).log_in(token=other.tokens.access_token)
+        asking = asyncio.create_task(polling.poll())
         await server.command("user", "disable", name)
         async with asyncio.timeout(REACHES_WITHIN_S):
             assert await until_gone(*sockets) == ["disabled", "disabled"]
-            assert '["auth.expired",{"reason":"disabled"}' in await asking
+            assert '["auth.expired",{"reason":"disabled"}' in (await asking).packets[0]
     with pytest.raises(Failure) as wrong:
         await log_in(server.url, Login(name, PASSWORD))
     assert wrong.value.error.code == "unauthenticated"
@@ -112,8 +112,8 @@ async def test_who_is_logged_out_during_the_handshake_does_not_stay(tmp_path: Pa
 
         app.gateway._authenticate = read_and_then_log_out  # type: ignore[assignment]
         late = Person(url, logged_in)
-        await turned_away(late)
-        assert late.named("auth.expired") == [{"reason": "logged_out"}]
+        await late.connect()
+        assert await until_gone(late) == ["logged_out"]
         assert len(app.gateway.presence) == 0
 
 
@@ -125,20 +125,20 @@ async def test_what_has_begun_is_committed_and_what_waits_is_not(tmp_path: Path)
         await app.start()
         person = await connected(url)
         battle_id = await easy_battle(person)
-        submit = app.database.writer.submit
+        queue = app.database.writer.queue
 
-        def submit_and_then_end(*given: Any) -> Any:
+        def queue_and_then_end(*given: Any) -> None:
             """Their rights end while the first command is on its way to the disk."""
-            app.database.writer.submit = submit  # type: ignore[method-assign]
-            done = submit(*given)
+            app.database.writer.queue = queue  # type: ignore[method-assign]
+            queue(*given)
             change = RightsChange(1, person.id, None, ExpiryReason.DISABLED)
             app.gateway.change_rights(change)
-            return done
 
-        app.database.writer.submit = submit_and_then_end  # type: ignore[method-assign]
+        app.database.writer.queue = queue_and_then_end  # type: ignore[method-assign]
         for name in ("battles.join", "battles.leave"):
-            await person.sio.emit(name, {"battle_id": battle_id})
+            await person.tell(name, battle_id=battle_id)
         assert await until_gone(person) == ["disabled"]
+        await app.gateway.dispatch.settle()
         battle = (await app.battles.get(battle_id)).committed.battle
         assert battle.seats[person.id].seated
 

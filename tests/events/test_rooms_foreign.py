@@ -18,9 +18,9 @@ from tests.support.callers import Callers
 from tests.support.injections import INJECTIONS
 from tests.support.messages import GRANTED, ROOMS, UNKNOWN
 from tests.support.people import Person, connected
-from tests.support.raw import Raw
 from tests.support.roles import beside
 from tests.support.server import Server
+from tests.support.wire import Wire
 
 load()
 
@@ -115,9 +115,9 @@ async def world(server: Server) -> AsyncIterator[World]:
     """A player, and a battle that waits."""
     owner = await connected(server.url)
     assert owner.logged_in is not None
-    again = await Raw(server.url).log_in(token=owner.logged_in.tokens.access_token)
+    again = await Wire.connect(server.url, token=owner.logged_in.tokens.access_token)
     sids = [json.loads(again.frames[n].lstrip("04"))["sid"] for n in (0, 1)]
-    yield World(owner, await easy_battle(owner), [*sids, owner.sio.sid, owner.sio.eio.sid])
+    yield World(owner, await easy_battle(owner), sids)
     await owner.close()
     await again.close()
 
@@ -127,18 +127,18 @@ async def callers(server: Server, world: World) -> AsyncIterator[dict[str, Calle
     """Callers of each identity. The owner comes with other connections of the same person."""
     async with beside(server) as office:
 
-        async def opened(identity: str) -> Raw:
+        async def opened(identity: str) -> Wire:
             if identity == "nobody":
-                return await Raw(server.url).open()
+                return await Wire.open(server.url)
             if identity == "service":
-                return await Raw(server.url).log_in(service_key=await office.service("read"))
+                return await Wire.connect(server.url, service_key=await office.service("read"))
             person = (
                 world.owner.logged_in
                 if identity == "owner"
                 else await office.person(IDENTITIES[identity])
             )
             assert person is not None
-            return await Raw(server.url).log_in(token=person.tokens.access_token)
+            return await Wire.connect(server.url, token=person.tokens.access_token)
 
         found = {
             identity: Callers(lambda identity=identity: opened(identity))  # type: ignore[misc]
@@ -219,7 +219,6 @@ PACKETS = [
     '42["rooms.join",{{"room":[{0}]}}]',
     '42["rooms.join",{{"rooms":[{0}]}}]',
     '42["rooms.join",{{"room":{0}}},{{"room":{0}}}]',
-    '42/,["rooms.join",{{"room":{0}}}]',
     '42/{1},["rooms.join",{{"room":{0}}}]',
     "40/{1},",
     "40/,",
@@ -229,9 +228,6 @@ PACKETS = [
     '450-["rooms.join",{{"room":{0}}}]',
     '451-["rooms.join",{{"room":{0}}}]',
     "460-[{0}]",
-    "44{0}",
-    "2probe",
-    "5",
     "6",
 ]
 """Packets that some library might take for a join; not one of them asks for it as we do."""
@@ -249,7 +245,7 @@ async def test_who_was_refused_hears_nothing_of_what_happens_then(
                 await expect_refusal(callers, identity, rooms[word])
             for packet in PACKETS:
                 frame = packet.format(json.dumps(rooms[word]), rooms[word])
-                await of_them.connections[-1].send(frame)
+                of_them.connections[-1].send(frame)
     listening = {word: await connected(owner.url) for word in TARGETS if word != "player"}
     for word in ("user", "connections"):
         await listening[word].close()
@@ -273,4 +269,4 @@ async def test_who_was_refused_hears_nothing_of_what_happens_then(
             # Whatever had been told before this is answered would have come before the answer.
             await connection.patiently("rooms.leave", {"room": "nothing"})
             assert connection.events == [], identity
-            assert not connection.closed
+            assert connection.is_open

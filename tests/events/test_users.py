@@ -30,7 +30,7 @@ def new_name(begin: str = "u") -> str:
 async def ended(person: Person) -> list[str]:
     """Wait until the server has let somebody go. Returns the reasons that it gave."""
     async with asyncio.timeout(REACHES_WITHIN_S):
-        await person.gone.wait()
+        await person.until_closed()
     await person.close()
     return [told["reason"] for told in person.named("auth.expired")]
 

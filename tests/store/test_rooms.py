@@ -34,6 +34,10 @@ class Ear(Connection):
         self.heard.append(frame.seq)
         self.told.set()
 
+    def answer(self, ack: str, reply: bytes) -> None:
+        """It asks nothing."""
+        raise AssertionError(reply)
+
     def close(self) -> None:
         self.closed = True
         self.told.set()

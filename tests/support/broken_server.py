@@ -4,7 +4,7 @@ from protocol.message import Command, Done, Limit, command
 from protocol.permissions import Permission
 from protocol.secret import Secret
 from server.cli import main
-from server.gateway import Context, handles
+from server.gateway import Context, Pending, handles
 
 
 @command("tests.broken", permission=Permission.CONNECT, limit=Limit.ACTION)
@@ -27,11 +27,11 @@ class Secretive(Command[Done], frozen=True):
 
 
 @handles(Secretive)
-async def secretive(ctx: Context, cmd: Secretive) -> Done:
+async def secretive(ctx: Context, cmd: Secretive) -> Pending[Done]:
     """Keep the reply, or fail with all that was sent in the words of the fault."""
     if cmd.fails:
         raise ValueError(cmd, [cmd], {"sent": cmd}, f"no use for {cmd}")
-    return await ctx.commit(ctx.work(), Done())
+    return ctx.commit(ctx.work(), Done())
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from protocol.permissions import Permission
 from server import app
 from server.cli import main
 from server.database import Copy
-from server.gateway import Context, handles
+from server.gateway import Context, Pending, handles
 from server.runtime.log import logger
 
 log = logger("crashing")
@@ -53,11 +53,11 @@ class BreakWriter(Command[Done], frozen=True):
 
 
 @handles(BreakWriter)
-async def break_writer(ctx: Context, _: BreakWriter) -> Done:
+async def break_writer(ctx: Context, _: BreakWriter) -> Pending[Done]:
     """Commit a unit that can't be settled."""
     work = ctx.work()
     work.replace(BrokenCopy("key", "before"), "after")
-    return await ctx.commit(work, Done())
+    return ctx.commit(work, Done())
 
 
 if __name__ == "__main__":

@@ -37,6 +37,7 @@ class Ear(Connection):
         self.spare = super().spare_bytes()
         self._app = app
         self._told = asyncio.Event()
+        self._asked: dict[str, Callable[[bytes], None]] = {}
 
     async def open(self) -> "Ear":
         """Connect."""
@@ -50,8 +51,12 @@ class Ear(Connection):
 
     def send(self, frame: Frame) -> None:
         """Hear an event."""
-        name, data, meta = json.loads(frame.socketio[1:])
+        name, data, meta = json.loads(frame.packet[2:])
         self._hear(Told(name, data, meta))
+
+    def answer(self, ack: str, reply: bytes) -> None:
+        """Hear an answer."""
+        self._asked.pop(ack)(reply)
 
     def spare_bytes(self) -> int:
         """As a test has set it."""
@@ -82,7 +87,9 @@ class Ear(Connection):
             self._hear(Answer(name, fields, answer))
             answered.set_result(answer)
 
-        call = Call(name, codec.encode(fields), reply, self._app.clock.monotonic())
+        ack = uuid7()
+        self._asked[ack] = reply
+        call = Call(name, codec.encode(fields), ack, self._app.clock.monotonic())
         self._app.gateway.dispatch.accept(self, call)
         return answered
 

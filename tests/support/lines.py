@@ -21,11 +21,16 @@ class Line(Connection):
         super().__init__(uuid7(), identity, address, 0)
         self.told: list[tuple[str, dict[str, Any]]] = []
         self.gone = asyncio.Event()
+        self._answers: dict[str, bytes] = {}
 
     def send(self, frame: Frame) -> None:
         """Remember an event."""
-        name, data, _ = msgspec.json.decode(frame.socketio[1:])
+        name, data, _ = msgspec.json.decode(frame.packet[2:])
         self.told.append((name, data))
+
+    def answer(self, ack: str, reply: bytes) -> None:
+        """Remember an answer."""
+        self._answers[ack] = reply
 
     def close(self) -> None:
         """Remember that it was closed."""
@@ -53,13 +58,13 @@ class Line(Connection):
 
         Raises ConnectionError where there is none, as the connection was closed before.
         """
-        answers: list[bytes] = []
-        call = Call(name, msgspec.json.encode(fields), answers.append, app.clock.monotonic())
+        ack = uuid7()
+        call = Call(name, msgspec.json.encode(fields), ack, app.clock.monotonic())
         app.gateway.dispatch.accept(self, call)
         await app.gateway.dispatch.settle(self)
-        if not answers:
+        if ack not in self._answers:
             raise ConnectionError
-        answer: dict[str, Any] = msgspec.json.decode(answers[0])
+        answer: dict[str, Any] = msgspec.json.decode(self._answers.pop(ack))
         return answer
 
 

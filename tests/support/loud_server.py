@@ -9,7 +9,7 @@ from protocol.message import LOSSY, Command, Done, Event, Limit, command, event
 from protocol.permissions import Permission
 from protocol.rooms import Room
 from server.cli import main
-from server.gateway import Context, handles
+from server.gateway import Context, Pending, handles
 
 
 @event("tests.shouted", delivery=LOSSY)
@@ -36,12 +36,12 @@ class Shout(Command[Done], frozen=True):
 
 
 @handles(Shout)
-async def shout(ctx: Context, cmd: Shout) -> Done:
+async def shout(ctx: Context, cmd: Shout) -> Pending[Done]:
     """Tell it."""
     work = ctx.work()
     for _ in range(cmd.times):
         work.tell(Shouted(mark=cmd.mark, text="x" * cmd.size, player_id=cmd.player_id))
-    return await ctx.commit(work, Done())
+    return ctx.commit(work, Done())
 
 
 if __name__ == "__main__":

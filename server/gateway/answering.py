@@ -1,0 +1,291 @@
+"""One message on its way to its answer: name, permission, limit, decode, handler, commit, reply.
+
+It is a job of the runner while something is decided. While it waits for its commit, or for the
+message that it repeats, nothing runs for it: it is called when that has ended.
+"""
+
+import asyncio
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Final, Protocol
+
+import msgspec
+
+from protocol import codec
+from protocol.errors import Code, Error, Failure, busy, forbidden, unavailable
+from protocol.message import Kind, Limit, Registry
+from server.database import Database, Key, Request, Stale, Unavailable
+from server.gateway.connection import Call, Connection
+from server.gateway.context import Context, Parts, Pending
+from server.gateway.deadlines import Deadlines
+from server.gateway.handling import handler_of
+from server.gateway.requests import Requests, reused
+from server.gateway.runner import Runner
+from server.runtime.clock import Clock
+from server.runtime.gauges import Gauges
+from server.runtime.log import debugging, logger
+from server.runtime.origin import ORIGIN, Origin, fault_id
+
+log = logger("gateway")
+_debugging = debugging("gateway")
+
+MAX_DECISIONS: Final = 5
+
+
+class Desk(Protocol):
+    """What all messages need."""
+
+    registry: Registry
+    parts: Parts
+    clock: Clock
+    gauges: Gauges
+    deadlines: Deadlines
+    requests: Requests
+    runner: Runner
+    database: Database | None
+    under_way: "dict[Key, Answering]"
+
+    def count(self, connection: Connection, limit: Limit) -> None:
+        """Count a message. Raises Failure `rate_limited`."""
+        ...
+
+    def answered(self, connection: Connection) -> None:
+        """A message of a connection has ended: its next one may be taken."""
+        ...
+
+
+class Answering:
+    """The first message in the inbox of a connection. Whatever happens, it is answered once."""
+
+    __slots__ = (
+        "_after",
+        "_call",
+        "_connection",
+        "_decisions",
+        "_desk",
+        "_ended",
+        "_expired",
+        "_message",
+        "_name",
+        "_origin",
+        "_pending",
+        "_repeats",
+        "_request",
+        "_task",
+    )
+
+    def __init__(self, desk: Desk, connection: Connection) -> None:
+        self._desk = desk
+        self._connection = connection
+        self._call: Call | None = None
+        self._origin: Origin | None = None
+        self._name = "unknown"
+        self._message: msgspec.Struct | None = None
+        self._request: Request | None = None
+        self._pending: Pending[Any] | None = None
+        self._after: list[Callable[[], None]] | None = None
+        self._repeats: list[Answering] | None = None  # messages that repeat it
+        self._decisions = 0
+        self._task: asyncio.Task[Any] | None = None  # the one in which it waits
+        self._expired = False
+        self._ended = False
+
+    # ---- as a job
+
+    async def run(self) -> None:
+        """Go on until it is answered, or waits to be called."""
+        if self._ended:
+            return
+        connection = self._connection
+        if self._call is None:
+            if not connection.inbox:  # it was closed meanwhile
+                self._end()
+                return
+            self._call = connection.inbox.popleft()
+            connection.taken = number = connection.taken + 1
+            self._origin = (connection.id, number)
+        ORIGIN.set(self._origin)
+        try:
+            message = self._message or self._admit(self._call)
+            if message is not None:
+                await self._decide(message)
+        except Exception as e:  # noqa: BLE001 - answered, and logged where it is a fault of ours
+            self._fail(e)
+        except asyncio.CancelledError:
+            # Where others have cancelled the task as well, nobody is answered any more.
+            if not self._expired or self._task is None or self._task.uncancel() > 0:
+                self._end()
+                raise
+            self._fail(self._desk.deadlines.timed_out())
+        finally:
+            self._task = None
+
+    def waits(self) -> None:
+        """It has begun to wait for something in the current task."""
+        if self._task is None:
+            self._task = asyncio.current_task()
+            self._desk.deadlines.begin(self)
+
+    def expire(self) -> None:
+        """It has taken too long. What it has queued is committed all the same."""
+        self._expired = True
+        if self._task is not None:
+            self._task.cancel()
+        else:
+            self._as_itself(partial(self._fail, self._desk.deadlines.timed_out()))
+
+    def _as_itself(self, call: Callable[[], None]) -> None:
+        """Call something in whose log lines it is the origin."""
+        before = ORIGIN.set(self._origin)
+        try:
+            call()
+        finally:
+            ORIGIN.reset(before)
+
+    # ---- what is decided
+
+    def _admit(self, call: Call) -> msgspec.Struct | None:
+        """The message to decide on, None for one that repeats another. Raises Failure."""
+        desk, connection = self._desk, self._connection
+        spec, identity = desk.registry.find(call.name), connection.identity
+        if spec is None or spec.kind is Kind.EVENT:
+            desk.count(connection, Limit.READ)
+            raise Failure(Error(Code.NOT_FOUND, f"no such command: {call.name[:100]}"))
+        self._name = spec.name
+        assert spec.permission is not None
+        assert spec.limit is not None
+        if not identity.may(spec.permission):
+            desk.count(connection, Limit.READ)
+            raise forbidden(f"{spec.name} needs the permission {spec.permission}")
+        desk.count(connection, spec.limit)
+        message = codec.decode_call(spec, call.data)
+        # Without a database nothing is kept, and nothing can be asked for again.
+        kept_here = desk.database is not None
+        request = desk.requests.of(identity.id, spec, message) if kept_here else None
+        if request is not None:
+            if (first := desk.under_way.get(request.key)) is not None:
+                first.repeated(self, request)
+                return None
+            if (kept := desk.requests.recent(request)) is not None:
+                self._answer("ok", codec.reply_data(kept))
+                return None
+            self._request = request
+            desk.under_way[request.key] = self
+        self._message = message
+        return message
+
+    def repeated(self, again: "Answering", request: Request) -> None:
+        """Another message asks for the same: it gets the same answer.
+
+        Raises Failure `conflict` where it asks for something else.
+        """
+        assert self._request is not None
+        if request.digest != self._request.digest:
+            raise reused()
+        if self._repeats is None:
+            self._repeats = []
+        self._repeats.append(again)
+
+    async def _decide(self, message: msgspec.Struct) -> None:
+        """Run the handler, again while what it decided on has changed. Raises Failure `busy`."""
+        desk, request = self._desk, self._request
+        handler = handler_of(type(message))
+        while True:
+            # What is stale or refused now may be because it was done before.
+            if self._decisions and await self._was_done():
+                return
+            if self._decisions == MAX_DECISIONS:
+                raise busy("too many want the same thing at once")
+            self._decisions += 1
+            now = desk.clock.now_ms()
+            ctx = Context(self._connection, desk.parts, desk.database, now, request)
+            try:
+                reply = await handler(ctx, message)
+                if request is not None and ctx.pending is None:
+                    # Nothing needed to change. The reply is a promise all the same.
+                    assert not isinstance(reply, Pending)
+                    ctx.commit(ctx.work(), reply)
+            except Stale:
+                continue
+            except Failure:
+                if await self._was_done():
+                    return
+                raise
+            self._after = ctx.after_reply
+            if ctx.pending is None:
+                self._answer("ok", codec.reply_ok(reply))
+            else:
+                self._pending = ctx.pending
+                desk.deadlines.begin(self)
+                ctx.pending.then(self._settled)
+            return
+
+    async def _was_done(self) -> bool:
+        """Answer with the reply that the request got before. Raises Failure `conflict`."""
+        if self._request is None:
+            return False
+        assert self._desk.database is not None
+        kept = await self._desk.requests.find(self._desk.database, self._request)
+        if kept is not None:
+            self._answer("ok", codec.reply_data(kept))
+        return kept is not None
+
+    def _settled(self, fault: Exception | None) -> None:
+        """The unit stands, or there is a fault."""
+        assert self._pending is not None
+        data = self._pending.data
+        if fault is None and self._request is not None:
+            self._desk.requests.remember(self._request, data)
+        if self._ended:
+            return
+        if fault is None:
+            self._answer("ok", codec.reply_data(data))
+        elif isinstance(fault, Stale):
+            self._desk.runner.add(self)
+        else:
+            self._fail(fault)
+
+    # ---- the answer
+
+    def _fail(self, fault: Exception) -> None:
+        """Answer with what went wrong. A fault of ours is logged under an id."""
+        if isinstance(fault, Failure):
+            error = fault.error
+            if error.code is Code.TIMED_OUT:
+                log.warning("timed_out", command=self._name, connection=self._connection.id)
+        elif isinstance(fault, Unavailable):
+            error = unavailable(f"the database: {fault}").error
+        else:
+            log.error("handler_failed", command=self._name, exc_info=fault)
+            error = Error(Code.INTERNAL, f"a fault of the server, logged as {fault_id()}")
+        self._answer(error.code, codec.reply_error(error))
+
+    def _answer(self, code: str, reply: bytes) -> None:
+        assert self._call is not None
+        took = self._desk.clock.monotonic() - self._call.at
+        self._desk.gauges.answered(self._name, code, took)
+        if _debugging():
+            self._log_answer(code, took)
+        try:
+            self._connection.answer(self._call.ack, reply)
+            for after in self._after or ():
+                after()
+        except Exception:
+            log.exception("reply_failed", connection=self._connection.id)
+        for again in self._end():
+            again._as_itself(partial(again._answer, code, reply))
+
+    def _end(self) -> "list[Answering]":
+        """Nothing more comes of it. Returns what repeats it."""
+        self._ended = True
+        self._desk.deadlines.end(self)
+        repeats, self._repeats = self._repeats, None
+        if self._request is not None:
+            del self._desk.under_way[self._request.key]
+        self._desk.answered(self._connection)
+        return repeats or []
+
+    def _log_answer(self, code: str, took: float) -> None:
+        """One line a message: its registered name only, as any other is the client's words."""
+        who, ms = self._connection.identity.id, round(took * 1000, 3)
+        log.debug("answered", command=self._name, code=str(code), ms=ms, person=who)
