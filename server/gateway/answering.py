@@ -18,7 +18,7 @@ from server.database import Database, Key, Request, Stale, Unavailable
 from server.gateway.connection import Call, Connection
 from server.gateway.context import Context, Parts, Pending
 from server.gateway.deadlines import Deadlines
-from server.gateway.handling import handler_of
+from server.gateway.handling import Decided, direct_handler_of, handle
 from server.gateway.requests import Requests, reused
 from server.gateway.runner import Runner
 from server.runtime.clock import Clock
@@ -90,23 +90,51 @@ class Answering:
         self._expired = False
         self._ended = False
 
+    def at_once(self) -> bool:
+        """Answer it now, where nothing is to be waited for.
+
+        Returns whether it was so. If not, it is a job for the runner.
+        """
+        call = self._take()
+        before = ORIGIN.set(self._origin)
+        try:
+            message = self._admit(call)
+            if message is None:
+                return True
+            direct = direct_handler_of(type(message))
+            if direct is None or self._request is not None:
+                return False
+            ctx = self._context()
+            self._decided(ctx, direct(ctx, message))
+        except Exception as e:  # noqa: BLE001 - answered, and logged where it is a fault of ours
+            self._fail(e)
+        finally:
+            ORIGIN.reset(before)
+        return True
+
+    def _take(self) -> Call:
+        """Begin with the first message of the inbox."""
+        connection = self._connection
+        self._call = call = connection.inbox.popleft()
+        connection.taken = number = connection.taken + 1
+        self._origin = (connection.id, number)
+        return call
+
     # ---- as a job
 
     async def run(self) -> None:
         """Go on until it is answered, or waits to be called."""
         if self._ended:
             return
-        connection = self._connection
-        if self._call is None:
-            if not connection.inbox:  # it was closed meanwhile
+        call = self._call
+        if call is None:
+            if not self._connection.inbox:  # it was closed meanwhile
                 self._end()
                 return
-            self._call = connection.inbox.popleft()
-            connection.taken = number = connection.taken + 1
-            self._origin = (connection.id, number)
+            call = self._take()
         ORIGIN.set(self._origin)
         try:
-            message = self._message or self._admit(self._call)
+            message = self._message or self._admit(call)
             if message is not None:
                 await self._decide(message)
         except Exception as e:  # noqa: BLE001 - answered, and logged where it is a fault of ours
@@ -188,19 +216,16 @@ class Answering:
 
     async def _decide(self, message: msgspec.Struct) -> None:
         """Run the handler, again while what it decided on has changed. Raises Failure `busy`."""
-        desk, request = self._desk, self._request
-        handler = handler_of(type(message))
+        request = self._request
         while True:
             # What is stale or refused now may be because it was done before.
             if self._decisions and await self._was_done():
                 return
             if self._decisions == MAX_DECISIONS:
                 raise busy("too many want the same thing at once")
-            self._decisions += 1
-            now = desk.clock.now_ms()
-            ctx = Context(self._connection, desk.parts, desk.database, now, request)
+            ctx = self._context()
             try:
-                reply = await handler(ctx, message)
+                reply = await handle(ctx, message)
                 if request is not None and ctx.pending is None:
                     # Nothing needed to change. The reply is a promise all the same.
                     assert not isinstance(reply, Pending)
@@ -211,14 +236,25 @@ class Answering:
                 if await self._was_done():
                     return
                 raise
-            self._after = ctx.after_reply
-            if ctx.pending is None:
-                self._answer("ok", codec.reply_ok(reply))
-            else:
-                self._pending = ctx.pending
-                desk.deadlines.begin(self)
-                ctx.pending.then(self._settled)
+            self._decided(ctx, reply)
             return
+
+    def _context(self) -> Context:
+        """For one more attempt."""
+        self._decisions += 1
+        desk = self._desk
+        now = desk.clock.now_ms()
+        return Context(self._connection, desk.parts, desk.database, now, self._request)
+
+    def _decided(self, ctx: Context, reply: Decided) -> None:
+        """Answer, or wait to be called once the unit stands."""
+        self._after = ctx.after_reply
+        if ctx.pending is None:
+            self._answer("ok", codec.reply_ok(reply))
+        else:
+            self._pending = ctx.pending
+            self._desk.deadlines.begin(self)
+            ctx.pending.then(self._settled)
 
     async def _was_done(self) -> bool:
         """Answer with the reply that the request got before. Raises Failure `conflict`."""
