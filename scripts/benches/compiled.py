@@ -32,8 +32,8 @@ def programs(*flags: str) -> Iterator[Programs]:
     with tempfile.TemporaryDirectory(prefix="warroom-bench-") as folder:
         made = Programs(Path(folder, "load"), Path(folder, "limit"))
         for program, sources in ((made.load, LOAD), (made.limit, LIMIT)):
-            files = [SOURCES / f"{name}.c" for name in sources]
-            command = [compiler, *FLAGS, *flags, "-o", program, *files]
+            files = [str(SOURCES / f"{name}.c") for name in sources]
+            command = [compiler, *FLAGS, *flags, "-o", str(program), *files]
             done = subprocess.run(  # noqa: S603 - the compiler, on our own sources
                 command, capture_output=True, text=True, check=False
             )

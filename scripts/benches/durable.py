@@ -15,15 +15,25 @@ from typing import Final
 
 from scripts.benches.compiled import Programs, programs
 from scripts.benches.people import PEOPLE, anew, prepare
-from scripts.benches.result import Bar, Broken, Figure, Of, Result, at_least, at_most
-from scripts.benches.sides import LIMIT, NODE, STOCK, WARROOM, Sample, Side, loaded, running
+from scripts.benches.result import Asked, Bar, Broken, Figure, Of, Result, at_least, at_most
+from scripts.benches.sides import (
+    LIMIT,
+    NODE,
+    STOCK,
+    WARROOM,
+    Sample,
+    Side,
+    lasting,
+    loaded,
+    running,
+)
 
 ROUNDS: Final = 5
 SECONDS: Final = 3.0
 PLAYERS: Final = 400
 SEATS: Final = 4
 RATE: Final = 1000
-RELAYS: Final = (NODE, STOCK, LIMIT)
+BESIDE: Final = (STOCK, LIMIT)
 STORED: Final = "select count(*) from room_events where name = 'battles.struck'"
 P99_MS: Final = 5.0
 
@@ -31,27 +41,28 @@ Pair = tuple[Sample, Sample]
 """At full speed, and at the rate."""
 
 
-async def run(rounds: int, seconds: float) -> Result:
-    """Measure. A sample is `seconds` long, and a second before to warm up.
+async def run(asked: Asked) -> Result:
+    """Measure. A sample is `seconds` long, and some before to warm up.
 
     Raises Broken under a real-time priority: a load that never sleeps would keep out the kernel's
     own threads, which write what is to be durable. Measured: half of the strikes.
     """
     if os.sched_getscheduler(0) != os.SCHED_OTHER:
         raise Broken("it does not run under chrt; try nice -n -10")
-    clients = ("--clients", str(PLAYERS), "--room-size", str(SEATS), "--seconds", str(seconds))
-    pairs: list[list[Pair]] = [[] for _ in range(1 + len(RELAYS))]
+    beside = () if asked.pair else BESIDE
+    clients = ("--clients", str(PLAYERS), "--room-size", str(SEATS), *lasting(asked.seconds))
+    rounds: list[list[Pair]] = []
     with programs() as compiled, tempfile.TemporaryDirectory() as folder:
         await prepare(Path(folder), PLAYERS, PLAYERS // SEATS)
-        for number in range(rounds):
+        for number in range(asked.rounds):
             print(f"  round {number + 1}", file=sys.stderr, flush=True)
-            node, *others = [await _relayed(compiled, side, clients) for side in RELAYS]
+            node = await _relayed(compiled, NODE, clients)
             ours = await _durable(compiled, Path(folder), clients)
-            for into, pair in zip(pairs, (node, ours, *others), strict=True):
-                into.append(pair)
-    names = [f"{NODE.name}, stores nothing", f"{WARROOM.name}, durable", STOCK.name, LIMIT.name]
+            others = [await _relayed(compiled, side, clients) for side in beside]
+            rounds.append([node, ours, *others])
+    names = [f"{NODE.name}, stores nothing", f"{WARROOM.name}, durable"]
     title = f"durable: strikes, battles of {SEATS}, {PLAYERS} players"
-    return Result(title, seconds, names, _figures(pairs))
+    return Result(title, asked.seconds, names + [side.name for side in beside], _figures(rounds))
 
 
 async def _relayed(compiled: Programs, side: Side, clients: tuple[str, ...]) -> Pair:
@@ -75,9 +86,9 @@ async def _durable(compiled: Programs, folder: Path, clients: tuple[str, ...]) -
     return samples[0], samples[1]
 
 
-def _figures(pairs: list[list[Pair]]) -> list[Figure]:
+def _figures(rounds: list[list[Pair]]) -> list[Figure]:
     def figure(name: str, of: Callable[[Pair], float], bar: Bar | None = None) -> Figure:
-        base, other, *beside = ([of(pair) for pair in side] for side in pairs)
+        base, other, *beside = ([of(pair) for pair in side] for side in zip(*rounds, strict=True))
         return Figure(name, base, other, bar, beside=beside)
 
     at_rate = f"answer at {RATE:,} strikes/s"

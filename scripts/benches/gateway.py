@@ -9,8 +9,8 @@ import sys
 from typing import Final, NamedTuple
 
 from scripts.benches.compiled import programs
-from scripts.benches.result import Bar, Figure, Result, at_least, at_most
-from scripts.benches.sides import LIMIT, NODE, STOCK, WARROOM, Sample, loaded, running
+from scripts.benches.result import Asked, Bar, Figure, Result, at_least, at_most
+from scripts.benches.sides import LIMIT, NODE, STOCK, WARROOM, Sample, lasting, loaded, running
 
 ROUNDS: Final = 5
 SECONDS: Final = 3.0
@@ -72,25 +72,29 @@ LOADS: Final = (
 )
 
 
-async def run(rounds: int, seconds: float) -> Result:
-    """Measure. A sample is `seconds` long, and a second before to warm up."""
+async def run(asked: Asked) -> Result:
+    """Measure. A sample is `seconds` long, and some before to warm up."""
+    sides = SIDES[:2] if asked.pair else SIDES
     figures: list[Figure] = []
-    working = [0.0 for _ in SIDES]
+    working = [0.0 for _ in sides]
     with programs() as compiled:
         for load in LOADS:
             print(f"  {' '.join(load.options)}", file=sys.stderr, flush=True)
-            samples: list[list[Sample]] = [[] for _ in SIDES]
-            for _ in range(rounds):
-                for side, into in zip(SIDES, samples, strict=True):
+            options = (*load.options, *lasting(asked.seconds))
+            samples: list[list[Sample]] = [[] for _ in sides]
+            for _ in range(asked.rounds):
+                for side, into in zip(sides, samples, strict=True):
                     async with running(side, compiled) as server:
-                        options = (*load.options, "--seconds", str(seconds))
                         into.append(await loaded(compiled, server, *options))
             figures += [_figure(seen, samples) for seen in load.seen]
-            for side, taken in enumerate(samples):
-                working[side] = max(working[side], *(sample.working for sample in taken))
+            working = [
+                max(most, *(sample.working for sample in taken))
+                for most, taken in zip(working, samples, strict=True)
+            ]
     base, other, *beside = ([most] for most in working)
     figures.append(Figure("load's core, working, at most", base, other, beside=beside))
-    return Result("gateway: nothing is stored", seconds, [side.name for side in SIDES], figures)
+    names = [side.name for side in sides]
+    return Result("gateway: nothing is stored", asked.seconds, names, figures)
 
 
 def _figure(seen: Seen, samples: list[list[Sample]]) -> Figure:

@@ -11,36 +11,37 @@ from typing import Final
 
 from scripts.benches.compiled import Programs, programs
 from scripts.benches.people import PEOPLE, anew, prepare
-from scripts.benches.result import Figure, Result, at_most
+from scripts.benches.result import Asked, Figure, Result, at_most
 from scripts.benches.sides import LIMIT, NODE, STOCK, WARROOM, Held, Side, held, running
 
 ROUNDS: Final = 3
 SECONDS: Final = 60.0
 CONNECTIONS: Final = 5000
-OTHERS: Final = (NODE, STOCK, LIMIT)
+BESIDE: Final = (STOCK, LIMIT)
 LARGER: Final = 1.7
 KB: Final = 1024
 
 
-async def run(rounds: int, seconds: float) -> Result:
+async def run(asked: Asked) -> Result:
     """Measure. Connections are held for `seconds`."""
-    options = ("--clients", str(CONNECTIONS), "--seconds", str(seconds))
-    each: list[list[Held]] = []
+    beside = () if asked.pair else BESIDE
+    connections = asked.clients or CONNECTIONS
+    options = ("--clients", str(connections), "--seconds", str(asked.seconds))
+    rounds: list[list[float]] = []
     with programs() as compiled, tempfile.TemporaryDirectory() as folder:
-        await prepare(Path(folder), CONNECTIONS)
-        for _ in range(rounds):
-            async with asyncio.TaskGroup() as group:
-                ours = group.create_task(_ours(compiled, Path(folder), options))
-                others = [group.create_task(_other(compiled, side, options)) for side in OTHERS]
-            node, *more = [other.result() for other in others]
-            each.append([node, ours.result(), *more])
-    names = [NODE.name, f"{WARROOM.name}, logged in", STOCK.name, LIMIT.name]
-    title = f"memory: {CONNECTIONS:,} connections, in one room"
-    base, other, *rest = (
-        [held.bytes_each / KB for held in side] for side in zip(*each, strict=True)
-    )
-    figure = Figure("kB a connection", base, other, at_most(LARGER), beside=rest)
-    return Result(title, seconds, names, [figure])
+        await prepare(Path(folder), connections)
+        for _ in range(asked.rounds):
+            each = await asyncio.gather(
+                _other(compiled, NODE, options),
+                _ours(compiled, Path(folder), options),
+                *(_other(compiled, side, options) for side in beside),
+            )
+            rounds.append([held.bytes_each / KB for held in each])
+    names = [NODE.name, f"{WARROOM.name}, logged in", *(side.name for side in beside)]
+    title = f"memory: {connections:,} connections, in one room"
+    base, other, *more = map(list, zip(*rounds, strict=True))
+    figure = Figure("kB a connection", base, other, at_most(LARGER), beside=more)
+    return Result(title, asked.seconds, names, [figure])
 
 
 async def _other(compiled: Programs, side: Side, options: tuple[str, ...]) -> Held:

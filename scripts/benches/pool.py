@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from scripts.benches.load import at_a_rate, busy_s, server_core, tokens
-from scripts.benches.result import Figure, Result, at_most, percentile
+from scripts.benches.result import Asked, Figure, Result, at_most, percentile
 from server.database import migrate
 from tests.support.many import Many, fill
 from tests.support.server import Server
@@ -54,12 +54,15 @@ class Side(NamedTuple):
     tokens: list[str]
 
 
-async def run(rounds: int, seconds: float) -> Result:
+async def run(asked: Asked) -> Result:
     """Measure. A round is `seconds` long, and some before it to warm up."""
     async with AsyncExitStack() as stack:
         few, many = [await _side(stack, number) for number in (FEW, MANY)]
-        pairs = [(await _round(few, seconds), await _round(many, seconds)) for _ in range(rounds)]
-    return _result(pairs, seconds)
+        pairs = [
+            (await _round(few, asked.seconds), await _round(many, asked.seconds))
+            for _ in range(asked.rounds)
+        ]
+    return _result(pairs, asked.seconds)
 
 
 async def _side(stack: AsyncExitStack, waiting: int) -> Side:

@@ -4,12 +4,26 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from statistics import median
+from typing import NamedTuple
 
 HEAD = ["medians", "compared with", "measured", "change", "bar"]
 
 
 class Broken(Exception):
     """Something was lost, refused or out of order, or is not there: figures would mean nothing."""
+
+
+class Asked(NamedTuple):
+    """How a bench is to be run: how often, in rounds of how many seconds.
+
+    `pair`: with the two sides that are compared and nothing beside. `clients`: so many, where the
+    bench is of their number.
+    """
+
+    rounds: int
+    seconds: float
+    pair: bool = False
+    clients: int | None = None
 
 
 def percentile(ordered: list[float], share: float) -> float:

@@ -20,6 +20,7 @@ from tests.support.server import ROOT
 
 LISTENS_WITHIN_S: Final = 30
 LOOKS_EVERY_S: Final = 0.02
+WARM_UP_S: Final = 1.0
 PEER: Final = Path(__file__).with_name("peer.js")
 KEPT: Final = ("PATH", "HOME", "TMPDIR", "LANG")
 """Of the environment: settings of whoever measures are not those of a server that is measured."""
@@ -138,6 +139,11 @@ async def _listens(process: asyncio.subprocess.Process, port: int) -> bool:
     except TimeoutError:
         pass
     return False
+
+
+def lasting(seconds: float) -> tuple[str, ...]:
+    """Options of a load that lasts so long, and of no more to warm up."""
+    return "--seconds", str(seconds), "--warm-up", str(min(seconds, WARM_UP_S))
 
 
 async def loaded(programs: Programs, server: Server, *options: str) -> Sample:

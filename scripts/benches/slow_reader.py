@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from scripts.benches.load import at_a_rate, busy_s, people, server_core
-from scripts.benches.result import Figure, Result, at_most, percentile
+from scripts.benches.result import Asked, Figure, Result, at_most, percentile
 from tests.support.outside import metric, peak_memory
 from tests.support.people import registered
 from tests.support.server import Server
@@ -95,7 +95,7 @@ class Round(NamedTuple):
     load_busy: float
 
 
-async def run(rounds: int, seconds: float) -> Result:
+async def run(asked: Asked) -> Result:
     """Measure. A round is `seconds` long, and some before it to warm up."""
     pairs = []
     with tempfile.TemporaryDirectory() as folder:
@@ -110,13 +110,13 @@ async def run(rounds: int, seconds: float) -> Result:
             speakers = await people(server, SPEAKERS)
             logged_in = await registered(server.url)
             last = LastMember(server, logged_in.tokens.access_token, logged_in.user.id)
-            for _ in range(rounds):
-                base = await _round(server, crowd, speakers, last, seconds, reads=True)
-                other = await _round(server, crowd, speakers, last, seconds, reads=False)
+            for _ in range(asked.rounds):
+                base = await _round(server, crowd, speakers, last, asked.seconds, reads=True)
+                other = await _round(server, crowd, speakers, last, asked.seconds, reads=False)
                 pairs.append((base, other))
             for connection in (*crowd.members, *speakers):
                 await connection.drop()
-    return _result(pairs, seconds)
+    return _result(pairs, asked.seconds)
 
 
 async def _round(

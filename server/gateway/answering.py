@@ -263,7 +263,9 @@ class Answering:
     def _answer(self, code: str, reply: bytes) -> None:
         assert self._call is not None
         took = self._desk.clock.monotonic() - self._call.at
-        self._desk.gauges.answered(self._name, code, took)
+        gauges = self._desk.gauges
+        gauges.replies.add(self._name, code)
+        gauges.reply_seconds.add(self._name, took)
         if _debugging():
             self._log_answer(code, took)
         try:

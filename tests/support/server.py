@@ -19,8 +19,10 @@ QUICK = {
     "STAMINA_REGEN_INTERVAL": "0.05",
     "STAMINA_REGEN_PERCENT": "1",
     "ADDRESS_LIMIT_SCALE": "1000",
+    "CONNECT_TIMEOUT_MS": "300000",
 }
-"""Cheap passwords, stamina that never holds a test up, and room for all on one address.
+"""Cheap passwords, stamina that never holds a test up, room for all on one address, and time for
+those who are nobody.
 
 The rules are untouched."""
 

@@ -18,7 +18,6 @@
 
 enum { CONNECTING_AT_ONCE = 64, IDLE_LOOK_MS = 50 };
 #define CONNECTED_WITHIN (180 * SECOND)
-#define SETTLED_WITHIN (20 * SECOND)
 
 static struct client *clients;
 
@@ -158,7 +157,7 @@ static uint64_t load_until(uint64_t end_ns, uint64_t *due_ns)
 static void settle(void)
 {
     going_on = false;
-    uint64_t end = now_ns() + SETTLED_WITHIN;
+    uint64_t end = now_ns() + (uint64_t)(options.patience_s * (double)SECOND);
     while (tally.answered < answers_due() || tally.told < events_due()) {
         wires_look(IDLE_LOOK_MS);
         if (now_ns() > end)

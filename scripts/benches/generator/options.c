@@ -14,6 +14,7 @@ struct options options = {
     .window = 1,
     .warm_up_s = 1,
     .seconds = 5,
+    .patience_s = 20,
     .room_size = 4,
     .bytes = 200,
 };
@@ -37,6 +38,7 @@ static const char usage[] =
     "  --rate N                   messages a second of all together; lateness counts from when\n"
     "                             each was due. Without it: as fast as the window lets them\n"
     "  --warm-up S  --seconds S   how long it lasts (1, 5)\n"
+    "  --patience S               how long to wait for what does not come (20)\n"
     "  --room-size N              rooms, strikes (4)\n"
     "  --bytes N                  of the object that is sent (200)\n"
     "  --people FILE              strikes, idle: a line for each client, the object that it logs\n"
@@ -92,7 +94,7 @@ static void check(void)
 
 void options_read(int count, char **words)
 {
-    enum name { HELP, HOST, PORT, PID, CLIENTS, WINDOW, RATE, WARM_UP, SECONDS, ROOM_SIZE, BYTES,
+    enum name { HELP, HOST, PORT, PID, CLIENTS, WINDOW, RATE, WARM_UP, SECONDS, PATIENCE, ROOM_SIZE, BYTES,
                 PEOPLE };
     static const struct option known[] = {
         [HELP] = {"help", no_argument, NULL, HELP},
@@ -104,6 +106,7 @@ void options_read(int count, char **words)
         [RATE] = {"rate", required_argument, NULL, RATE},
         [WARM_UP] = {"warm-up", required_argument, NULL, WARM_UP},
         [SECONDS] = {"seconds", required_argument, NULL, SECONDS},
+        [PATIENCE] = {"patience", required_argument, NULL, PATIENCE},
         [ROOM_SIZE] = {"room-size", required_argument, NULL, ROOM_SIZE},
         [BYTES] = {"bytes", required_argument, NULL, BYTES},
         [PEOPLE] = {"people", required_argument, NULL, PEOPLE},
@@ -124,6 +127,7 @@ void options_read(int count, char **words)
         case RATE: options.rate = number(said, optarg, 0); break;
         case WARM_UP: options.warm_up_s = number(said, optarg, 0); break;
         case SECONDS: options.seconds = number(said, optarg, 0); break;
+        case PATIENCE: options.patience_s = number(said, optarg, 0); break;
         case ROOM_SIZE: options.room_size = (int)number(said, optarg, 1); break;
         case BYTES: options.bytes = (int)number(said, optarg, 1); break;
         case PEOPLE: options.people = optarg; break;

@@ -18,6 +18,7 @@ struct options {
     double rate;      /* messages a second of all together; 0: as fast as the window lets them */
     double warm_up_s; /* not measured */
     double seconds;
+    double patience_s; /* for what does not come */
     int room_size;
     int bytes;            /* of the object that is sent */
     const char *people;   /* a file, or NULL */

@@ -276,6 +276,8 @@ static void on_attack(struct client *client, const char *event)
 
 void client_on_event(struct client *client, const char *event, size_t size)
 {
+    if (begins(event, "[\"auth\","))
+        return; /* the greeting of conformance mode, where it took us for silent */
     switch (options.workload) {
     case BROADCAST:
         if (!begins(event, "[\"msg\","))
