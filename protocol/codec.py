@@ -26,13 +26,6 @@ _encoder: Final = msgspec.json.Encoder()
 _decoders: Final[dict[type, msgspec.json.Decoder[Any]]] = {}
 
 
-class Ok(msgspec.Struct, frozen=True):
-    """A reply that carries what was asked for."""
-
-    data: Any
-    ok: bool = True
-
-
 class NotOk(msgspec.Struct, frozen=True):
     """A reply that says why not."""
 
@@ -106,9 +99,22 @@ def _short(text: str) -> str:
     return text if len(text) <= MAX_TEXT else f"{text[:MAX_TEXT]}…"
 
 
+_OK: Final = b'{"ok":true,"data":'
+
+
+def reply_data(data: bytes) -> bytes:
+    """The JSON of a reply that carries data, which is JSON already."""
+    return _OK + data + b"}"
+
+
 def reply_ok(data: object) -> bytes:
     """The JSON of a reply that carries data."""
-    return _encoder.encode(Ok(data))
+    return reply_data(_encoder.encode(data))
+
+
+def bare(reply: bytes) -> bytes:
+    """A reply without its envelope: its data alone. One that says why not stays as it is."""
+    return reply[len(_OK) : -1] if reply.startswith(_OK) else reply
 
 
 def reply_error(error: Error) -> bytes:

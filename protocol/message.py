@@ -1,7 +1,8 @@
 """The registry: every command, query and event, from the types that describe them.
 
 A message type is registered by its decorator. Validation, permissions, limits, documentation,
-metric labels and tests are all read from here.
+metric labels and tests are all read from here. The functions at the end are those of the server's
+own registry; conformance mode has one of its own.
 """
 
 import builtins
@@ -130,19 +131,21 @@ class Spec(msgspec.Struct, frozen=True):
         return self.name.partition(".")[0]
 
 
-_by_name: dict[str, Spec] = {}
-_by_type: dict[type, Spec] = {}
+_by_type: Final[dict[type, Spec]] = {}
+"""Of all registries: a type stands in one of them."""
 
 
-def _add(spec: Spec) -> None:
-    if spec.name in _by_name or spec.type in _by_type:
-        raise ValueError(f"{spec.name} or {spec.type.__name__} is registered already")
-    if "." not in spec.name:
-        raise ValueError(f"{spec.name}: a name is domain.verb")
-    if not spec.doc:
-        raise ValueError(f"{spec.name}: a message needs a docstring, it becomes documentation")
-    _by_name[spec.name] = spec
-    _by_type[spec.type] = spec
+class Wire(msgspec.Struct, frozen=True, kw_only=True):
+    """How the messages of a registry stand on the wire, where it is not as PROTOCOL.md says.
+
+    `bare_replies`: an answer is its data alone, and only errors have an envelope.
+    `bare_events`: events come without their metadata.
+    `undotted`: a name need not be domain.verb, and an event may have that of a command.
+    """
+
+    bare_replies: bool = False
+    bare_events: bool = False
+    undotted: bool = False
 
 
 def _reply_of(cls: type[msgspec.Struct], base: Any) -> type[msgspec.Struct]:
@@ -154,67 +157,98 @@ def _reply_of(cls: type[msgspec.Struct], base: Any) -> type[msgspec.Struct]:
     raise TypeError(f"{cls.__name__} must derive from {base.__name__}[<its reply>] directly")
 
 
-def _register_call(
-    name: str, kind: Kind, base: Any, permission: Permission, limit: Limit
-) -> Callable[[M], M]:
-    def register(cls: M) -> M:
-        doc = (cls.__doc__ or "").strip()
-        reply = _reply_of(cls, base)
-        if holds_secret(cls, deep_only=True):
-            raise TypeError(f"{name}: a Secret is a field of its own, or it would not be masked")
-        if kind is Kind.COMMAND and holds_secret(reply):
-            raise TypeError(f"{name}: the reply of a command is kept, so it holds no Secret")
-        _add(
-            Spec(
-                name,
-                kind,
-                cls,
-                doc,
-                reply=reply,
-                permission=permission,
-                limit=limit,
-                secrets=secret_fields(cls),
+class Registry:
+    """All messages of one kind of server. `limit_scale` multiplies its rate limits."""
+
+    def __init__(self, wire: Wire | None = None, limit_scale: float = 1.0) -> None:
+        self.wire: Final = wire or Wire()
+        self.limit_scale: Final = limit_scale
+        self._calls: dict[str, Spec] = {}
+        self._events: dict[str, Spec] = {}
+
+    def command(self, name: str, *, permission: Permission, limit: Limit) -> Callable[[M], M]:
+        """Register a `Command[Reply]` under its wire name."""
+        return self._register_call(name, Kind.COMMAND, Command, permission, limit)
+
+    def query(
+        self, name: str, *, permission: Permission, limit: Limit = Limit.READ
+    ) -> Callable[[M], M]:
+        """Register a `Query[Reply]` under its wire name."""
+        return self._register_call(name, Kind.QUERY, Query, permission, limit)
+
+    def event(self, name: str, *, delivery: Delivery) -> Callable[[M], M]:
+        """Register an `Event` under its wire name."""
+
+        def register(cls: M) -> M:
+            if holds_secret(cls):
+                raise TypeError(f"{name}: an event is told to others, so it holds no Secret")
+            self._add(Spec(name, Kind.EVENT, cls, (cls.__doc__ or "").strip(), delivery=delivery))
+            return cls
+
+        return register
+
+    def find(self, name: str) -> Spec | None:
+        """The entry of a wire name, None where there is none. Never raises."""
+        return self._calls.get(name) or self._events.get(name)
+
+    def specs(self, *kinds: Kind) -> Iterator[Spec]:
+        """All entries of the kinds (of all, where none is named), by name."""
+        both = (*self._calls.values(), *self._events.values())
+        for spec in sorted(both, key=lambda spec: spec.name):
+            if not kinds or spec.kind in kinds:
+                yield spec
+
+    def _register_call(
+        self, name: str, kind: Kind, base: Any, permission: Permission, limit: Limit
+    ) -> Callable[[M], M]:
+        def register(cls: M) -> M:
+            doc = (cls.__doc__ or "").strip()
+            reply = _reply_of(cls, base)
+            if holds_secret(cls, deep_only=True):
+                raise TypeError(
+                    f"{name}: a Secret is a field of its own, or it would not be masked"
+                )
+            if kind is Kind.COMMAND and holds_secret(reply):
+                raise TypeError(f"{name}: the reply of a command is kept, so it holds no Secret")
+            self._add(
+                Spec(
+                    name,
+                    kind,
+                    cls,
+                    doc,
+                    reply=reply,
+                    permission=permission,
+                    limit=limit,
+                    secrets=secret_fields(cls),
+                )
             )
-        )
-        return cls
+            return cls
 
-    return register
+        return register
 
-
-def command(name: str, *, permission: Permission, limit: Limit) -> Callable[[M], M]:
-    """Register a `Command[Reply]` under its wire name."""
-    return _register_call(name, Kind.COMMAND, Command, permission, limit)
-
-
-def query(name: str, *, permission: Permission, limit: Limit = Limit.READ) -> Callable[[M], M]:
-    """Register a `Query[Reply]` under its wire name."""
-    return _register_call(name, Kind.QUERY, Query, permission, limit)
-
-
-def event(name: str, *, delivery: Delivery) -> Callable[[M], M]:
-    """Register an `Event` under its wire name."""
-
-    def register(cls: M) -> M:
-        if holds_secret(cls):
-            raise TypeError(f"{name}: an event is told to others, so it holds no Secret")
-        _add(Spec(name, Kind.EVENT, cls, (cls.__doc__ or "").strip(), delivery=delivery))
-        return cls
-
-    return register
-
-
-def find(name: str) -> Spec | None:
-    """The entry of a wire name, None where there is none. Never raises."""
-    return _by_name.get(name)
+    def _add(self, spec: Spec) -> None:
+        names = self._events if spec.kind is Kind.EVENT else self._calls
+        taken = names if self.wire.undotted else {**self._calls, **self._events}
+        if spec.name in taken or spec.type in _by_type:
+            raise ValueError(f"{spec.name} or {spec.type.__name__} is registered already")
+        if "." not in spec.name and not self.wire.undotted:
+            raise ValueError(f"{spec.name}: a name is domain.verb")
+        if not spec.doc:
+            raise ValueError(f"{spec.name}: a message needs a docstring, it becomes documentation")
+        names[spec.name] = spec
+        _by_type[spec.type] = spec
 
 
 def spec_of(cls: type) -> Spec:
-    """The entry of a message type. Raises KeyError where it is not registered."""
+    """The entry of a message type, of whichever registry. Raises KeyError where it is in none."""
     return _by_type[cls]
 
 
-def specs(*kinds: Kind) -> Iterator[Spec]:
-    """All entries of the kinds (of all, where none is named), by name."""
-    for name in sorted(_by_name):
-        if not kinds or _by_name[name].kind in kinds:
-            yield _by_name[name]
+REGISTRY: Final = Registry()
+"""The server's own."""
+
+command = REGISTRY.command
+query = REGISTRY.query
+event = REGISTRY.event
+find = REGISTRY.find
+specs = REGISTRY.specs

@@ -1,23 +1,20 @@
 """The composition root: the one place that lists domains, services and routes."""
 
 import asyncio
-import gc
-import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
 
-import socketio
-import uvicorn
 from starlette.applications import Starlette
+from starlette.datastructures import Headers
 from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Mount
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Scope
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from protocol import rooms
-from server import auth, connections, database, documents, health, players
+from server import auth, connections, database, documents, health, players, web
 from server.auth import handlers as auth_handlers
 from server.auth import routes as auth_routes
 from server.battles import handlers as battle_handlers
@@ -29,8 +26,7 @@ from server.connections import handlers as connection_handlers
 from server.database import Unavailable
 from server.gateway import Gateway, Identity, Parts, unhandled
 from server.gateway import handlers as gateway_handlers
-from server.gateway.socketio import Server as SocketIOServer
-from server.gateway.transport import WebSocketProtocol, bound
+from server.gateway.transports import Transports
 from server.page import Page
 from server.players import handlers as player_handlers
 from server.players.rooms import PlayerRoom, PlayersRoom, ProfileRoom
@@ -41,10 +37,9 @@ from server.rest import EXCEPTION_HANDLERS, SecurityHeaders
 from server.runtime.clock import Clock, SystemClock
 from server.runtime.gauges import Gauges
 from server.runtime.log import logger
-from server.runtime.services import Service, ServiceFailed, repeat, run_all
+from server.runtime.services import Service, ServiceFailed, repeat
 from server.runtime.signals import on_end
 from server.users import UserRoom, Users
-from server.web import WebServer
 
 log = logger("app")
 
@@ -61,8 +56,6 @@ DASHBOARD: Final = Path(__file__).parent / "dashboard"
 DRAIN_S: Final = 3.5
 HANG_UP_S: Final = 1.5
 RETRY_AFTER_MS: Final = 1000
-GC_THRESHOLDS: Final = (100_000, 50, 100)
-"""Rare collections: one of all that lives holds everybody up, for 13 ms with 200 clients."""
 
 
 class App:
@@ -135,10 +128,10 @@ class App:
             "connections": connections.Counting(gateway, clock).run,
             "deadlines": gateway.deadlines.watch,
         }
-        self.sockets = SocketIOServer(gateway, self._allows_origin)
-        self.asgi = self._asgi(gauges)
+        self.sockets = Transports(gateway, self._allows_origin, self._rest(gauges))
+        self.asgi = self._asgi()
 
-    def _asgi(self, gauges: Gauges) -> ASGIApp:
+    def _rest(self, gauges: Gauges) -> ASGIApp:
         routes = [
             *auth_routes.routes(self.auth, self.gateway.addresses, self.clock),
             *health.routes(self.health, gauges, self.settings.metrics_token),
@@ -153,8 +146,11 @@ class App:
             allow_headers=["authorization", "content-type"],
             expose_headers=[REQUEST_ID],
         )
+        return rest
+
+    def _asgi(self) -> ASGIApp:
         # Around all of it: Starlette answers faults outside of its own middleware.
-        app: Any = SecurityHeaders(socketio.ASGIApp(self.sockets, other_asgi_app=rest))
+        app: Any = SecurityHeaders(self.sockets)
         proxies = self.settings.trusted_proxies
         # Without any, anybody on this machine would be believed.
         if proxies:
@@ -168,10 +164,9 @@ class App:
         except Exception as e:
             raise ServiceFailed("writer", e) from e
 
-    def _allows_origin(self, origin: str, environ: dict[str, Any]) -> bool:
-        # Not `wsgi.url_scheme`: that is what anybody writes into X-Forwarded-Proto.
-        scheme = environ["asgi.scope"]["scheme"].replace("ws", "http")
-        own = f"{scheme}://{environ.get('HTTP_HOST', '')}"
+    def _allows_origin(self, origin: str, scope: Scope) -> bool:
+        scheme = scope["scheme"].replace("ws", "http")
+        own = f"{scheme}://{Headers(scope=scope).get('host', '')}"
         return origin == own or origin in self.settings.cors_origins
 
     async def _prune(self) -> None:
@@ -267,54 +262,8 @@ async def _serve(
     stop: asyncio.Event,
 ) -> None:
     async with opened(settings) as app:
-        listener = socket.create_server(
-            (settings.host, settings.port), family=_family(settings.host), backlog=2048
-        )
-        bound(listener, settings.ping_interval_s + settings.ping_timeout_s)
+        listener = web.listen(settings)
         await prepare(app)
         await app.start()
-        if stop.is_set():
-            return
-        web = WebServer(
-            uvicorn.Config(
-                app.asgi,
-                ws=WebSocketProtocol,
-                ws_max_size=settings.max_message_bytes,
-                ws_per_message_deflate=False,
-                ws_ping_interval=None,  # Engine.IO pings
-                log_config=None,
-                access_log=False,
-                lifespan="off",
-                server_header=False,
-                proxy_headers=False,  # it stands in the application, within the ids of requests
-            )
-        )
-        serving = asyncio.create_task(web.serve([listener]), name="web")
-        serving.add_done_callback(lambda _: stop.set())
-        services = asyncio.create_task(run_all(app.services, app.clock, stop))
-        services.add_done_callback(lambda _: stop.set())
-        # What lives as long as the process is not looked at by the garbage collector again.
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(*GC_THRESHOLDS)
-        listening = asyncio.create_task(web.listening.wait())
-        await asyncio.wait({listening, serving}, return_when=asyncio.FIRST_COMPLETED)
-        listening.cancel()
-        if web.started:
-            address = _address(listener)
-            log.info("listening", address=address)
-            ready(address)
-        await stop.wait()
-        log.info("closing")
-        await app.drain()
-        await web.end(serving)
-        await services
-
-
-def _family(host: str) -> socket.AddressFamily:
-    return socket.AF_INET6 if ":" in host else socket.AF_INET
-
-
-def _address(listener: socket.socket) -> str:
-    host, port = listener.getsockname()[:2]
-    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+        if not stop.is_set():
+            await web.serve(app, listener, stop, ready)

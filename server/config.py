@@ -194,11 +194,22 @@ class Settings:
     max_message_bytes: int = _setting(
         _integer(1024, 16_777_216), 1_048_576, "largest message of a client", unit="bytes"
     )
-    ping_interval_s: float = _setting(
-        _number(0.1, 300), 25.0, "how often a client is pinged", unit="seconds"
+    ping_interval_ms: int = _setting(
+        _integer(100, 300_000), 25_000, "how often a client is pinged", unit="milliseconds"
     )
-    ping_timeout_s: float = _setting(
-        _number(0.1, 300), 20.0, "how long a client may take to answer a ping", unit="seconds"
+    ping_timeout_ms: int = _setting(
+        _integer(100, 300_000),
+        20_000,
+        "how long a client may take to answer a ping",
+        unit="milliseconds",
+    )
+    connect_timeout_ms: int = _setting(
+        _integer(100, 300_000), 10_000, "how long a client may take to log in", unit="milliseconds"
+    )
+    allow_token_in_address: bool = _setting(
+        _yes_or_no,
+        False,
+        "whether `/ws` takes `?token=`; addresses end up in logs and histories",
     )
     command_timeout: float = _setting(
         _number(0.1, 3600), 30.0, "how long a command or query may take to answer", unit="seconds"

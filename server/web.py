@@ -2,14 +2,40 @@
 
 import asyncio
 import contextlib
+import gc
 import socket
-from collections.abc import Iterator
-from typing import Final
+from collections.abc import Callable, Iterator
+from typing import Final, Protocol
 
 import uvicorn
+from starlette.types import ASGIApp
+
+from server.config import Settings
+from server.gateway.transport import bound
+from server.gateway.websocket import Handshake
+from server.runtime.clock import Clock
+from server.runtime.log import logger
+from server.runtime.services import Service, run_all
+
+log = logger("app")
 
 GRACE_S: Final = 2.0
 CUT_OFF_S: Final = 1.0
+GC_THRESHOLDS: Final = (100_000, 50, 100)
+"""Rare collections: one of all that lives holds everybody up, for 13 ms with 200 clients."""
+
+
+class Site(Protocol):
+    """What is served."""
+
+    settings: Settings
+    clock: Clock
+    asgi: ASGIApp
+    services: dict[str, Service]
+
+    async def drain(self) -> None:
+        """Say good-bye to all clients, and answer what was taken in."""
+        ...
 
 
 class WebServer(uvicorn.Server):
@@ -42,3 +68,60 @@ class WebServer(uvicorn.Server):
         await asyncio.wait({serving}, timeout=CUT_OFF_S)
         self.force_exit = True
         await serving
+
+
+def listen(settings: Settings) -> socket.socket:
+    """Take the address. Raises OSError where it can't be had."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    address = (settings.host, settings.port)
+    listener = socket.create_server(address, family=family, backlog=2048)
+    bound(listener, (settings.ping_interval_ms + settings.ping_timeout_ms) / 1000)
+    return listener
+
+
+async def serve(
+    site: Site, listener: socket.socket, stop: asyncio.Event, ready: Callable[[str], None]
+) -> None:
+    """Serve a site until `stop` is set; `ready` is called with the address once it listens.
+
+    Raises ServiceFailed (in a group) where a service keeps crashing.
+    """
+    web = WebServer(
+        uvicorn.Config(
+            site.asgi,
+            ws=Handshake,
+            ws_max_size=site.settings.max_message_bytes,
+            ws_per_message_deflate=False,
+            ws_ping_interval=None,  # the gateway pings
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            server_header=False,
+            proxy_headers=False,  # it stands in the application, within the ids of requests
+        )
+    )
+    serving = asyncio.create_task(web.serve([listener]), name="web")
+    serving.add_done_callback(lambda _: stop.set())
+    services = asyncio.create_task(run_all(site.services, site.clock, stop))
+    services.add_done_callback(lambda _: stop.set())
+    # What lives as long as the process is not looked at by the garbage collector again.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*GC_THRESHOLDS)
+    listening = asyncio.create_task(web.listening.wait())
+    await asyncio.wait({listening, serving}, return_when=asyncio.FIRST_COMPLETED)
+    listening.cancel()
+    if web.started:
+        address = _address(listener)
+        log.info("listening", address=address)
+        ready(address)
+    await stop.wait()
+    log.info("closing")
+    await site.drain()
+    await web.end(serving)
+    await services
+
+
+def _address(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"

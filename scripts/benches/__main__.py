@@ -1,4 +1,4 @@
-"""`scripts/bench`: each bench compares two things in turn, on real servers; all give one table."""
+"""`scripts/bench`: each bench compares things in turn, on real servers; all give one table."""
 
 import argparse
 import asyncio
@@ -8,11 +8,16 @@ import sys
 
 import uvloop
 
-from scripts.benches import broadcast, pool, slow_reader, strikes
-from scripts.benches.generator import Broken
-from scripts.benches.result import Result, table
+from scripts.benches import durable, gateway, memory, pool, slow_reader
+from scripts.benches.result import Asked, Broken, Result, table
 
-BENCHES = {"strikes": strikes, "broadcast": broadcast, "slow-reader": slow_reader, "pool": pool}
+BENCHES = {
+    "gateway": gateway,
+    "memory": memory,
+    "durable": durable,
+    "slow-reader": slow_reader,
+    "pool": pool,
+}
 
 
 def main() -> None:
@@ -23,7 +28,7 @@ def main() -> None:
     for name in arguments.names or BENCHES:
         print(f"{name} ...", file=sys.stderr, flush=True)
         try:
-            results.append(_result(name, arguments.rounds, arguments.seconds))
+            results.append(_result(name, arguments))
         except Broken as e:
             sys.exit(f"scripts/bench: {name}: {e}")
     print(table(results))
@@ -48,6 +53,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--rounds", type=int, help="pairs of rounds")
     parser.add_argument("--seconds", type=float, help="how long a round is")
+    parser.add_argument(
+        "--pair", action="store_true", help="only the two that are compared, nothing beside"
+    )
+    parser.add_argument("--clients", type=int, help="memory: how many connections")
     parser.add_argument("--no-bars", action="store_true", help="exit with 0 all the same")
     return parser
 
@@ -59,10 +68,13 @@ def _bench(name: str) -> str:
     return name
 
 
-def _result(name: str, rounds: int | None, seconds: float | None) -> Result:
+def _result(name: str, arguments: argparse.Namespace) -> Result:
     bench = BENCHES[name]
+    rounds, seconds = arguments.rounds or bench.ROUNDS, arguments.seconds or bench.SECONDS
+    asked = Asked(rounds, seconds, arguments.pair, arguments.clients)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(bench.run(rounds or bench.ROUNDS, seconds or bench.SECONDS))
+        result: Result = runner.run(bench.run(asked))
+    return result
 
 
 main()

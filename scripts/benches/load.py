@@ -3,25 +3,31 @@
 import asyncio
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from tests.support.light import Light, OnEvent
 from tests.support.people import registered
 from tests.support.server import Server
+from tests.support.wire import OnEvent, Wire
 
-AT_ONCE = 8
-TICKS = os.sysconf("SC_CLK_TCK")
+AT_ONCE: Final = 8
+TICKS: Final = os.sysconf("SC_CLK_TCK")
+CORES: Final = sorted(os.sched_getaffinity(0))
 
 
-def keep_apart(server: Server) -> None:
-    """Give the server one core and the load, which is this process, the others."""
-    assert server.process is not None
-    cores = sorted(os.sched_getaffinity(0))
-    if len(cores) > 1:
-        os.sched_setaffinity(server.process.pid, cores[:1])
-        os.sched_setaffinity(0, cores[1:])
+@contextmanager
+def server_core() -> Iterator[None]:
+    """What is started inside gets one core for all its threads, and the load the others."""
+    if len(CORES) == 1:
+        yield
+        return
+    os.sched_setaffinity(0, CORES[:1])
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, CORES[1:])
 
 
 def busy_s(pid: int | str = "self") -> float:
@@ -30,16 +36,33 @@ def busy_s(pid: int | str = "self") -> float:
     return (int(fields[11]) + int(fields[12])) / TICKS
 
 
-async def people(server: Server, count: int, on_event: OnEvent | None = None) -> list[Light]:
-    """So many who have just registered, and are connected."""
+def family(pid: int) -> list[int]:
+    """A process, and all that descend from it."""
+    children = [
+        int(child)
+        for task in Path(f"/proc/{pid}/task").iterdir()
+        for child in (task / "children").read_text().split()
+    ]
+    return [pid, *(each for child in children for each in family(child))]
+
+
+async def tokens(url: str, count: int) -> list[str]:
+    """So many who have just registered."""
     places = asyncio.Semaphore(AT_ONCE)
 
-    async def person() -> Light:
+    async def token() -> str:
         async with places:
-            token = (await registered(server.url)).tokens.access_token
-            return await Light.connect(server.url, token=token, on_event=on_event)
+            return (await registered(url)).tokens.access_token
 
-    return list(await asyncio.gather(*(person() for _ in range(count))))
+    return list(await asyncio.gather(*(token() for _ in range(count))))
+
+
+async def people(server: Server, count: int, on_event: OnEvent | None = None) -> list[Wire]:
+    """So many who have just registered, and are connected."""
+    return [
+        await Wire.connect(server.url, token=token, on_event=on_event)
+        for token in await tokens(server.url, count)
+    ]
 
 
 async def at_a_rate(rate: float, seconds: float, send: Callable[[int, float], Any]) -> None:

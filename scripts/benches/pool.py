@@ -13,13 +13,12 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from scripts.benches.load import at_a_rate, busy_s, keep_apart
-from scripts.benches.result import Figure, Result, percentile
+from scripts.benches.load import at_a_rate, busy_s, server_core, tokens
+from scripts.benches.result import Asked, Figure, Result, at_most, percentile
 from server.database import migrate
-from tests.support.light import Light
 from tests.support.many import Many, fill
-from tests.support.people import registered
 from tests.support.server import Server
+from tests.support.wire import Wire
 
 FEW: Final = 20
 MANY: Final = 20_000
@@ -30,17 +29,6 @@ RATE: Final = 30.0
 WARM_UP_S: Final = 2.0
 SLOWER: Final = 1.3
 LARGER: Final = 1.02
-
-
-class Counting(Light):
-    """A connection that counts what comes."""
-
-    received = 0
-
-    def data_received(self, data: bytes) -> None:
-        """Part of a protocol."""
-        self.received += len(data)
-        super().data_received(data)
 
 
 class Paint(NamedTuple):
@@ -66,12 +54,15 @@ class Side(NamedTuple):
     tokens: list[str]
 
 
-async def run(rounds: int, seconds: float) -> Result:
+async def run(asked: Asked) -> Result:
     """Measure. A round is `seconds` long, and some before it to warm up."""
     async with AsyncExitStack() as stack:
         few, many = [await _side(stack, number) for number in (FEW, MANY)]
-        pairs = [(await _round(few, seconds), await _round(many, seconds)) for _ in range(rounds)]
-    return _result(pairs, seconds)
+        pairs = [
+            (await _round(few, asked.seconds), await _round(many, asked.seconds))
+            for _ in range(asked.rounds)
+        ]
+    return _result(pairs, asked.seconds)
 
 
 async def _side(stack: AsyncExitStack, waiting: int) -> Side:
@@ -79,22 +70,21 @@ async def _side(stack: AsyncExitStack, waiting: int) -> Side:
     server = Server(folder)
     await asyncio.to_thread(migrate, server.database)
     await fill(server.database, Many(waiting=waiting), time.time_ns() // 1_000_000)
-    await stack.enter_async_context(server)
-    keep_apart(server)
-    tokens = [(await registered(server.url)).tokens.access_token for _ in range(PEOPLE)]
-    return Side(server, tokens)
+    with server_core():
+        await stack.enter_async_context(server)
+    return Side(server, await tokens(server.url, PEOPLE))
 
 
 async def _paint(url: str, token: str) -> Paint:
-    connection = await Counting.connect(url, token=token)
-    before, began = connection.received, time.monotonic()
+    connection = await Wire.connect(url, token=token)
+    before, began = connection.socket.received, time.monotonic()
     _, page = await asyncio.gather(
         connection.ok("rooms.join", room="battles"), connection.ok("battles.list", limit=SHOWN)
     )
     assert len(page["items"]) == SHOWN
     lines = (f"listing:{line['battle_id']}" for line in page["items"])
     await asyncio.gather(*(connection.ok("rooms.join", room=line) for line in lines))
-    painted = Paint((time.monotonic() - began) * 1000, connection.received - before)
+    painted = Paint((time.monotonic() - began) * 1000, connection.socket.received - before)
     await connection.drop()
     return painted
 
@@ -129,14 +119,11 @@ def _result(pairs: list[tuple[Round, Round]], seconds: float) -> Result:
         base, other = ([getattr(pair[side], about) for pair in pairs] for side in (0, 1))
         return Figure(name, base, other, **bar)
 
-    title = (
-        f"pool: the first paint, {SHOWN} battles shown, {RATE:g} paints/s, {len(pairs)} pairs of"
-        f" rounds of {seconds:g} s; medians"
-    )
+    title = f"pool: the first paint, {SHOWN} battles shown, {RATE:g} paints/s"
     figures = [
-        figure("first paint p50, ms", "p50_ms", bar=SLOWER),
+        figure("first paint p50, ms", "p50_ms", bar=at_most(SLOWER)),
         figure("first paint p99, ms", "p99_ms"),
-        figure("first paint, bytes", "size", bar=LARGER),
-        figure("server's processor, ms a paint", "busy_ms", bar=SLOWER),
+        figure("first paint, bytes", "size", bar=at_most(LARGER)),
+        figure("server's processor, ms a paint", "busy_ms", bar=at_most(SLOWER)),
     ]
-    return Result(title, (f"{FEW} open", f"{MANY:,} open"), figures)
+    return Result(title, seconds, (f"{FEW} open", f"{MANY:,} open"), figures)

@@ -1,89 +1,172 @@
-"""The two servers that strikes are sent to: python-socketio as it comes, and Warroom."""
+"""The servers that the same load is put on in turn, and one sample of one of them."""
 
 import asyncio
 import os
+import socket
+import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-from scripts.benches.generator import Broken, Generator, Tally, Wire
-from scripts.benches.load import AT_ONCE, busy_s, keep_apart
-from tests.support.people import registered
-from tests.support.server import Server
+import msgspec
 
-NAMES: Final = ("python-socketio, stores nothing", "Warroom, durable")
-STORED: Final = "select count(*) from room_events where name = 'battles.struck'"
+from scripts.benches.compiled import Programs
+from scripts.benches.load import family, server_core
+from scripts.benches.result import Broken
+from tests.support.server import ROOT
+
+LISTENS_WITHIN_S: Final = 30
+LOOKS_EVERY_S: Final = 0.02
+WARM_UP_S: Final = 1.0
+PEER: Final = Path(__file__).with_name("peer.js")
+KEPT: Final = ("PATH", "HOME", "TMPDIR", "LANG")
+"""Of the environment: settings of whoever measures are not those of a server that is measured."""
 
 
-@dataclass
+@dataclass(frozen=True)
 class Side:
-    """A server, and the connections to it."""
+    """A server. Its command is ended with `--port N`."""
 
-    server: Server
-    durable: bool
-    tokens: list[str]
-    strikers: list[Wire] = field(default_factory=list)
-    strikes: int = 0
+    name: str
+    command: Callable[[Programs], list[str]]
+
+
+NODE: Final = Side("Node socket.io", lambda _: ["node", str(PEER)])
+WARROOM: Final = Side("Warroom", lambda _: [sys.executable, "-m", "server", "conformance"])
+STOCK: Final = Side("python-socketio", lambda _: [sys.executable, "-m", "scripts.benches.stock"])
+LIMIT: Final = Side("C limit", lambda programs: [str(programs.limit)])
+
+
+class Sample(msgspec.Struct, frozen=True):
+    """What the load saw, and what the server took meanwhile.
+
+    `sent`, `answered` and `told` (events that came) are those of the `seconds` measured, and
+    `server_s` the processor's time that they took; `working` is the part of the time in which the
+    load had something to do.
+    """
+
+    seconds: float
+    server_s: float
+    working: float
+    sent: int
+    answered: int
+    told: int
+    answered_in_all: int
+    answer_p50_ms: float
+    answer_p99_ms: float
+    told_p50_ms: float
+    told_p99_ms: float
 
     @property
-    def pid(self) -> int:
-        """Its process."""
-        assert self.server.process is not None
-        return self.server.process.pid
+    def told_cpu_s(self) -> float:
+        """Events told per CPU second of the server."""
+        return self.told / self.server_s
 
-    def measured(self, phase: Callable[[], Tally]) -> tuple[Tally, float]:
-        """Carry out a phase. Returns its tally, and the processor's time that the server took."""
-        before_s = busy_s(self.pid)
-        tally = phase()
-        self.strikes += tally.strikes
-        return tally, busy_s(self.pid) - before_s
+    @property
+    def answered_cpu_s(self) -> float:
+        """Messages answered per CPU second of the server."""
+        return self.answered / self.server_s
 
-    async def check(self) -> None:
-        """What was acknowledged is in the database, each once. Raises Broken."""
-        if not self.durable:
-            return
-        [(stored,)] = await self.server.rows(STORED)
-        if stored != self.strikes:
-            raise Broken(f"{self.strikes} strikes were acknowledged, {stored} are stored")
+    @property
+    def answered_s(self) -> float:
+        """Messages answered in a second."""
+        return self.answered / self.seconds
+
+
+class Held(msgspec.Struct, frozen=True):
+    """What connections took that were there and did nothing, in bytes of the server's memory."""
+
+    memory_before: int
+    memory: int
+    bytes_each: float
+
+
+class Server(msgspec.Struct, frozen=True):
+    """One that listens."""
+
+    name: str
+    port: int
+    pid: int
 
 
 @asynccontextmanager
-async def both(people: int) -> AsyncIterator[tuple[Generator, tuple[Side, Side]]]:
-    """Start both, each with so many who may connect. At the end, look whether anything is lost.
-
-    Raises Broken under a real-time priority: a generator that never sleeps would keep out the
-    kernel's own threads, which write what is to be durable. Measured: half of the strikes.
-    """
-    if os.sched_getscheduler(0) != os.SCHED_OTHER:
-        raise Broken("it does not run under chrt; try nice -n -10")
-    with tempfile.TemporaryDirectory() as folder:
-        async with (
-            Server(Path(folder, "stock"), "scripts.benches.stock") as stock,
-            Server(Path(folder, "warroom"), "scripts.benches.long_battles") as warroom,
-        ):
-            for server in (stock, warroom):
-                keep_apart(server)
-            sides = (
-                Side(stock, False, [""] * people),
-                Side(warroom, True, await _tokens(warroom, people)),
-            )
-            generator = Generator()
-            try:
-                yield generator, sides
-            finally:
-                generator.close()
-            for side in sides:
-                await side.check()
+async def running(side: Side, programs: Programs) -> AsyncIterator[Server]:
+    """A new server of its own, on a core of its own. Raises Broken where it does not start."""
+    port = _free_port()
+    command = [*side.command(programs), "--port", str(port)]
+    environment = {name: value for name, value in os.environ.items() if name in KEPT}
+    with tempfile.TemporaryFile() as log:
+        try:
+            with server_core():
+                process = await asyncio.create_subprocess_exec(
+                    *command, cwd=ROOT, env=environment, stdout=log, stderr=log
+                )
+        except FileNotFoundError:
+            raise Broken(f"{side.name}: there is no {command[0]}") from None
+        try:
+            if not await _listens(process, port):
+                log.seek(0)
+                words = log.read().decode(errors="replace").strip()
+                raise Broken(f"{side.name} does not start:\n{words}")
+            yield Server(side.name, port, process.pid)
+        finally:
+            if process.returncode is None:
+                process.kill()
+            await process.wait()
 
 
-async def _tokens(server: Server, count: int) -> list[str]:
-    places = asyncio.Semaphore(AT_ONCE)
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
 
-    async def token() -> str:
-        async with places:
-            return (await registered(server.url)).tokens.access_token
 
-    return list(await asyncio.gather(*(token() for _ in range(count))))
+async def _listens(process: asyncio.subprocess.Process, port: int) -> bool:
+    """Wait until something can be connected to, or the process is gone."""
+    try:
+        async with asyncio.timeout(LISTENS_WITHIN_S):
+            while process.returncode is None:
+                try:
+                    _, writer = await asyncio.open_connection("127.0.0.1", port)
+                except ConnectionRefusedError:
+                    await asyncio.sleep(LOOKS_EVERY_S)
+                else:
+                    writer.close()
+                    return True
+    except TimeoutError:
+        pass
+    return False
+
+
+def lasting(seconds: float) -> tuple[str, ...]:
+    """Options of a load that lasts so long, and of no more to warm up."""
+    return "--seconds", str(seconds), "--warm-up", str(min(seconds, WARM_UP_S))
+
+
+async def loaded(programs: Programs, server: Server, *options: str) -> Sample:
+    """Put load on a server. Raises Broken where anything is lost, refused or out of order."""
+    return msgspec.json.decode(await _load(programs, server, *options), type=Sample)
+
+
+async def held(programs: Programs, server: Server, *options: str) -> Held:
+    """Hold connections to a server that do nothing. Raises Broken where one is lost."""
+    return msgspec.json.decode(await _load(programs, server, "idle", *options), type=Held)
+
+
+async def _load(programs: Programs, server: Server, *options: str) -> bytes:
+    pids = ",".join(map(str, family(server.pid)))
+    command = [str(programs.load), "--port", str(server.port), "--pid", pids, *options]
+    pipe: dict[str, Any] = {"stdout": asyncio.subprocess.PIPE, "stderr": asyncio.subprocess.PIPE}
+    process = await asyncio.create_subprocess_exec(*command, **pipe)
+    try:
+        output, errors = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    if process.returncode:
+        raise Broken(f"{server.name}, {options[0]}: {errors.decode(errors='replace').strip()}")
+    return output

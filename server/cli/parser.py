@@ -99,6 +99,7 @@ Exit codes: 0 done, 1 failed, 2 what was given can't be used; call and watch hav
     _service_key(commands)
     _data(commands)
     _remote(commands)
+    _conformance(commands)
     return whole
 
 
@@ -161,6 +162,52 @@ examples:
         "--to", metavar="REVISION", default="head", help="up or down to this one, not the newest"
     )
     which.add_argument("--history", action="store_true", help="only show the revisions")
+
+
+def _conformance(commands: Any) -> None:
+    parser = _add(
+        commands,
+        "conformance",
+        "run the gateway without a game, for protocol suites and load generators",
+        "conformance:run",
+        """
+Anybody on this machine is let in, and nobody else: it listens on a loopback address only. Nothing
+is stored. Other settings are those of run.
+
+  /socket.io/   namespaces / and /custom: auth on connect, message, message-with-ack;
+                in / also join, echo, bcast, attack
+  /engine.io/   says back each message of bare Engine.IO
+  /echo         says back each message of a WebSocket
+  /metrics      as ever
+
+examples:
+  warroom conformance --port 3000
+  warroom conformance --port 3000 --ping-interval-ms 25000 --ping-timeout-ms 20000
+""",
+    )
+    parser.add_argument("--host", help="loopback address to listen on (HOST)")
+    parser.add_argument("--port", help="port to listen on (PORT)")
+    for flag, default, about in (
+        ("--ping-interval-ms", "300", "how often a client is pinged (300)"),
+        ("--ping-timeout-ms", "200", "how long it may take to answer (200)"),
+        ("--connect-timeout-ms", "1000", "how long it may take to connect to a namespace (1000)"),
+    ):
+        parser.add_argument(flag, metavar="MS", default=default, help=about)
+    parser.add_argument(
+        *("--max-payload", "--max-message-bytes"),
+        dest="max_message_bytes",
+        metavar="BYTES",
+        default="1000000",
+        help="largest message (1000000)",
+    )
+    parser.add_argument(
+        "--echo-max",
+        dest="echo_max_bytes",
+        metavar="BYTES",
+        type=int,
+        default=32 * 1024 * 1024,
+        help="largest message to /echo (33554432)",
+    )
 
 
 def _password(parser: argparse.ArgumentParser) -> None:

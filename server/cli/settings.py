@@ -10,6 +10,11 @@ from server.cli.words import CliError, markdown, table
 from server.config import ConfigError, Loaded, Settings, load_with_sources, names
 
 MASK: Final = "***"
+FLAGS: Final = (
+    *("host", "port"),
+    *("ping_interval_ms", "ping_timeout_ms", "connect_timeout_ms", "max_message_bytes"),
+)
+"""Settings that a command may have as a flag."""
 _PASSWORD_IN_ADDRESS: Final = re.compile(r"(?<=://)([^:@/]*):.*@|(?<=[?&]password=)[^&]*")
 
 BEGIN: Final = "<!-- generated: settings -->"
@@ -18,7 +23,7 @@ END: Final = "<!-- end -->"
 
 def loaded(given: Given) -> Loaded:
     """The settings in force, and where they come from. Raises CliError that names all problems."""
-    flags: dict[str, str | None] = {name: getattr(given, name, None) for name in ("host", "port")}
+    flags: dict[str, str | None] = {name: getattr(given, name, None) for name in FLAGS}
     if getattr(given, "dev", False):
         flags["debug"] = "true"
     try:

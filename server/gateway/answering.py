@@ -13,12 +13,12 @@ import msgspec
 
 from protocol import codec
 from protocol.errors import Code, Error, Failure, busy, forbidden, unavailable
-from protocol.message import Kind, Limit, find
+from protocol.message import Kind, Limit, Registry
 from server.database import Database, Key, Request, Stale, Unavailable
 from server.gateway.connection import Call, Connection
 from server.gateway.context import Context, Parts, Pending
 from server.gateway.deadlines import Deadlines
-from server.gateway.handling import handler_of
+from server.gateway.handling import Decided, direct_handler_of, handle
 from server.gateway.requests import Requests, reused
 from server.gateway.runner import Runner
 from server.runtime.clock import Clock
@@ -35,6 +35,7 @@ MAX_DECISIONS: Final = 5
 class Desk(Protocol):
     """What all messages need."""
 
+    registry: Registry
     parts: Parts
     clock: Clock
     gauges: Gauges
@@ -51,11 +52,6 @@ class Desk(Protocol):
     def answered(self, connection: Connection) -> None:
         """A message of a connection has ended: its next one may be taken."""
         ...
-
-
-def _data_reply(data: bytes) -> bytes:
-    """The reply that carries encoded data: what `codec.reply_ok` gives for it decoded."""
-    return b'{"ok":true,"data":' + data + b"}"
 
 
 class Answering:
@@ -79,23 +75,51 @@ class Answering:
         self._desk = desk
         self._connection = connection
 
+    def at_once(self) -> bool:
+        """Answer it now, where nothing is to be waited for.
+
+        Returns whether it was so. If not, it is a job for the runner.
+        """
+        call = self._take()
+        before = ORIGIN.set(self._origin)
+        try:
+            message = self._admit(call)
+            if message is None:
+                return True
+            direct = direct_handler_of(type(message))
+            if direct is None or self._request is not None:
+                return False
+            ctx = self._context()
+            self._decided(ctx, direct(ctx, message))
+        except Exception as e:  # noqa: BLE001 - answered, and logged where it is a fault of ours
+            self._fail(e)
+        finally:
+            ORIGIN.reset(before)
+        return True
+
+    def _take(self) -> Call:
+        """Begin with the first message of the inbox."""
+        connection = self._connection
+        self._call = call = connection.inbox.popleft()
+        connection.taken = number = connection.taken + 1
+        self._origin = (connection.id, number)
+        return call
+
     # ---- as a job
 
     async def run(self) -> None:
         """Go on until it is answered, or waits to be called."""
         if self._ended:
             return
-        connection = self._connection
-        if self._call is None:
-            if not connection.inbox:  # it was closed meanwhile
+        call = self._call
+        if call is None:
+            if not self._connection.inbox:  # it was closed meanwhile
                 self._end()
                 return
-            self._call = connection.inbox.popleft()
-            connection.taken = number = connection.taken + 1
-            self._origin = (connection.id, number)
+            call = self._take()
         ORIGIN.set(self._origin)
         try:
-            message = self._message or self._admit(self._call)
+            message = self._message or self._admit(call)
             if message is not None:
                 await self._decide(message)
         except Exception as e:  # noqa: BLE001 - answered, and logged where it is a fault of ours
@@ -137,7 +161,7 @@ class Answering:
     def _admit(self, call: Call) -> msgspec.Struct | None:
         """The message to decide on, None for one that repeats another. Raises Failure."""
         desk, connection = self._desk, self._connection
-        spec, identity = find(call.name), connection.identity
+        spec, identity = desk.registry.find(call.name), connection.identity
         if spec is None or spec.kind is Kind.EVENT:
             desk.count(connection, Limit.READ)
             raise Failure(Error(Code.NOT_FOUND, f"no such command: {call.name[:100]}"))
@@ -149,13 +173,15 @@ class Answering:
             raise forbidden(f"{spec.name} needs the permission {spec.permission}")
         desk.count(connection, spec.limit)
         message = codec.decode_call(spec, call.data)
-        request = desk.requests.of(identity.id, spec, message)
+        # Without a database nothing is kept, and nothing can be asked for again.
+        kept_here = desk.database is not None
+        request = desk.requests.of(identity.id, spec, message) if kept_here else None
         if request is not None:
             if (first := desk.under_way.get(request.key)) is not None:
                 first.repeated(self, request)
                 return None
             if (kept := desk.requests.recent(request)) is not None:
-                self._answer("ok", _data_reply(kept))
+                self._answer("ok", codec.reply_data(kept))
                 return None
             self._request = request
             desk.under_way[request.key] = self
@@ -174,20 +200,16 @@ class Answering:
 
     async def _decide(self, message: msgspec.Struct) -> None:
         """Run the handler, again while what it decided on has changed. Raises Failure `busy`."""
-        desk, request = self._desk, self._request
-        assert desk.database is not None
-        handler = handler_of(type(message))
+        request = self._request
         while True:
             # What is stale or refused now may be because it was done before.
             if self._decisions and await self._was_done():
                 return
             if self._decisions == MAX_DECISIONS:
                 raise busy("too many want the same thing at once")
-            self._decisions += 1
-            now = desk.clock.now_ms()
-            ctx = Context(self._connection, desk.parts, desk.database, now, request)
+            ctx = self._context()
             try:
-                reply = await handler(ctx, message)
+                reply = await handle(ctx, message)
                 if request is not None and ctx.pending is None:
                     # Nothing needed to change. The reply is a promise all the same.
                     assert not isinstance(reply, Pending)
@@ -198,14 +220,25 @@ class Answering:
                 if await self._was_done():
                     return
                 raise
-            self._after = ctx.after_reply
-            if ctx.pending is None:
-                self._answer("ok", codec.reply_ok(reply))
-            else:
-                self._pending = ctx.pending
-                desk.deadlines.begin(self)
-                ctx.pending.then(self._settled)
+            self._decided(ctx, reply)
             return
+
+    def _context(self) -> Context:
+        """For one more attempt."""
+        self._decisions += 1
+        desk = self._desk
+        now = desk.clock.now_ms()
+        return Context(self._connection, desk.parts, desk.database, now, self._request)
+
+    def _decided(self, ctx: Context, reply: Decided) -> None:
+        """Answer, or wait to be called once the unit stands."""
+        self._after = ctx.after_reply
+        if ctx.pending is None:
+            self._answer("ok", codec.reply_ok(reply))
+        else:
+            self._pending = ctx.pending
+            self._desk.deadlines.begin(self)
+            ctx.pending.then(self._settled)
 
     async def _was_done(self) -> bool:
         """Answer with the reply that the request got before. Raises Failure `conflict`."""
@@ -214,7 +247,7 @@ class Answering:
         assert self._desk.database is not None
         kept = await self._desk.requests.find(self._desk.database, self._request)
         if kept is not None:
-            self._answer("ok", _data_reply(kept))
+            self._answer("ok", codec.reply_data(kept))
         return kept is not None
 
     def _settled(self, fault: Exception | None) -> None:
@@ -226,7 +259,7 @@ class Answering:
         if self._ended:
             return
         if fault is None:
-            self._answer("ok", _data_reply(data))
+            self._answer("ok", codec.reply_data(data))
         elif isinstance(fault, Stale):
             self._desk.runner.add(self)
         else:

@@ -87,17 +87,23 @@ class Context:
         self,
         connection: Connection,
         parts: Parts,
-        database: Database,
+        database: Database | None,
         now_ms: int,
         request: Request | None,
     ) -> None:
         self.connection: Final = connection
-        self.database: Final = database
+        self._database = database
         self.now: Final = now_ms
         self.request: Final = request
         self._parts = parts
         self.pending: Pending[Any] | None = None
         self.after_reply: list[Callable[[], None]] = []
+
+    @property
+    def database(self) -> Database:
+        """The database. There is none in conformance mode."""
+        assert self._database is not None
+        return self._database
 
     @property
     def user(self) -> Identity:

@@ -8,7 +8,7 @@ import asyncio
 from protocol import codec
 from protocol.errors import Error, Failure, busy, unavailable
 from protocol.gateway import EvictionReason
-from protocol.message import RATES, Limit
+from protocol.message import RATES, REGISTRY, Limit, Registry
 from server.database import Database, Key
 from server.gateway.answering import Answering
 from server.gateway.connection import MAX_INBOX, Call, Connection
@@ -30,8 +30,15 @@ class Dispatch:
     """Answers messages."""
 
     def __init__(
-        self, parts: Parts, clock: Clock, addresses: Limits, gauges: Gauges, deadlines: Deadlines
+        self,
+        parts: Parts,
+        clock: Clock,
+        addresses: Limits,
+        gauges: Gauges,
+        deadlines: Deadlines,
+        registry: Registry = REGISTRY,
     ) -> None:
+        self.registry = registry
         self.parts = parts
         self.clock = clock
         self.gauges = gauges
@@ -41,7 +48,7 @@ class Dispatch:
         self.under_way: dict[Key, Answering] = {}
         self.draining = False
         self.database: Database | None = None  # opened after the rooms that it publishes to
-        self._people = Limits(RATES)
+        self._people = Limits(RATES, scale=registry.limit_scale)
         self._addresses = addresses
         self._answering: dict[Connection, asyncio.Future[None] | None] = {}
         """Connections with messages, and what whoever waits for the last answer waits for."""
@@ -65,7 +72,9 @@ class Dispatch:
         connection.inbox.append(call)
         if connection not in self._answering:
             self._answering[connection] = None
-            self.runner.add(Answering(self, connection))
+            answering = Answering(self, connection)
+            if not answering.at_once():
+                self.runner.add(answering)
 
     def refuse(self, connection: Connection, error: Error, ack: str) -> None:
         """Answer what can't be read. It counts like a question."""

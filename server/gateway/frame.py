@@ -5,27 +5,54 @@ from typing import Final
 from protocol import codec
 from protocol.message import Delivery, spec_of
 from protocol.message import Event as Message
+from server.gateway import rfc6455
 
 
 class Frame:
-    """One event with its metadata. `key` names what a newer one replaces."""
+    """One event with its metadata. `key` names what a newer one replaces.
 
-    __slots__ = ("delivery", "key", "seq", "size", "socketio")
+    `packet` is a packet of Engine.IO, as text goes out by polling; `socketio` is the same as a
+    frame of a WebSocket; `plain` is the frame of a plain WebSocket. `bare` leaves the metadata out.
+    """
 
-    def __init__(self, name: str, data: bytes, meta: codec.Meta, delivery: Delivery) -> None:
+    __slots__ = ("_data", "_meta", "_plain", "delivery", "key", "packet", "seq", "socketio")
+
+    def __init__(
+        self,
+        name: str,
+        data: bytes,
+        meta: codec.Meta,
+        delivery: Delivery,
+        *,
+        bare: bool = False,
+    ) -> None:
         self.delivery = delivery
         self.seq = meta.seq
         self.key: Final = (name, meta.room)
-        self.socketio = f'2["{name}",{data.decode()},{codec.encode(meta).decode()}]'
-        self.size = len(self.socketio.encode())
+        self._data = data
+        self._meta = codec.encode(meta)
+        self.packet = (
+            b'42["%b",%b]' % (name.encode(), data)
+            if bare
+            else b'42["%b",%b,%b]' % (name.encode(), data, self._meta)
+        )
+        self.socketio = rfc6455.encode(self.packet)
+        self._plain: bytes | None = None
 
+    @property
+    def plain(self) -> bytes:
+        """The frame of a plain WebSocket: few speak it, so it is made where one does."""
+        if self._plain is None:
+            text = b'{"type":"%b","data":%b,%b' % (self.key[0].encode(), self._data, self._meta[1:])
+            self._plain = rfc6455.encode(text)
+        return self._plain
 
-def after_dropped(socketio: str, dropped: int) -> str:
-    """An event as it goes out to one client, with how many before it were dropped for it.
-
-    The metadata is what it ends with.
-    """
-    return f'{socketio[:-2]},"dropped":{dropped}}}]'
+    def after_dropped(self, dropped: int) -> "Frame":
+        """The same for one client, with how many before it were dropped for it."""
+        name, _ = self.key
+        meta = codec.decode(codec.Meta, self._meta)
+        told = codec.Meta(meta.room, meta.at, meta.seq, meta.epoch, dropped)
+        return Frame(name, self._data, told, self.delivery)
 
 
 def announcement(event: Message, at: str) -> Frame:

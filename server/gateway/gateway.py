@@ -8,7 +8,7 @@ from typing import Final, Protocol
 
 from protocol.errors import unauthenticated, unavailable
 from protocol.gateway import Closing, Evicted, EvictionReason, Expired, ExpiryReason
-from protocol.message import ADDRESS_RATES, Event
+from protocol.message import ADDRESS_RATES, REGISTRY, Event, Registry
 from protocol.times import rfc3339
 from server.database import Database
 from server.gateway.connection import Connection
@@ -52,13 +52,23 @@ class GatewaySettings(Protocol):
         ...
 
     @property
-    def ping_interval_s(self) -> float:
+    def ping_interval_ms(self) -> int:
         """How often a client is pinged."""
         ...
 
     @property
-    def ping_timeout_s(self) -> float:
+    def ping_timeout_ms(self) -> int:
         """How long a client may take to answer a ping."""
+        ...
+
+    @property
+    def connect_timeout_ms(self) -> int:
+        """How long a client may take to log in."""
+        ...
+
+    @property
+    def allow_token_in_address(self) -> bool:
+        """Whether a plain WebSocket may give its token in its address."""
         ...
 
     @property
@@ -82,18 +92,22 @@ class Gateway:
         clock: Clock,
         gauges: Gauges,
         authenticate: Authenticate,
+        registry: Registry = REGISTRY,
     ) -> None:
         self.settings = settings
+        self.wire = registry.wire
         self.clock = clock
         self.gauges = gauges
-        self.rooms = Rooms(gauges, clock)
+        self.rooms = Rooms(gauges, clock, bare=registry.wire.bare_events)
         self.presence = Presence()
         self.roll = Roll()
         self.addresses = Limits(
-            ADDRESS_RATES, scale=settings.address_limit_scale, whose=" from one address"
+            ADDRESS_RATES,
+            scale=settings.address_limit_scale * registry.limit_scale,
+            whose=" from one address",
         )
         self.deadlines = Deadlines(clock, settings.command_timeout)
-        self.dispatch = Dispatch(parts, clock, self.addresses, gauges, self.deadlines)
+        self.dispatch = Dispatch(parts, clock, self.addresses, gauges, self.deadlines, registry)
         self._rights = RightsChanges()
         self._authenticate = authenticate
         self.draining = False

@@ -1,266 +1,304 @@
 """What a client has yet to get: one queue for replies and events, bounded in bytes and in time.
 
-It stands in the place of the queue that an Engine.IO socket takes from, and hands out a batch at
-a time, so that what lies in the socket's hands stays small and everything else is counted here.
+It holds bytes that are ready to leave, each shared by all who get it. A transport takes from it
+what it can take at once; so what lies in the transport's hands stays small, and everything else is
+counted here.
 """
 
-import asyncio
 from collections import deque
 from collections.abc import Callable
-from typing import Final
-
-from engineio.packet import MESSAGE, Packet
+from typing import Final, NamedTuple, Protocol
 
 from protocol.gateway import EvictionReason
-from protocol.message import Delivery
-from server.gateway.frame import Frame, after_dropped
-from server.gateway.transport import TRANSPORT
+from protocol.message import KEPT, Delivery
+from server.gateway.frame import Frame
 
-BATCH_BYTES: Final = 64 * 1024
-MAX_BATCH_PACKETS: Final = 10_000
-"""At once. Less for a client that takes less."""
 ITEM_BYTES: Final = 64
 """What a packet without data takes, about: many that are empty are a lot too."""
 MAX_LOSSY: Final = 64
 MAX_GAPS: Final = 64
 
 Key = tuple[str, str]
+Form = Callable[[Frame], bytes]
+"""How an event is written for a transport."""
 
 
-def _bytes(data: object) -> int:
-    """What a packet's data takes on its way, in bytes."""
-    if isinstance(data, str):
-        return len(data) if data.isascii() else len(data.encode())
-    return len(data) if isinstance(data, bytes) else 0
+class Bounds(NamedTuple):
+    """What all outboxes of a server have in common.
+
+    `limit_bytes` may wait for one client, of which nothing may stand still for `stall_s` seconds.
+    `dropped` is called for each event that is dropped.
+    """
+
+    limit_bytes: int
+    stall_s: float
+    monotonic: Callable[[], float]
+    dropped: Callable[[Delivery], None] = lambda _: None
 
 
-class Item:
-    """One packet that waits."""
+class Taker(Protocol):
+    """The transport that takes from an outbox."""
 
-    __slots__ = ("key", "packet", "size")
+    @property
+    def unsent(self) -> int:
+        """How many bytes it has taken and not sent yet."""
+        ...
 
-    def __init__(self, packet: Packet | None, size: int, key: Key | None = None) -> None:
-        self.packet = packet
-        self.size = ITEM_BYTES + size
-        self.key = key
+    def wake(self) -> None:
+        """Called when something waits where nothing did."""
+        ...
+
+
+class Waiting:
+    """An event that may be dropped while it waits. `frame` is None once it was."""
+
+    __slots__ = ("frame", "size")
+
+    def __init__(self, frame: Frame, size: int) -> None:
+        self.frame: Frame | None = frame
+        self.size = size
+
+
+class _Droppable:
+    """The events of one outbox that may be dropped, by their name and room."""
+
+    __slots__ = ("gaps", "latest", "lossy", "missing")
+
+    def __init__(self) -> None:
+        self.latest: dict[Key, Waiting] = {}
+        self.lossy: dict[Key, deque[Waiting]] = {}
+        self.missing: dict[Key, int] = {}  # lossy events dropped since the last one that left
+        self.gaps = 0  # those that were dropped and keep their place in the line
 
 
 class Outbox:
-    """The packets that wait for one client, in order.
+    """What waits for one client, in order.
 
-    `overflow` is called, once, with the reason when more than `limit_bytes` wait or nothing of
-    what waits has moved for `stall_s` seconds; from then on nothing more is taken in.
+    `overflow` is called, once, with the reason when more than the limit waits or nothing of what
+    waits has moved for too long; from then on nothing more is taken in.
     """
 
-    def __init__(self, limit_bytes: int, stall_s: float, monotonic: Callable[[], float]) -> None:
-        self._limit = limit_bytes
-        self._stall = stall_s
-        self._monotonic = monotonic
-        self._items: deque[Item] = deque()
-        self._latest: dict[Key, Item] = {}
-        self._lossy: dict[Key, deque[Item]] = {}
-        self._gaps = 0  # items that were emptied and keep their place
-        self.batch_packets = MAX_BATCH_PACKETS
-        self._left = MAX_BATCH_PACKETS  # how many packets more the batch may hold
-        self._batch = 0  # bytes handed out since the taker last came back for more
-        self._moved_at = monotonic()
-        self._transport: asyncio.Transport | None = None  # of the taker; polling has none
-        self._unsent = 0  # bytes of what was taken that the transport held at the last check
-        self._waiting: set[asyncio.Future[None]] = set()
-        self.queued_bytes = 0
-        self.dropped = 0
-        self._pushed = 0
-        self._missing: dict[Key, int] = {}  # lossy events dropped since the last one that left
-        self.on_drop: Callable[[Delivery], None] = lambda _: None
+    __slots__ = (
+        "_bounds",
+        "_droppable",
+        "_form",
+        "_items",
+        "_limit",
+        "_moved",
+        "_moved_at",
+        "_overflowed",
+        "_unsent",
+        "dropped",
+        "in_hand",
+        "overflow",
+        "queued_bytes",
+        "sent",
+        "taker",
+    )
+
+    def __init__(self, bounds: Bounds, form: Form) -> None:
+        self._bounds = bounds
+        self._limit = bounds.limit_bytes
+        self._form = form
+        self._items: list[bytes | Waiting] = []
+        self._droppable: _Droppable | None = None  # most events are kept
+        self._moved = False
+        self._moved_at = bounds.monotonic()
+        self._unsent = 0  # what the transport had not sent at the last check
         self._overflowed = False
+        self.taker: Taker | None = None
+        self.queued_bytes = 0
+        self.in_hand = 0  # bytes of them that were taken and are not known to have left
+        self.sent = 0
+        self.dropped = 0
         self.overflow: Callable[[EvictionReason], None] = lambda _: None
 
-    # ---- what the gateway puts in
+    # ---- what is put in
 
-    def push(self, text: str) -> None:
-        """Queue a reply."""
-        self._pushed += 1
-        self._add(Item(Packet(MESSAGE, text), _bytes(text)))
+    def push(self, data: bytes) -> None:
+        """Queue something that is kept: a reply, or a packet of the transport's own."""
+        if self._overflowed:
+            return
+        items = self._items
+        items.append(data)
+        self.queued_bytes = waiting = self.queued_bytes + len(data) + ITEM_BYTES
+        if len(items) == 1:
+            self._moved = True  # how long it waits counts from now
+            if self.taker is not None:
+                self.taker.wake()
+        if waiting > self._limit:
+            self._overflow(EvictionReason.TOO_MANY_BYTES)
 
     def push_frame(self, frame: Frame) -> None:
         """Queue an event: a newer `latest` replaces the one that waits, the oldest `lossy` go."""
-        self._pushed += 1
-        item = Item(Packet(MESSAGE, frame.socketio), frame.size, frame.key)
-        if frame.delivery is Delivery.LATEST:
-            waiting = self._latest.get(frame.key)
-            if waiting is not None:
-                self._drop(waiting, frame)
-            self._latest[frame.key] = item
-        elif frame.delivery is Delivery.LOSSY:
-            line = self._lossy.setdefault(frame.key, deque())
-            line.append(item)
-            if len(line) > MAX_LOSSY:
-                self._drop(line.popleft(), frame)
-                self._missing[frame.key] = self._missing.get(frame.key, 0) + 1
-        self._add(item)
-
-    @property
-    def waiting(self) -> int:
-        """How many packets wait."""
-        return len(self._items) - self._gaps
-
-    @property
-    def sent(self) -> int:
-        """How many replies and events have been taken from here.
-
-        Counted by what was put in, as that is one step less for each of thousands who are told
-        the same; a packet of Engine.IO's own that waits counts as one of them that does.
-        """
-        return max(0, self._pushed - self.dropped - self.waiting)
-
-    @property
-    def spare_bytes(self) -> int:
-        """How much may be put in at once, so that an eighth is left for what comes after it."""
-        return self._limit - self._limit // 8 - self.queued_bytes
-
-    def clear(self) -> None:
-        """Drop all replies and events that wait, and take in again.
-
-        What Engine.IO itself has queued stays.
-        """
-        self._overflowed = False
-        before, self._items, self._gaps = self._items, deque(), 0
-        for item in before:
-            if item.packet is not None and item.packet.packet_type == MESSAGE:
-                self.queued_bytes -= item.size
-                self._pushed -= 1
-            elif item.size >= 0:
-                self._items.append(item)
-        self._latest.clear()
-        self._lossy.clear()
-        self._missing.clear()
-
-    def check(self) -> None:
-        """Report a stall: something waits, and nothing of it has moved for too long.
-
-        A client that reads slowly moves what its transport holds.
-        """
-        unsent = 0 if self._transport is None else self._transport.get_write_buffer_size()
-        waits = bool(self._items or unsent)
-        if unsent < self._unsent or not waits:
-            self._moved_at = self._monotonic()
-        self._unsent = unsent
-        if self._monotonic() - self._moved_at > self._stall:
-            self._overflow(EvictionReason.NO_PROGRESS)
-
-    def abort(self) -> None:
-        """End the transport, whatever it still holds."""
-        if self._transport is not None:
-            self._transport.abort()
-
-    def _drop(self, item: Item, newer: Frame) -> None:
-        self._empty(item)
-        self.dropped += 1
-        self.on_drop(newer.delivery)
-
-    def _empty(self, item: Item) -> None:
-        """Take the packet out of an item; its place in the line stays and is skipped."""
-        self.queued_bytes -= item.size
-        item.packet, item.size, item.key = None, -1, None
-        self._gaps += 1
-        if self._gaps > MAX_GAPS and self._gaps > len(self._items) // 2:
-            self._items = deque(item for item in self._items if item.size >= 0)
-            self._gaps = 0
-
-    def _add(self, item: Item) -> None:
-        if self._overflowed and item.packet is not None:
+        if self._overflowed:
             return
-        if not self._items and not self._unsent:
-            self._moved_at = self._monotonic()
-        self._items.append(item)
-        self.queued_bytes += item.size
-        self._notify()
+        if frame.delivery is not KEPT:
+            self._push_droppable(frame)
+            return
+        # As in `push`, and not by calling it: this runs for each of thousands who are told.
+        data = self._form(frame)
+        items = self._items
+        items.append(data)
+        self.queued_bytes = waiting = self.queued_bytes + len(data) + ITEM_BYTES
+        if len(items) == 1:
+            self._moved = True
+            if self.taker is not None:
+                self.taker.wake()
+        if waiting > self._limit:
+            self._overflow(EvictionReason.TOO_MANY_BYTES)
+
+    def _push_droppable(self, frame: Frame) -> None:
+        data = self._form(frame)
+        waiting = Waiting(frame, len(data) + ITEM_BYTES)
+        held = self._droppable
+        if held is None:
+            held = self._droppable = _Droppable()
+        if frame.delivery is Delivery.LATEST:
+            before = held.latest.get(frame.key)
+            if before is not None:
+                self._drop(held, before, frame.delivery)
+            held.latest[frame.key] = waiting
+        else:
+            line = held.lossy.setdefault(frame.key, deque())
+            line.append(waiting)
+            if len(line) > MAX_LOSSY:
+                self._drop(held, line.popleft(), frame.delivery)
+                held.missing[frame.key] = held.missing.get(frame.key, 0) + 1
+        self._items.append(waiting)
+        self.queued_bytes += waiting.size
+        if len(self._items) == 1:
+            self._moved = True
+            if self.taker is not None:
+                self.taker.wake()
         if self.queued_bytes > self._limit:
             self._overflow(EvictionReason.TOO_MANY_BYTES)
+
+    def _drop(self, held: _Droppable, waiting: Waiting, delivery: Delivery) -> None:
+        """Take an event out; its place in the line stays and is skipped."""
+        self.queued_bytes -= waiting.size
+        waiting.frame = None
+        self.dropped += 1
+        self._bounds.dropped(delivery)
+        held.gaps += 1
+        if held.gaps > MAX_GAPS and held.gaps > len(self._items) // 2:
+            self._items = [item for item in self._items if _is_there(item)]
+            held.gaps = 0
+
+    def clear(self) -> None:
+        """Drop all that waits, and take in again."""
+        self._overflowed = False
+        self._items.clear()
+        self._droppable = None
+        self.queued_bytes = self.in_hand
 
     def _overflow(self, reason: EvictionReason) -> None:
         if not self._overflowed:
             self._overflowed = True
             self.overflow(reason)
 
-    def _notify(self) -> None:
-        for waiting in self._waiting:
-            if not waiting.done():
-                waiting.set_result(None)
+    # ---- what is known of it
 
-    # ---- what an Engine.IO socket calls on its queue
+    def __len__(self) -> int:
+        return len(self._items) - (0 if self._droppable is None else self._droppable.gaps)
 
-    async def put(self, packet: Packet | None) -> None:
-        """Queue a packet of Engine.IO's own; None ends the taker."""
-        self.put_nowait(packet)
+    @property
+    def spare_bytes(self) -> int:
+        """How much may be put in at once, so that an eighth is left for what comes after it."""
+        return self._limit - self._limit // 8 - self.queued_bytes
 
-    def put_nowait(self, packet: Packet | None) -> None:
-        """Queue a packet of Engine.IO's own; None ends the taker."""
-        self._add(Item(packet, 0 if packet is None else _bytes(packet.data)))
+    def check(self) -> None:
+        """Report a stall: something waits, and nothing of it has moved for too long.
 
-    async def get(self) -> Packet | None:
-        """Wait for the next packet. Coming back here says that the last batch has left."""
-        self.queued_bytes -= self._batch
-        self._batch, self._left = 0, self.batch_packets
-        self._moved_at = self._monotonic()
-        self._transport = TRANSPORT.get()
-        while True:
-            while self._items:
-                if (item := self._next()) is not None:
-                    return self._hand_out(item)
-            waiting: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            self._waiting.add(waiting)
-            try:
-                await waiting
-            finally:
-                self._waiting.discard(waiting)
+        A client that reads slowly moves what its transport holds. One that polls takes its time
+        to come again: its heartbeat says whether it is there.
+        """
+        unsent = 0 if self.taker is None else self.taker.unsent
+        waits = bool(self._items or unsent)
+        now = self._bounds.monotonic()
+        if self._moved or unsent < self._unsent or not waits:
+            self._moved_at = now
+        self._moved = False
+        self._unsent = unsent
+        if now - self._moved_at > self._bounds.stall_s:
+            self._overflow(EvictionReason.NO_PROGRESS)
 
-    def get_nowait(self) -> Packet | None:
-        """The next packet of this batch. Raises QueueEmpty once the batch is full."""
-        while self._items and self._batch < BATCH_BYTES and self._left > 0:
-            if (item := self._next()) is not None:
-                return self._hand_out(item)
-        raise asyncio.QueueEmpty
+    # ---- what is taken out
 
-    def _next(self) -> Item | None:
-        item = self._items.popleft()
-        if item.size >= 0:
-            return item
-        self._gaps -= 1
-        return None
+    def take(self, most_bytes: int) -> bytes:
+        """All that waits, in one piece, as long as it is not too much at once."""
+        if self._droppable is not None or self.queued_bytes > most_bytes:
+            return b"".join(self.take_parts(most_bytes))
+        self._moved = True
+        items = self._items
+        size = len(items)
+        data = items[0] if size == 1 else b"".join(items)  # type: ignore[arg-type]
+        self.sent += size
+        items.clear()
+        self.queued_bytes = self.in_hand
+        return data  # type: ignore[return-value]
 
-    def _hand_out(self, item: Item) -> Packet | None:
-        self._batch += item.size
-        self._left -= 1
-        if item.key is not None:
-            if self._latest.get(item.key) is item:
-                del self._latest[item.key]
-            elif (line := self._lossy.get(item.key)) is not None and line[0] is item:
-                line.popleft()
-                if not line:
-                    del self._lossy[item.key]
-                return self._with_missing(item)
-        return item.packet
+    def take_parts(self, most_bytes: int, most: int | None = None) -> list[bytes]:
+        """What waits, part by part: so many bytes, or at least one; at most so many parts."""
+        self._moved = True
+        parts: list[bytes] = []
+        taken = bytes_taken = 0
+        for item in self._items:
+            if bytes_taken >= most_bytes or len(parts) == most:
+                break
+            taken += 1
+            if isinstance(item, bytes):
+                bytes_taken += len(item) + ITEM_BYTES
+                parts.append(item)
+            elif item.frame is None:
+                self._droppable_of(item).gaps -= 1
+            else:
+                bytes_taken += item.size
+                parts.append(self._form(self._leaving(item, item.frame)))
+        del self._items[:taken]
+        self.queued_bytes -= bytes_taken
+        self.sent += len(parts)
+        if not self._items and self._droppable is not None and not self._droppable.missing:
+            self._droppable = None
+        return parts
 
-    def _with_missing(self, item: Item) -> Packet | None:
-        """A lossy event, which says how many went before it."""
-        assert item.key is not None
-        missing = self._missing.pop(item.key, 0)
-        if not missing or item.packet is None:
-            return item.packet
-        return Packet(MESSAGE, after_dropped(item.packet.data, missing))
+    def _droppable_of(self, _: Waiting) -> _Droppable:
+        assert self._droppable is not None
+        return self._droppable
 
-    def empty(self) -> bool:
-        """Whether nothing waits."""
-        return not self._items
+    def _leaving(self, waiting: Waiting, frame: Frame) -> Frame:
+        """An event that leaves now; a lossy one says how many went before it."""
+        held = self._droppable_of(waiting)
+        if frame.delivery is Delivery.LATEST:
+            if held.latest.get(frame.key) is waiting:
+                del held.latest[frame.key]
+            return frame
+        line = held.lossy[frame.key]
+        line.popleft()
+        if not line:
+            del held.lossy[frame.key]
+        missing = held.missing.pop(frame.key, 0)
+        return frame.after_dropped(missing) if missing else frame
 
-    def qsize(self) -> int:
-        """How many packets wait."""
-        return len(self._items)
+    def rewrite(self, form: Form, packet: Callable[[bytes], bytes]) -> None:
+        """Write all that waits anew, for another transport: `packet` does it for a packet."""
+        self._form = form
+        for place, item in enumerate(self._items):
+            if isinstance(item, bytes):
+                self._items[place] = anew = packet(item)
+                self.queued_bytes += len(anew) - len(item)
 
-    def task_done(self) -> None:
-        """Part of a queue's interface; what has left is counted in `get`."""
+    def hand_out(self, size: int) -> None:
+        """So many bytes of what was taken are under way, and count until they have left."""
+        self.in_hand += size
+        self.queued_bytes += size
 
-    async def join(self) -> None:
-        """Part of a queue's interface. Never waits: a client that does not read must not hold
-        up whoever closes it."""
+    def has_left(self) -> None:
+        """All that was under way has left."""
+        self._moved = True
+        self.queued_bytes -= self.in_hand
+        self.in_hand = 0
+
+
+def _is_there(item: bytes | Waiting) -> bool:
+    return isinstance(item, bytes) or item.frame is not None

@@ -1,91 +1,147 @@
-"""Polls: a session ends where an answer may have been lost on its way, and its client resumes.
+"""Engine.IO by polling: the bodies of its requests, and the poll that waits.
 
-Browsers and HTTP libraries send a request again, unasked, where its connection broke under it.
-The first answer to a poll would be lost with all that it held, and the session would go on as if
+Browsers and HTTP libraries send a request again, unasked, where its connection broke under it. The
+first answer to a poll would be lost with all that it held, and the session would go on as if
 nothing were missing. So a session ends where a poll breaks off before its answer, where a second
 one comes while the first waits, and where one is sent again: clients give each a `t` of its own.
-Source: engine.io's server does the first two, `lib/transports/polling.ts`; python-engineio does
-none of it.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Final, NamedTuple
-from urllib.parse import parse_qs
-from weakref import WeakKeyDictionary
+import base64
+from typing import Final
 
-from engineio.async_socket import AsyncSocket
-from starlette.types import Message, Receive, Scope, Send
+from server.gateway.outbox import Outbox
 
 PYTHON_MAX_PACKETS: Final = 16
 """In one answer to python-engineio's clients: with more they end the session, again and again."""
-
-Handle = Callable[[Scope, Receive, Send], Awaitable[None]]
-
-
-class _Asked(NamedTuple):
-    session: str
-    stamp: str
-
-
-class _Poll:
-    """The poll of a session that waits or was answered last."""
-
-    def __init__(self, stamp: str) -> None:
-        self.stamp = stamp
-        self.waits = True
+MAX_PACKETS: Final = 1024
+"""In the body of one request: what a client has ready in a burst."""
+BATCH_BYTES: Final = 64 * 1024
+"""In one answer; a packet that is larger comes alone."""
+SEPARATOR: Final = b"\x1e"
+CLOSE: Final = b"1"
+NOOP: Final = b"6"
 
 
-def session_of(scope: Scope) -> str | None:
-    """The session that a request by polling belongs to, None for any other."""
-    if scope["type"] != "http":
-        return None
-    return _asked(scope).session or None
+class NotAPayload(Exception):
+    """The body of a request is not made of packets."""
 
 
-def is_python(user_agent: str) -> bool:
-    """Whether it is a client of python-engineio: of aiohttp or of requests."""
-    return user_agent.lower().startswith("python")
+def decode(body: bytes) -> list[str | bytes]:
+    """The packets of a body: those that begin with `b` are bytes in base64.
+
+    Raises NotAPayload.
+    """
+    if not body:
+        return []
+    try:
+        packets = body.decode().split("\x1e")
+    except UnicodeDecodeError:
+        raise NotAPayload("it is not UTF-8") from None
+    if len(packets) > MAX_PACKETS:
+        raise NotAPayload(f"it has more than {MAX_PACKETS} packets")
+    return [_packet(packet) for packet in packets]
 
 
-def _asked(scope: Scope) -> _Asked:
-    query = parse_qs(scope["query_string"].decode("latin-1"))
-    return _Asked(query.get("sid", [""])[0], query.get("t", [""])[0])
+def _packet(text: str) -> str | bytes:
+    if not text:
+        raise NotAPayload("it has an empty packet")
+    if text[0] != "b":
+        return text
+    try:
+        return base64.b64decode(text[1:], validate=True)
+    except ValueError:
+        raise NotAPayload("a packet is not base64") from None
+
+
+def encode_binary(data: bytes) -> bytes:
+    """A message of bytes as a packet."""
+    return b"b" + base64.b64encode(data)
+
+
+class Poll:
+    """The poll of a session that waits for its answer."""
+
+    def __init__(self) -> None:
+        self._answer: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.body = NOOP
+
+    def answer(self, body: bytes) -> None:
+        """Answer it. Only the first answer counts."""
+        if self.waits:
+            self.body = body
+            self._answer.set_result(None)
+
+    @property
+    def waits(self) -> bool:
+        """Whether it has no answer yet."""
+        return not self._answer.done()
+
+    async def answered(self) -> None:
+        """Wait for the answer."""
+        await self._answer
 
 
 class Polling:
-    """The polls of all sessions. `end` ends a session."""
+    """The transport of a session that polls: takes from its outbox where a poll waits."""
 
-    def __init__(self, end: Callable[[AsyncSocket], Awaitable[None]]) -> None:
-        self._end = end
-        self._polls: WeakKeyDictionary[AsyncSocket, _Poll] = WeakKeyDictionary()
+    __slots__ = ("_outbox", "_poll", "_scheduled", "ending", "last", "max_packets")
 
-    async def handle(
-        self, socket: AsyncSocket, handle: Handle, scope: Scope, receive: Receive, send: Send
-    ) -> None:
-        """Answer a poll of a session, by `handle`."""
-        stamp, before = _asked(scope).stamp, self._polls.get(socket)
-        if before is not None and (before.waits or (stamp and stamp == before.stamp)):
-            await self._end(socket)  # for what is over, `handle` answers 400
-        poll = self._polls[socket] = _Poll(stamp)
-        request: list[Message] = [await receive()]
+    def __init__(self, outbox: Outbox, max_packets: int | None) -> None:
+        self._outbox = outbox
+        self._poll: Poll | None = None
+        self._scheduled = False
+        self.max_packets = max_packets
+        self.last = ""
+        """The `t` of the poll that came last."""
+        self.ending: bytes | None = None
+        """What polls are answered with instead of waiting: the session moves on, or ends."""
+        outbox.taker = self
 
-        async def received() -> Message:
-            return request.pop() if request else await receive()
+    @property
+    def unsent(self) -> int:
+        """Nothing is known of what the system holds: what was answered counts in the outbox."""
+        return 0
 
-        async def sent(message: Message) -> None:
-            if message["type"] == "http.response.body":
-                poll.waits = False  # now: the next one may be here before we go on
-            await send(message)
+    @property
+    def waiting(self) -> bool:
+        """Whether a poll waits."""
+        return self._poll is not None and self._poll.waits
 
-        watching = asyncio.create_task(self._watch(socket, poll, receive))
-        try:
-            await handle(scope, received, sent)
-        finally:
-            watching.cancel()
+    def begin(self) -> Poll:
+        """A poll has come. What the last answer held has arrived, or it would not be here."""
+        self._outbox.has_left()
+        self._poll = poll = Poll()
+        self._answer()
+        return poll
 
-    async def _watch(self, socket: AsyncSocket, poll: _Poll, receive: Receive) -> None:
-        while (await receive())["type"] != "http.disconnect":
-            continue
-        if poll.waits:
-            await self._end(socket)
+    def wake(self) -> None:
+        """Something waits where nothing did: answer once all is done that can be done now."""
+        if not self._scheduled:
+            self._scheduled = True
+            asyncio.get_running_loop().call_soon(self._woken)
+
+    def _woken(self) -> None:
+        self._scheduled = False
+        self._answer()
+
+    def _answer(self) -> None:
+        poll = self._poll
+        if poll is None or not poll.waits:
+            return
+        if len(self._outbox):
+            parts = self._outbox.take_parts(BATCH_BYTES, self.max_packets)
+            self._outbox.hand_out(sum(map(len, parts)))
+            poll.answer(SEPARATOR.join(parts))
+        elif self.ending is not None:
+            poll.answer(self.ending)
+
+    def end(self, word: bytes) -> None:
+        """Answer polls with a word from now on, once what waits was answered."""
+        self.ending = word
+        self._answer()
+
+    def cut(self, word: bytes) -> None:
+        """Answer the poll that waits with a word, whatever waits."""
+        if self._poll is not None:
+            self._poll.answer(word)

@@ -17,7 +17,7 @@ import msgspec
 from protocol import codec, rooms
 from protocol.errors import forbidden, not_found, refused
 from protocol.gateway import Joined, JoinRoom, ResetReason, RoomReason, Since, Verdict
-from protocol.message import KEPT, Delivery
+from protocol.message import KEPT, Delivery, Spec
 from protocol.message import Event as Message
 from protocol.times import rfc3339
 from server.database import Database
@@ -108,9 +108,10 @@ class Verdicted(NamedTuple):
 
 
 class Rooms:
-    """All rooms of this process."""
+    """All rooms of this process. `bare`: events go out without their metadata."""
 
-    def __init__(self, gauges: Gauges, clock: Clock) -> None:
+    def __init__(self, gauges: Gauges, clock: Clock, *, bare: bool = False) -> None:
+        self._bare = bare
         self._clock = clock
         self._filling: set[asyncio.Task[None]] = set()
         self._doors: dict[str, Door] = {}
@@ -128,19 +129,41 @@ class Rooms:
 
     def publish(self, told: Told, seq: int | None) -> None:
         """Tell everybody in a room."""
-        self._gauges.events.add(told.name)
-        members = self._members.get(told.room)
-        if members:
-            frame = self._frame(told.room, told.name, told.data, told.at, seq, told.delivery)
+        self._tell(told.room, told.name, told.data, told.at, seq, told.delivery)
+
+    def pass_on(self, spec: Spec, room: str, data: bytes) -> None:
+        """Tell everybody in a room an event that is JSON already, and in no history."""
+        assert spec.delivery is not None
+        self._tell(room, spec.name, data, rfc3339(self._clock.now_ms()), None, spec.delivery)
+
+    def _tell(
+        self, room: str, name: str, data: bytes, at: str, seq: int | None, delivery: Delivery
+    ) -> None:
+        self._gauges.events.add(name)
+        members = self._members.get(room)
+        if not members:
+            return
+        frame = self._frame(room, name, data, at, seq, delivery)
+        if seq is not None:
             for membership in list(members.values()):
                 membership.take(frame)
+            return
+        # As `take` does, for the thousands who may be told what has no number.
+        for membership in list(members.values()):
+            if membership.held is None:
+                membership.connection.send(frame)
+            else:
+                membership.held.append(frame)
 
     def _frame(
         self, room: str, name: str, data: bytes, at: str, seq: int | None, delivery: Delivery = KEPT
     ) -> Frame:
-        assert self.database is not None
-        epoch = None if seq is None else self.database.epoch
-        return Frame(name, data, codec.Meta(room=room, at=at, seq=seq, epoch=epoch), delivery)
+        epoch = None
+        if seq is not None:
+            assert self.database is not None
+            epoch = self.database.epoch
+        meta = codec.Meta(room=room, at=at, seq=seq, epoch=epoch)
+        return Frame(name, data, meta, delivery, bare=self._bare)
 
     def watched(self, room: str) -> bool:
         """Whether anybody is in a room."""
@@ -176,6 +199,16 @@ class Rooms:
         except BaseException:
             self.leave(connection, query.room)
             raise
+
+    def enter(self, connection: Connection, room: str) -> None:
+        """Subscribe to what is told in a room from now on, whatever its name, without a verdict."""
+        members = self._members.setdefault(room, {})
+        if connection not in members:
+            members[connection] = membership = Membership(
+                connection, lambda m: self._fill_later(room, m)
+            )
+            self._joined.setdefault(connection, set()).add(room)
+            membership.release(0, [])
 
     async def _verdict(
         self, membership: Membership, door: Door, ident: str, query: JoinRoom
@@ -222,7 +255,7 @@ class Rooms:
         # It is queued in one go: more than may wait would have the client let go, each time anew.
         if (
             sum(len(kept.data) for kept in found) > MAX_GAP_BYTES
-            or sum(frame.size + ITEM_BYTES for frame in missed) > connection.spare_bytes()
+            or sum(len(frame.packet) + ITEM_BYTES for frame in missed) > connection.spare_bytes()
         ):
             return ResetReason.GAP_TOO_LARGE
         return missed

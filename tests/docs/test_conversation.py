@@ -1,22 +1,20 @@
 """The conversation in PROTOCOL.md is said to a server, and each answer compared."""
 
-import json
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import aiohttp
 import pytest
 
 from tests.support.conversation import Known, Line, agree, filled, lines
+from tests.support.dialects import Reply
 from tests.support.markdown import PROTOCOL, blocks, chapter
 from tests.support.people import Person, connected
 from tests.support.server import Server
-from tests.support.wire import Broken, Wire, opened, parse
+from tests.support.wire import Wire
 
 (BLOCK,) = blocks(chapter(PROTOCOL.read_text(), "A conversation"), "text")
-PING: Final = "2"
 
 
 class Speaker:
@@ -26,11 +24,9 @@ class Speaker:
         self._server = server
         self._watcher = watcher
         self._http = aiohttp.ClientSession()
-        self._connection = AsyncExitStack()
         self._wire: Wire | None = None
-        self._sent = 0
-        self._waiting: list[str] = []  # packets that no line was compared with yet
-        self._answer: tuple[str, list[Any]] | None = None  # what is no packet
+        self._ack = ""
+        self._answer: tuple[str, list[Any]] | None = None  # what is no message
         self.known: Known = {}
 
     async def say(self, line: Line) -> None:
@@ -45,23 +41,21 @@ class Speaker:
             case ["connect"]:
                 token = objects[0].pop("token")
                 assert objects == [{}]
-                way = opened(self._server.url, token, "websocket")
-                self._wire, _ = await self._connection.enter_async_context(way)
+                self._wire = await Wire.connect(self._server.url, token=token)
                 if "battle" in self.known:
                     await self._watcher.until_event("battles.player_returned")
                 self._answer = "connected", []
             case [name]:
                 assert self._wire is not None
-                self._sent += 1
-                await self._wire.send(f"42{self._sent}{json.dumps([name, *objects])}")
+                (data,) = objects or [{}]
+                self._ack = self._wire.request(name, data)
             case _:
                 raise AssertionError(f"nobody knows how to say {line}")
 
     async def breaks(self) -> None:
         """The connection ends, and the server has noticed."""
         await self._watcher.ok("rooms.join", room=f"battle:{self.known['battle']}")
-        await self._connection.aclose()
-        self._wire = None
+        await self._hang_up()
         await self._watcher.until_event("battles.player_away")
 
     async def hears(self, line: Line) -> None:
@@ -77,25 +71,28 @@ class Speaker:
             answer, self._answer = self._answer, None
             return answer
         assert self._wire is not None
-        while not self._waiting:
-            try:
-                self._waiting = [p for p in await self._wire.receive() if p != PING]
-            except Broken:
-                return "disconnected", []
-        kind, number, arguments = parse(self._waiting.pop(0))
-        if kind == "43":
-            assert number == self._sent
-            return "", arguments
-        name, *objects = arguments
-        return name, objects
+        try:
+            heard = await self._wire.next()
+        except ConnectionError:
+            return "disconnected", []
+        if isinstance(heard, Reply):
+            assert heard.ack == self._ack
+            return "", [heard.reply]
+        return heard.name, [heard.data, heard.meta]
 
     def has_heard_all(self) -> None:
         """Nothing came that no line tells of."""
-        assert (self._answer, self._waiting) == (None, [])
+        assert self._answer is None
+        assert self._wire is None or self._wire.has_been_read, self._wire.heard[-1]
+
+    async def _hang_up(self) -> None:
+        if self._wire is not None:
+            await self._wire.close()
+            self._wire = None
 
     async def close(self) -> None:
         """End, wherever it was."""
-        await self._connection.aclose()
+        await self._hang_up()
         await self._http.close()
 
 

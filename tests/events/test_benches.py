@@ -8,16 +8,19 @@ import sys
 
 import pytest
 
+from tests.support.programs import need
 from tests.support.server import ROOT
 
 ENDS_WITHIN_S = 120
 
 SHORT = {
-    "strikes": (7, "0.5"),
-    "broadcast": (7, "0.5"),
+    "gateway": (10, "0.1"),
+    "memory": (1, "0.5", "--clients", "100"),
+    "durable": (5, "0.5", "--pair"),
     "slow-reader": (8, "4"),  # what it tells is as much in a short round
+    "pool": (4, "0.5"),
 }
-"""How many figures each has, and how long a round is, in seconds."""
+"""How many figures each has, how long a round is, in seconds, and what it is asked besides."""
 
 
 def bench(*arguments: str) -> tuple[int, str, str]:
@@ -42,15 +45,19 @@ def bench(*arguments: str) -> tuple[int, str, str]:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SHORT)
 def test_a_short_run_measures(name: str) -> None:
-    figures, seconds = SHORT[name]
-    code, output, errors = bench(name, "--rounds", "1", "--seconds", seconds, "--no-bars")
+    for program in ("cc", "node"):
+        need(program)
+    figures, seconds, *more = SHORT[name]
+    code, output, errors = bench(
+        name, "--rounds", "1", "--seconds", str(seconds), "--no-bars", *map(str, more)
+    )
     assert code == 0, errors
     assert "Nothing was lost, refused or out of order." in output
     lines = [line for line in output.splitlines() if line.startswith("|")][2:]
     assert lines[0].startswith(f"| **{name}: ")
     assert len(lines) == 1 + figures
     for line in lines[1:]:
-        _, about, base, other, change, _, _ = line.split("|")
+        _, about, base, other, change, *_ = line.split("|")
         assert re.fullmatch(r"-?[\d,]+(\.\d\d)?", base.strip()), about
         assert re.fullmatch(r"-?[\d,]+(\.\d\d)?", other.strip()), about
         assert re.fullmatch(r"[x+-][\d,.]+", change.strip()), about

@@ -10,8 +10,8 @@ import pytest
 from protocol.ids import uuid7
 from tests.support.people import Person, connected
 from tests.support.polling import Polling
-from tests.support.raw import Raw
 from tests.support.server import Server
+from tests.support.wire import Wire
 
 UNKNOWN = "01a20622-9de7-7967-8b71-288684b33bd5"
 WORDS = "You have been here for long enough: come back later 🐉"
@@ -83,7 +83,7 @@ async def test_who_is_let_go_hears_why_and_may_come_back(
     (view,) = await of(admin, alice)
     fields = {"connection_id": view["connection_id"], "reason": WORDS, "request_id": uuid7()}
     assert await admin.ok("connections.disconnect", **fields) == {}
-    await asyncio.wait_for(alice.gone.wait(), 5)
+    await alice.until_closed()
     assert alice.named("server.evicted") == [{"reason": "disconnected", "message": WORDS}]
     assert await of(admin, alice) == []
     back = await Person(server.url, alice.logged_in).connect()
@@ -98,11 +98,13 @@ async def test_who_is_let_go_hears_why_and_may_come_back(
 async def test_the_words_reach_who_polls(server: Server, admin: Person, alice: Person) -> None:
     assert alice.logged_in is not None
     async with aiohttp.ClientSession() as session:
-        polling = await Polling(server, session).connect(alice.logged_in.tokens.access_token)
-        asking = asyncio.create_task(polling.read())
+        polling = await Polling(session, server.url).log_in(
+            token=alice.logged_in.tokens.access_token
+        )
+        asking = asyncio.create_task(polling.poll())
         view = next(v for v in await of(admin, alice) if v["transport"] == "polling")
         await admin.ok("connections.disconnect", connection_id=view["connection_id"], reason=WORDS)
-        name, data, _ = json.loads((await asking).split("\x1e")[0][2:])
+        name, data, _ = json.loads((await asking).packets[0][2:])
         assert (name, data) == ("server.evicted", {"reason": "disconnected", "message": WORDS})
 
 
@@ -110,7 +112,7 @@ async def test_ones_own_connection_is_closed_after_the_answer(
     server: Server, admin: Person
 ) -> None:
     assert admin.logged_in is not None
-    own = await Raw(server.url).log_in(token=admin.logged_in.tokens.access_token)
+    own = await Wire.connect(server.url, token=admin.logged_in.tokens.access_token)
     mine = (await own.call("connections.list", {"user_id": admin.id, "limit": 1}))["data"]["items"]
     answer = await own.call(
         "connections.disconnect", {"connection_id": mine[0]["connection_id"], "reason": "bye"}

@@ -25,22 +25,24 @@ async def test_an_event_is_no_command(alice: Person) -> None:
 
 @pytest.mark.parametrize("data", [[], "text", 7, True, [{}]])
 async def test_data_that_is_no_object_is_invalid(alice: Person, data: Any) -> None:
-    answer = await alice.sio.call("battles.get", data, timeout=5)
+    answer = await alice.call("battles.get", data)
     assert answer["error"]["code"] == "invalid"
 
 
+@pytest.mark.socketio
 async def test_more_than_one_argument_is_invalid(alice: Person) -> None:
-    answer = await alice.sio.call("players.get", ({}, {}), timeout=5)
+    answer = await alice.call("players.get", ({}, {}))
     assert answer["error"]["code"] == "invalid"
 
 
+@pytest.mark.socketio
 async def test_binary_is_invalid(alice: Person) -> None:
-    answer = await alice.sio.call("battles.get", {"battle_id": b"bytes"}, timeout=5)
+    answer = await alice.call("battles.get", {"battle_id": b"bytes"})
     assert answer["error"]["code"] == "invalid"
 
 
 async def test_a_message_that_asks_for_no_answer_is_carried_out(alice: Person) -> None:
-    await alice.sio.emit("rooms.join", {"room": "battles"})
+    await alice.tell("rooms.join", room="battles")
     await alice.ok("players.get")  # answered in order, so the join is done
     await alice.ok("rooms.leave", room="battles")
 
@@ -52,6 +54,7 @@ async def test_too_many_at_once_are_told_when_to_go_on(alice: Person) -> None:
     assert 0 < answers[-1]["error"]["retry_after_ms"] <= 1001
 
 
+@pytest.mark.usefixtures("transport")
 async def test_a_bug_in_a_handler_is_answered_and_logged(tmp_path: Path) -> None:
     async with Server(tmp_path / "data", "tests.support.broken_server") as server:
         person = await connected(server.url)

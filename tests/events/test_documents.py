@@ -182,6 +182,6 @@ async def test_the_good_byes_are_what_it_says(own_server: Server) -> None:
     eve = Checked(await connected(own_server.url), described)
     async with asyncio.timeout(10):
         assert await own_server.stop() == 0
-        await eve.person.gone.wait()
+        await eve.person.until_closed()
     assert eve.told() == {"server.closing"}
     await eve.person.close()

@@ -9,14 +9,14 @@ from typing import Any
 import aiohttp
 import pytest
 import pytest_asyncio
-import socketio
 
 from protocol.auth import LoggedIn, Login
 from protocol.client import log_in, log_out
 from server.auth.tokens import MAX_CHARACTERS
 from tests.support.forgeries import FAMILIES, SECRET, Forge, Victim, genuine
-from tests.support.people import PASSWORD, Person, registered, service_key
+from tests.support.people import PASSWORD, Person, handshake, registered, service_key
 from tests.support.server import Server
+from tests.support.wire import Transport
 
 REFUSED = {"code": "unauthenticated", "message": "the access token is not accepted"}
 FORGERIES = {
@@ -62,7 +62,7 @@ async def others(forgeable: Server) -> Others:
 
 
 @pytest.fixture
-async def person(forgeable: Server) -> AsyncIterator[Person]:
+async def person(forgeable: Server, transport: Transport) -> AsyncIterator[Person]:
     """Somebody who is connected: each test brings its own, as to renew is limited."""
     connected = await Person(forgeable.url, await registered(forgeable.url)).connect()
     yield connected
@@ -87,17 +87,9 @@ async def victim(forgeable: Server, others: Others, person: Person) -> Victim:
     )
 
 
-async def handshake(server: Server, **auth: Any) -> Any:
+async def shown(server: Server, **auth: Any) -> Any:
     """The error of a handshake; None where it goes through."""
-    stranger, refusals = Person(server.url), []
-    stranger.sio.on("connect_error", refusals.append)
-    try:
-        await stranger.sio.connect(server.url, auth=auth, transports=["websocket"], retry=False)
-    except socketio.exceptions.ConnectionError:
-        return refusals[0]["data"]
-    finally:
-        await stranger.close()
-    return None
+    return (await handshake(server.url, Person.transport, auth)).get("error")
 
 
 async def renewal(person: Person, token: Any) -> Any:
@@ -124,7 +116,7 @@ def in_a_header(token: str) -> bool:
 async def unchanged(person: Person) -> bool:
     """Whether a connection is open and is who it was."""
     view = await person.ok("players.get")
-    return view["player"]["player_id"] == person.id and not person.events and person.sio.connected
+    return view["player"]["player_id"] == person.id and not person.events and person.is_open
 
 
 def test_there_are_many() -> None:
@@ -146,7 +138,7 @@ async def test_a_forged_token_is_refused_wherever_it_is_shown(
     assert genuine(victim) == victim.token
     assert await bearer(forgeable, genuine(victim)) == (200, None)
     forged = forge(victim)
-    assert await handshake(forgeable, token=forged) == REFUSED
+    assert await shown(forgeable, token=forged) == REFUSED
     error = await renewal(person, forged)
     if len(forged) > MAX_CHARACTERS:
         assert (error["code"], error["field"]) == ("invalid", "token")
@@ -162,20 +154,21 @@ async def test_what_is_no_text_is_no_token(
     forgeable: Server, person: Person, victim: Victim, make: Forge
 ) -> None:
     given = make(victim)
-    assert await handshake(forgeable, token=given) == REFUSED
+    assert await shown(forgeable, token=given) == REFUSED
     assert (await renewal(person, given))["code"] == "invalid"
     assert await unchanged(person)
 
 
+@pytest.mark.socketio
 async def test_bytes_are_no_token(person: Person, victim: Victim) -> None:
     assert (await renewal(person, victim.token.encode()))["code"] == "invalid"
     assert await unchanged(person)
 
 
 async def test_a_token_is_no_service_key(forgeable: Server, victim: Victim) -> None:
-    assert await handshake(forgeable, service_key=victim.service_key) is None
+    assert await shown(forgeable, service_key=victim.service_key) is None
     for given in (victim.token, victim.refresh_token, victim.service_key + "x", "", None, [], 7):
-        found = await handshake(forgeable, service_key=given)
+        found = await shown(forgeable, service_key=given)
         assert found == {"code": "unauthenticated", "message": "the service key is not accepted"}
 
 
@@ -195,7 +188,7 @@ async def test_a_right_one_is_accepted_wherever_it_is_shown(
 ) -> None:
     now = int(time.time())
     token = genuine(victim, **{claim: now + offset for claim, offset in changes.items()})
-    assert await handshake(forgeable, token=token) is None
+    assert await shown(forgeable, token=token) is None
     assert await bearer(forgeable, token) == (200, None)
     answer = await person.ok("auth.renew", token=token)
     left = changes.get("exp", 900)

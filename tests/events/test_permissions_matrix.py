@@ -21,10 +21,10 @@ from tests.support.messages import (
     needs,
 )
 from tests.support.people import registered
-from tests.support.raw import Raw
 from tests.support.roles import beside
 from tests.support.server import Server
 from tests.support.tables import contents
+from tests.support.wire import Transport, Wire
 
 load()
 
@@ -41,13 +41,20 @@ NOT_LET_IN = {"forbidden", "unauthenticated", "internal"}
 class Somebody:
     """A connection, and the access token that it came in with ("" for a service)."""
 
-    def __init__(self, connection: Raw, token: str = "") -> None:
+    def __init__(self, connection: Wire, token: str = "") -> None:
         self.connection = connection
         self.token = token
 
     def fill_in(self, data: dict[str, Any]) -> dict[str, Any]:
         """The example's data, of this caller."""
         return {k: self.token if v == OWN_TOKEN else v for k, v in data.items()}
+
+
+@pytest.fixture(scope="module")
+def transport(request: pytest.FixtureRequest) -> Transport:
+    """How all of them connect."""
+    chosen: Transport = request.param
+    return chosen
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -58,16 +65,16 @@ async def quiet(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Serve
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def everybody(quiet: Server) -> AsyncIterator[dict[str, Somebody]]:
+async def everybody(quiet: Server, transport: Transport) -> AsyncIterator[dict[str, Somebody]]:
     """A connection of each role, each set of scopes, and of nobody."""
-    found = {NOBODY: Somebody(await Raw(quiet.url).open())}
+    found = {NOBODY: Somebody(await Wire.open(quiet.url, transport))}
     async with beside(quiet) as office:
         for role in (r for r in GRANTED if r not in SCOPES):
             token = (await office.person(role)).tokens.access_token
-            found[role] = Somebody(await Raw(quiet.url).log_in(token=token), token)
+            found[role] = Somebody(await Wire.connect(quiet.url, transport, token=token), token)
         for name, scopes in SCOPES.items():
             key = await office.service(*scopes)
-            found[name] = Somebody(await Raw(quiet.url).log_in(service_key=key))
+            found[name] = Somebody(await Wire.connect(quiet.url, transport, service_key=key))
     yield found
     for somebody in found.values():
         await somebody.connection.close()
@@ -158,9 +165,11 @@ async def test_no_service_is_given_more_than_the_scopes(quiet: Server) -> None:
                 await office.service(permission)
 
 
-async def test_nobody_gives_themselves_a_role(quiet: Server) -> None:
+async def test_nobody_gives_themselves_a_role(quiet: Server, transport: Transport) -> None:
     token = (await registered(quiet.url)).tokens.access_token
-    connection = await Raw(quiet.url).log_in(token=token, role="admin", permissions="administer")
+    connection = await Wire.open(quiet.url, transport)
+    auth = {"token": token, "role": "admin", "permissions": "administer"}
+    assert (await connection.log_in(auth))["ok"]
     for field in ("role", "permissions", "scopes"):
         answer = await connection.call("players.get", {field: "admin"})
         assert (answer["error"]["code"], answer["error"]["field"]) == ("invalid", field)

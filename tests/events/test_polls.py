@@ -12,48 +12,20 @@ from protocol.ids import uuid7
 from server.gateway.polling import PYTHON_MAX_PACKETS
 from tests.support.battles import easy_battle
 from tests.support.people import Person
+from tests.support.polling import Polling
 from tests.support.server import Server
-from tests.support.wire import SEPARATOR
+
+pytestmark = pytest.mark.socketio
 
 BROWSER = {"User-Agent": "Mozilla/5.0"}
 
 
-class Session:
-    """A session by polling, request by request."""
-
-    def __init__(self, http: aiohttp.ClientSession, url: str) -> None:
-        self.http = http
-        self.url = f"{url}/socket.io/?EIO=4&transport=polling"
-
-    async def open(self, token: str) -> "Session":
-        """Log in."""
-        hello = await (await self.http.get(self.url)).text()
-        self.url += f"&sid={json.loads(hello[1:])['sid']}"
-        assert await self.post("40" + json.dumps({"token": token})) == 200
-        assert (await self.poll())[0].startswith("40")
-        return self
-
-    async def post(self, *packets: str) -> int:
-        """Send packets in one body."""
-        async with self.http.post(self.url, data=SEPARATOR.join(packets)) as answer:
-            return answer.status
-
-    async def poll(self, t: str | None = None) -> list[str]:
-        """The next packets; nothing where the session is over."""
-        async with self.http.get(f"{self.url}&t={t or uuid7()}") as answer:
-            return (await answer.text()).split(SEPARATOR) if answer.status == 200 else []
-
-    async def is_open(self) -> bool:
-        """Whether the session goes on."""
-        return await self.post("3") == 200
-
-
 @pytest.fixture
-async def session(server: Server, alice: Person) -> AsyncIterator[Session]:
+async def session(server: Server, alice: Person) -> AsyncIterator[Polling]:
     """Somebody who is connected by polling, as a browser would be."""
     assert alice.logged_in is not None
     async with aiohttp.ClientSession(headers=BROWSER) as http:
-        yield await Session(http, server.url).open(alice.logged_in.tokens.access_token)
+        yield await Polling(http, server.url).log_in(token=alice.logged_in.tokens.access_token)
 
 
 def asked(number: int) -> str:
@@ -61,7 +33,7 @@ def asked(number: int) -> str:
     return f'42{number}["players.get",{{}}]'
 
 
-async def until_polled(session: Session) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+async def until_polled(session: Polling) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     """A poll over a connection of its own, that waits at the server."""
     url = urlsplit(f"{session.url}&t={uuid7()}")
     reader, writer = await asyncio.open_connection(url.hostname, url.port)
@@ -71,7 +43,7 @@ async def until_polled(session: Session) -> tuple[asyncio.StreamReader, asyncio.
     return reader, writer
 
 
-async def test_answers_come_with_the_next_poll(session: Session) -> None:
+async def test_answers_come_with_the_next_poll(session: Polling) -> None:
     reader, writer = await until_polled(session)
     assert await session.post(asked(1)) == 200
     assert b"431[" in await reader.readuntil(b"}]")
@@ -79,7 +51,7 @@ async def test_answers_come_with_the_next_poll(session: Session) -> None:
     writer.close()
 
 
-async def test_a_poll_that_breaks_off_ends_the_session(session: Session) -> None:
+async def test_a_poll_that_breaks_off_ends_the_session(session: Polling) -> None:
     _, writer = await until_polled(session)
     writer.transport.abort()
     async with asyncio.timeout(10):
@@ -87,19 +59,19 @@ async def test_a_poll_that_breaks_off_ends_the_session(session: Session) -> None
             continue
 
 
-async def test_a_second_poll_while_the_first_waits_ends_the_session(session: Session) -> None:
+async def test_a_second_poll_while_the_first_waits_ends_the_session(session: Polling) -> None:
     reader, writer = await until_polled(session)
-    assert await session.poll() == []
+    assert (await session.poll()).status == 400
     assert b"200 OK" in await reader.readline()
     assert not await session.is_open()
     writer.close()
 
 
-async def test_a_poll_that_is_sent_again_ends_the_session(session: Session) -> None:
+async def test_a_poll_that_is_sent_again_ends_the_session(session: Polling) -> None:
     await session.post(asked(1))
-    assert (await session.poll("first"))[0].startswith("431")
+    assert (await session.poll("first")).packets[0].startswith("431")
     await session.post(asked(2))
-    assert await session.poll("first") == []
+    assert (await session.poll("first")).status == 400
     assert not await session.is_open()
 
 
@@ -112,13 +84,13 @@ async def test_a_python_client_gets_no_more_than_it_takes(
     battle_id = await easy_battle(bob)
     join = json.dumps(["rooms.join", {"room": f"battle:{battle_id}"}])
     async with aiohttp.ClientSession(headers={"User-Agent": agent}) as http:
-        session = await Session(http, server.url).open(alice.logged_in.tokens.access_token)
+        session = await Polling(http, server.url).log_in(token=alice.logged_in.tokens.access_token)
         await session.post(f"421{join}")
-        assert (await session.poll())[0].startswith("431")
+        assert (await session.poll()).packets[0].startswith("431")
         for _ in range(15):
             await bob.ok("battles.join", battle_id=battle_id)
             await bob.ok("battles.leave", battle_id=battle_id)
-        packets = await session.poll()
+        packets = (await session.poll()).packets
         assert len(packets) >= at_once if at_once == 30 else len(packets) == at_once
         while len(packets) < 32:  # the first join has started the battle and its wave
-            packets += await session.poll()
+            packets += (await session.poll()).packets

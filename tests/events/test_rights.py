@@ -22,16 +22,19 @@ from tests.support.polling import Polling
 from tests.support.processes import listening
 from tests.support.server import Server
 
+pytestmark = pytest.mark.pairwise
+
 REACHES_WITHIN_S = 5
 
 
 async def until_gone(*people: Person) -> list[str]:
     """Wait until the server has let these go. Returns the reasons that it gave."""
-    await asyncio.gather(*(person.gone.wait() for person in people))
+    await asyncio.gather(*(person.until_closed() for person in people))
     await asyncio.gather(*(person.close() for person in people))
     return [told["reason"] for person in people for told in person.named("auth.expired")]
 
 
+@pytest.mark.usefixtures("transport")
 async def test_a_person_is_kept_out_of_every_socket_and_let_in_again(server: Server) -> None:
     logged_in = await registered(server.url)
     name = logged_in.user.username
@@ -39,12 +42,12 @@ async def test_a_person_is_kept_out_of_every_socket_and_let_in_again(server: Ser
     sockets = [await Person(server.url, who).connect() for who in (logged_in, other)]
     bystander = await connected(server.url)
     async with aiohttp.ClientSession() as session:
-        polling = await Polling(server, session).connect(other.tokens.access_token)
-        asking = asyncio.create_task(polling.read())
+        polling = await Polling(session, server.url).log_in(token=other.tokens.access_token)
+        asking = asyncio.create_task(polling.poll())
         await server.command("user", "disable", name)
         async with asyncio.timeout(REACHES_WITHIN_S):
             assert await until_gone(*sockets) == ["disabled", "disabled"]
-            assert '["auth.expired",{"reason":"disabled"}' in await asking
+            assert '["auth.expired",{"reason":"disabled"}' in (await asking).packets[0]
     with pytest.raises(Failure) as wrong:
         await log_in(server.url, Login(name, PASSWORD))
     assert wrong.value.error.code == "unauthenticated"
@@ -60,6 +63,7 @@ async def test_a_person_is_kept_out_of_every_socket_and_let_in_again(server: Ser
         await person.close()
 
 
+@pytest.mark.usefixtures("transport")
 async def test_another_role_is_refreshed_into(server: Server) -> None:
     person = await connected(server.url)
     assert person.logged_in is not None
@@ -74,6 +78,7 @@ async def test_another_role_is_refreshed_into(server: Server) -> None:
     await viewer.close()
 
 
+@pytest.mark.usefixtures("transport")
 async def test_a_service_key_ends(server: Server) -> None:
     name = f"robot {uuid7()}"
     key = (await server.command("service-key", "add", name, "--scope", "read")).strip()
@@ -84,6 +89,7 @@ async def test_a_service_key_ends(server: Server) -> None:
     await turned_away(Person(server.url), service_key=key)
 
 
+@pytest.mark.usefixtures("transport")
 async def test_a_copy_of_a_refresh_token_ends_the_sockets_of_its_log_in(server: Server) -> None:
     thief = await connected(server.url)
     assert thief.logged_in is not None
@@ -97,6 +103,7 @@ async def test_a_copy_of_a_refresh_token_ends_the_sockets_of_its_log_in(server: 
         assert await until_gone(thief, owner) == ["logged_out", "logged_out"]
 
 
+@pytest.mark.usefixtures("transport")
 async def test_who_is_logged_out_during_the_handshake_does_not_stay(tmp_path: Path) -> None:
     async with (
         opened(Settings(data_dir=tmp_path, password_hash_cost=4)) as app,
@@ -112,11 +119,12 @@ async def test_who_is_logged_out_during_the_handshake_does_not_stay(tmp_path: Pa
 
         app.gateway._authenticate = read_and_then_log_out  # type: ignore[assignment]
         late = Person(url, logged_in)
-        await turned_away(late)
-        assert late.named("auth.expired") == [{"reason": "logged_out"}]
+        await late.connect()
+        assert await until_gone(late) == ["logged_out"]
         assert len(app.gateway.presence) == 0
 
 
+@pytest.mark.usefixtures("transport")
 async def test_what_has_begun_is_committed_and_what_waits_is_not(tmp_path: Path) -> None:
     async with (
         opened(Settings(data_dir=tmp_path, password_hash_cost=4)) as app,
@@ -136,8 +144,9 @@ async def test_what_has_begun_is_committed_and_what_waits_is_not(tmp_path: Path)
 
         app.database.writer.queue = queue_and_then_end  # type: ignore[method-assign]
         for name in ("battles.join", "battles.leave"):
-            await person.sio.emit(name, {"battle_id": battle_id})
+            await person.tell(name, battle_id=battle_id)
         assert await until_gone(person) == ["disabled"]
+        await app.gateway.dispatch.settle()
         battle = (await app.battles.get(battle_id)).committed.battle
         assert battle.seats[person.id].seated
 

@@ -88,7 +88,7 @@ async def test_people_come_and_go_beside_a_running_server(own_server: Server) ->
     assert person.logged_in is not None
     await own_server.command("user", "delete", person.logged_in.user.username, "--yes")
     async with asyncio.timeout(WITHIN_S):
-        await person.gone.wait()
+        await person.until_closed()
     await person.close()
     assert person.logged_in.user.username not in await own_server.command("user", "list")
 

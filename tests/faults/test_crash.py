@@ -3,19 +3,19 @@
 import asyncio
 from pathlib import Path
 
-from tests.support.light import Light
 from tests.support.outside import until
 from tests.support.people import registered
 from tests.support.server import Server
+from tests.support.wire import Wire
 
 ENDS_WITHIN_S = 10
 PAUSES_S = 0.5 + 1 + 2 + 4
 MODULE = "tests.support.crashing_server"
 
 
-async def a_person(server: Server) -> Light:
+async def a_person(server: Server) -> Wire:
     token = (await registered(server.url)).tokens.access_token
-    return await Light.connect(server.url, token=token)
+    return await Wire.connect(server.url, token=token)
 
 
 async def ended_by_itself(server: Server, within_s: float) -> str:
@@ -48,7 +48,7 @@ async def test_a_service_that_keeps_crashing_ends_the_process(tmp_path: Path) ->
     server = await Server(tmp_path / "data", MODULE, CRASHES="1000").start()
     person = await a_person(server)
     log = await ended_by_itself(server, PAUSES_S + ENDS_WITHIN_S)
-    await person.ended
+    await person.until_closed()
     assert person.named("server.closing")
     assert log.count("service_crashed") == 5
     assert log.endswith("warroom: the service 'crashing' can't go on: Crash: here\n")
@@ -61,7 +61,7 @@ async def test_a_writer_that_crashes_ends_the_process(tmp_path: Path) -> None:
     assert answer["error"]["code"] == "unavailable"
     log = await ended_by_itself(server, ENDS_WITHIN_S)
     for connection in (person, breaker):
-        await connection.ended
+        await connection.until_closed()
         assert connection.named("server.closing")
     assert log.endswith("warroom: the service 'writer' can't go on: Crash: in the writer\n")
     # What was committed before is there, and a new process goes on.

@@ -11,7 +11,7 @@ from tests.support.people import Person, connected, registered
 from tests.support.relay import Relay
 from tests.support.server import Server
 
-PINGS = {"PING_INTERVAL_S": "1", "PING_TIMEOUT_S": "1"}
+PINGS = {"PING_INTERVAL_MS": "1000", "PING_TIMEOUT_MS": "1000"}
 """So that a connection without a network is soon found dead."""
 
 MOVES = ("battles.player_away", "battles.player_returned")

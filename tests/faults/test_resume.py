@@ -25,7 +25,7 @@ MISSED = 500
 WITHIN_S = 2
 PEOPLE = 5
 PACE_S = 0.15
-PINGS = {"PING_INTERVAL_S": "5", "PING_TIMEOUT_S": "4"}
+PINGS = {"PING_INTERVAL_MS": "5000", "PING_TIMEOUT_MS": "4000"}
 """So that the cut is longer than it takes both ends to notice, as 30 s are not by default."""
 
 TRANSPORTS = ("websocket", "polling")

@@ -16,10 +16,10 @@ import aiohttp
 import pytest
 
 from protocol.ids import uuid7
-from tests.support.light import Light
 from tests.support.outside import catches, until
 from tests.support.people import PASSWORD, registered
 from tests.support.server import Server
+from tests.support.wire import Wire
 
 ENDS_WITHIN_S = 10
 TINY = 4096
@@ -60,16 +60,16 @@ class Company:
     """Whoever is connected in a test. All are dropped at its end."""
 
     def __init__(self) -> None:
-        self.people: list[Light] = []
+        self.people: list[Wire] = []
 
-    async def person(self, server: Server, receive_buffer: int | None = None) -> Light:
+    async def person(self, server: Server, receive_buffer: int | None = None) -> Wire:
         """Somebody new who is connected."""
         token = (await registered(server.url)).tokens.access_token
         return await self.connect(server, token, receive_buffer)
 
-    async def connect(self, server: Server, token: str, receive_buffer: int | None = None) -> Light:
+    async def connect(self, server: Server, token: str, receive_buffer: int | None = None) -> Wire:
         """Somebody who is connected."""
-        person = await Light.connect(server.url, token=token, receive_buffer=receive_buffer)
+        person = await Wire.connect(server.url, token=token, receive_buffer=receive_buffer)
         self.people.append(person)
         return person
 
@@ -182,10 +182,10 @@ async def test_a_client_that_never_reads_while_much_waits_to_be_written(
     stuck.stop_reading()
     for _ in range(5):
         await speaker.ok("tests.shout", size=100_000, times=10)
-    answers = [speaker.send("tests.shout", size=1000, times=10) for _ in range(30)]
+    answers = [speaker.ask("tests.shout", size=1000, times=10) for _ in range(30)]
     await answers[0]
     async with ending(server):
-        await speaker.ended
+        await speaker.until_closed()
         told = await asyncio.gather(*answers, return_exceptions=True)
     for answer in told:
         if isinstance(answer, BaseException):
@@ -201,7 +201,7 @@ async def test_signals_that_come_again_change_nothing(own_server: Server, compan
     async with ending(own_server) as process:
         await witness.until(lambda: witness.named("server.closing"))
         process.send_signal(signal.SIGTERM)
-        await witness.ended
+        await witness.until_closed()
         process.send_signal(signal.SIGINT)
 
         async def ended() -> bool:
@@ -287,7 +287,7 @@ STRIKES = 10
 class Fighter:
     """Somebody with a seat in a battle, who strikes without waiting."""
 
-    def __init__(self, person: Light, battle_id: str) -> None:
+    def __init__(self, person: Wire, battle_id: str) -> None:
         self.person = person
         self.battle_id = battle_id
         self.acked: list[str] = []
@@ -296,7 +296,7 @@ class Fighter:
         """Send many strikes."""
         for number in range(STRIKES):
             request_id = uuid7()
-            answer = self.person.send(
+            answer = self.person.ask(
                 "battles.attack",
                 battle_id=self.battle_id,
                 enemy_id=enemies[number % len(enemies)],
@@ -357,7 +357,7 @@ async def test_500_clients_with_strikes_under_way(own_server: Server, company: C
     await enough.wait()
     async with ending(own_server):
         for fighter in fighters:
-            await fighter.person.ended
+            await fighter.person.until_closed()
     for fighter in fighters:
         assert fighter.person.named("server.closing")
     await own_server.start()

@@ -8,10 +8,12 @@ from pathlib import Path
 
 import aiohttp
 
-from tests.support.light import Light
 from tests.support.outside import metric, peak_memory, sockets, until
 from tests.support.people import registered
+from tests.support.polling import Polling
 from tests.support.server import Server
+from tests.support.websocket import SlowSocket, WebSocket
+from tests.support.wire import Wire
 
 SPEAKERS = 8
 SHOUT_BYTES = 50_000
@@ -25,18 +27,18 @@ TINY = 4096
 class Room:
     """A room of people who read what they tell each other."""
 
-    def __init__(self, server: Server, speakers: list[Light]) -> None:
+    def __init__(self, server: Server, speakers: list[Wire]) -> None:
         assert server.process is not None
         self.server = server
         self.pid = server.process.pid
         self.speakers = speakers
         self.shouts = 0
-        self.guests: list[Light] = []
+        self.guests: list[Wire] = []
 
     async def shout(self, volume: int = VOLUME_BYTES) -> None:
         """Tell everybody in the room so many bytes."""
 
-        async def speak(speaker: Light, times: int) -> None:
+        async def speak(speaker: Wire, times: int) -> None:
             for _ in range(times):
                 self.shouts += 1
                 await speaker.ok("tests.shout", size=SHOUT_BYTES, mark=str(self.shouts))
@@ -44,15 +46,17 @@ class Room:
         times = -(-volume // SHOUT_BYTES // SPEAKERS)
         await asyncio.gather(*(speak(speaker, times) for speaker in self.speakers))
 
-    async def enter(self, kind: type[Light] = Light, receive_buffer: int = TINY) -> Light:
+    async def enter(self, socket: type[WebSocket] = WebSocket, receive_buffer: int = TINY) -> Wire:
         """Somebody new in the room."""
         token = (await registered(self.server.url)).tokens.access_token
-        guest = await kind.connect(self.server.url, receive_buffer=receive_buffer, token=token)
+        guest = await Wire.connect(
+            self.server.url, token=token, receive_buffer=receive_buffer, socket=socket
+        )
         self.guests.append(guest)
         await guest.ok("rooms.join", room="battles")
         return guest
 
-    async def enter_stuck(self) -> Light:
+    async def enter_stuck(self) -> Wire:
         """Somebody new in the room, who stops reading."""
         stuck = await self.enter()
         stuck.stop_reading()
@@ -84,7 +88,7 @@ async def room(path: Path, **settings: str) -> AsyncIterator[Room]:
         speakers = []
         for _ in range(SPEAKERS):
             token = (await registered(server.url)).tokens.access_token
-            speakers.append(await Light.connect(server.url, token=token))
+            speakers.append(await Wire.connect(server.url, token=token))
             await speakers[-1].ok("rooms.join", room="battles")
         people = Room(server, speakers)
         try:
@@ -122,7 +126,7 @@ async def test_who_reads_again_finds_the_reason_behind_all_else(tmp_path: Path) 
         assert await people.evicted("too_many_bytes") == 1
         stuck.read_on()
         async with asyncio.timeout(ENDED_WITHIN_S):
-            await stuck.ended
+            await stuck.until_closed()
         # The room of battles tells of more than shouts.
         names = [name for name, _, _ in stuck.events if name != "battles.counted"]
         assert names == ["tests.shouted"] * (len(names) - 1) + ["server.evicted"]
@@ -140,23 +144,13 @@ async def test_who_takes_nothing_is_let_go_though_nothing_more_comes(tmp_path: P
         await until(let_go, ENDED_WITHIN_S)
         stuck.read_on()
         async with asyncio.timeout(ENDED_WITHIN_S):
-            await stuck.ended
+            await stuck.until_closed()
         assert stuck.events[-1][:2] == ("server.evicted", {"reason": "no_progress"})
-
-
-class Slow(Light):
-    """Reads a little, then rests."""
-
-    def data_received(self, data: bytes) -> None:
-        """Part of a protocol."""
-        super().data_received(data)
-        self.stop_reading()
-        asyncio.get_running_loop().call_later(0.1, self.read_on)
 
 
 async def test_who_reads_slowly_but_steadily_stays(tmp_path: Path) -> None:
     async with room(tmp_path, OUTBOX_STALL_S="1") as people:
-        slow = await people.enter(Slow, receive_buffer=16_384)
+        slow = await people.enter(SlowSocket, receive_buffer=16_384)
         loop = asyncio.get_running_loop()
         started = loop.time()
         await people.speakers[0].ok("tests.shout", size=900_000)
@@ -165,66 +159,43 @@ async def test_who_reads_slowly_but_steadily_stays(tmp_path: Path) -> None:
         assert await people.evicted("no_progress") == 0
 
 
-class Polling:
-    """A session of long polling, poll by poll."""
-
-    def __init__(self, http: aiohttp.ClientSession) -> None:
-        self._http = http
-        self.sid = ""
-
-    async def open(self, token: str) -> "Polling":
-        """Log in and join the room."""
-        status, text = await self.poll()
-        assert status == 200
-        self.sid = text.split('"sid":"')[1].split('"')[0]
-        await self.post(f'40{{"token":"{token}"}}')
-        while "40{" not in (await self.poll())[1]:
-            pass
-        await self.post('421["rooms.join",{"room":"battles"}]')
-        while "431[" not in (await self.poll())[1]:
-            pass
-        return self
-
-    def _query(self) -> dict[str, str]:
-        return {"EIO": "4", "transport": "polling", **({"sid": self.sid} if self.sid else {})}
-
-    async def poll(self) -> tuple[int, str]:
-        """One poll: its status and what it brought."""
-        async with self._http.get("/socket.io/", params=self._query()) as answer:
-            return answer.status, await answer.text()
-
-    async def post(self, packets: str) -> None:
-        """Send."""
-        async with self._http.post("/socket.io/", params=self._query(), data=packets) as answer:
-            assert answer.status == 200
+async def enter_polling(http: aiohttp.ClientSession, url: str) -> Polling:
+    """Somebody new in the room, who polls when told to."""
+    token = (await registered(url)).tokens.access_token
+    polling = await Polling(http, url).log_in(token=token)
+    await polling.post('421["rooms.join",{"room":"battles"}]')
+    while not [packet for packet in (await polling.poll()).packets if packet.startswith("431[")]:
+        pass
+    return polling
 
 
 async def test_who_does_not_poll_is_let_go(tmp_path: Path) -> None:
     async with room(tmp_path) as people:
         url = people.server.url
-        token = (await registered(url)).tokens.access_token
         await people.shout()
         peak_memory(people.pid)
         await people.shout()
         without = peak_memory(people.pid)
-        async with aiohttp.ClientSession(url) as http:
-            polling = await Polling(http).open(token)
+        async with aiohttp.ClientSession() as http:
+            polling = await enter_polling(http, url)
             assert await metric(url, "warroom_connections") == SPEAKERS + 1
             await people.shout()
             assert peak_memory(people.pid) - without <= MEMORY_BYTES
             assert await people.evicted("too_many_bytes") == 1
             assert await metric(url, "warroom_connections") == SPEAKERS
-            assert (await polling.poll())[0] == 400
+            status, packets = await polling.poll()
+            assert (status, len(packets)) == (200, 1), packets
+            assert packets[0].startswith('42["server.evicted",{"reason":"too_many_bytes"}')
+            assert (await polling.poll()).status == 400
         people.heard_all()
 
 
 async def test_who_upgrades_and_never_reads_is_gone_in_time(tmp_path: Path) -> None:
     async with room(tmp_path) as people:
-        token = (await registered(people.server.url)).tokens.access_token
-        async with aiohttp.ClientSession(people.server.url) as http:
-            polling = await Polling(http).open(token)
+        async with aiohttp.ClientSession() as http:
+            polling = await enter_polling(http, people.server.url)
         before = sockets(people.pid)
-        stuck = await Light.connect(people.server.url, receive_buffer=TINY, sid=polling.sid)
+        stuck = await Wire.upgrade(people.server.url, polling.sid, receive_buffer=TINY)
         people.guests.append(stuck)
         await stuck.ok("players.get")
         stuck.stop_reading()
@@ -237,20 +208,19 @@ async def test_who_has_not_logged_in_and_never_reads_is_gone_in_time(tmp_path: P
     async with room(tmp_path) as people:
         before = sockets(people.pid)
         peak_memory(people.pid)
-        stranger = await Light.connect(people.server.url, receive_buffer=TINY)
+        stranger = await Wire.open(people.server.url, receive_buffer=TINY)
         people.guests.append(stranger)
         stranger.stop_reading()
         for _ in range(20_000):  # each is refused, in words
-            stranger.write(b"40{}")
+            stranger.send("40{}")
         await people.gone(before)
 
 
 async def test_who_polls_and_never_reads_the_answer_is_gone_in_time(tmp_path: Path) -> None:
-    async with room(tmp_path, PING_INTERVAL_S="1", PING_TIMEOUT_S="1") as people:
-        token = (await registered(people.server.url)).tokens.access_token
+    async with room(tmp_path, PING_INTERVAL_MS="1000", PING_TIMEOUT_MS="1000") as people:
         before = sockets(people.pid)
-        async with aiohttp.ClientSession(people.server.url) as http:
-            polling = await Polling(http).open(token)
+        async with aiohttp.ClientSession() as http:
+            polling = await enter_polling(http, people.server.url)
         asking = socket.socket()
         asking.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, TINY)
         asking.setblocking(False)
@@ -268,7 +238,7 @@ async def test_who_polls_and_never_reads_the_answer_is_gone_in_time(tmp_path: Pa
 
 
 async def test_who_answers_no_ping_is_gone_in_time(tmp_path: Path) -> None:
-    async with room(tmp_path, PING_INTERVAL_S="1", PING_TIMEOUT_S="1") as people:
+    async with room(tmp_path, PING_INTERVAL_MS="1000", PING_TIMEOUT_MS="1000") as people:
         before = sockets(people.pid)
         await people.enter_stuck()
         assert sockets(people.pid) == before + 1

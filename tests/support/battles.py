@@ -17,7 +17,7 @@ async def easy_battle(person: Person) -> str:
             break
         await person.until(lambda told=told: len(person.named("battles.counted")) > told)
     await person.ok("rooms.leave", room="battles")
-    person.events = [told for told in person.events if told[2]["room"] != "battles"]
+    person.events[:] = [told for told in person.events if told[2]["room"] != "battles"]
     return battle_id
 
 

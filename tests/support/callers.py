@@ -7,23 +7,23 @@ from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable
 
 from protocol.message import RATES, Limit
-from tests.support.raw import Raw
+from tests.support.wire import Wire
 
 
 class Callers:
     """Callers that are there as soon as they are needed. `open_another` opens one of them."""
 
-    def __init__(self, open_another: Callable[[], Awaitable[Raw]]) -> None:
+    def __init__(self, open_another: Callable[[], Awaitable[Wire]]) -> None:
         self._open = open_another
         self._asked: Counter[Limit] = Counter()
-        self._of: defaultdict[Limit, list[Raw]] = defaultdict(list)
+        self._of: defaultdict[Limit, list[Wire]] = defaultdict(list)
 
     @property
-    def connections(self) -> list[Raw]:
+    def connections(self) -> list[Wire]:
         """All of them."""
         return [connection for found in self._of.values() for connection in found]
 
-    async def next(self, limit: Limit) -> Raw:
+    async def next(self, limit: Limit) -> Wire:
         """Somebody who may send one more message of a class at once."""
         _, at_once = RATES[limit]
         place = self._asked[limit] // at_once

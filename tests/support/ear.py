@@ -37,7 +37,7 @@ class Ear(Connection):
         self.spare = super().spare_bytes()
         self._app = app
         self._told = asyncio.Event()
-        self._asked: dict[str, tuple[str, dict[str, Any], asyncio.Future[dict[str, Any]]]] = {}
+        self._asked: dict[str, Callable[[bytes], None]] = {}
 
     async def open(self) -> "Ear":
         """Connect."""
@@ -51,15 +51,12 @@ class Ear(Connection):
 
     def send(self, frame: Frame) -> None:
         """Hear an event."""
-        name, data, meta = json.loads(frame.socketio[1:])
+        name, data, meta = json.loads(frame.packet[2:])
         self._hear(Told(name, data, meta))
 
     def answer(self, ack: str, reply: bytes) -> None:
-        """Hear the answer to a message."""
-        name, fields, answered = self._asked.pop(ack)
-        answer = json.loads(reply)
-        self._hear(Answer(name, fields, answer))
-        answered.set_result(answer)
+        """Hear an answer."""
+        self._asked.pop(ack)(reply)
 
     def spare_bytes(self) -> int:
         """As a test has set it."""
@@ -84,8 +81,14 @@ class Ear(Connection):
     def ask(self, name: str, **fields: Any) -> "asyncio.Future[dict[str, Any]]":
         """Send a message. The answer is heard, and given."""
         answered: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
+
+        def reply(raw: bytes) -> None:
+            answer = json.loads(raw)
+            self._hear(Answer(name, fields, answer))
+            answered.set_result(answer)
+
         ack = uuid7()
-        self._asked[ack] = (name, fields, answered)
+        self._asked[ack] = reply
         call = Call(name, codec.encode(fields), ack, self._app.clock.monotonic())
         self._app.gateway.dispatch.accept(self, call)
         return answered

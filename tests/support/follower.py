@@ -1,16 +1,17 @@
 """Clients that follow rooms through every drop: as one reads PROTOCOL.md, without a library."""
 
 import asyncio
-import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
 from protocol.auth import LoggedIn
 from protocol.ids import uuid7
+from tests.support.dialects import Reply
 from tests.support.folds import State, Told, fold_of
-from tests.support.wire import Broken, Wire, opened, parse
+from tests.support.wire import NotLetIn, Transport, Wire
 
+HANDSHAKE_S = 5
 PAUSE_S = 0.02
 WITHIN_S = 30
 
@@ -108,89 +109,71 @@ class Follower:
     """A person who is in rooms, and connects again whenever the connection breaks."""
 
     def __init__(
-        self, url: str, logged_in: LoggedIn, *rooms: str, transport: str = "websocket"
+        self, url: str, logged_in: LoggedIn, *rooms: str, transport: Transport = "websocket"
     ) -> None:
         self.url = url
         self.id = logged_in.user.id
         self.rooms = {room: Followed(room) for room in rooms}
-        self.connected_at: list[float] = []
         self._token = logged_in.tokens.access_token
-        self._transport = transport
+        self._transport: Transport = transport
         self._asked: dict[str, _Asked] = {}
         self._changed = asyncio.Event()
-        self._outgoing: asyncio.Queue[str] | None = None
-        self._numbers: dict[int, str] = {}
-        self._number = 0
+        self._wire: Wire | None = None
+        self._acks: dict[str, str] = {}
 
     async def run(self) -> None:
         """Connect, and again, until cancelled."""
         while True:
             try:
-                async with opened(self.url, self._token, self._transport) as (wire, silence_s):
-                    await self._live(wire, silence_s)
-            except* Broken:
-                self._outgoing = None
+                async with asyncio.timeout(HANDSHAKE_S):
+                    wire = await Wire.connect(self.url, self._transport, token=self._token)
+            except NotLetIn as e:
+                if e.error["code"] != "unavailable":
+                    raise
+            except (ConnectionError, TimeoutError):
+                pass  # again, in a moment
+            else:
+                await self._live(wire)
             await asyncio.sleep(PAUSE_S)
 
-    async def _live(self, wire: Wire, silence_s: float) -> None:
-        self._outgoing, self._numbers = asyncio.Queue(), {}
-        self.connected_at.append(asyncio.get_running_loop().time())
+    async def _live(self, wire: Wire) -> None:
+        """Say and hear what there is, to the end of the connection."""
+        self._wire, self._acks = wire, {}
         for room in self.rooms:
             self._join(room)
         for request_id in self._asked:
             self._send(request_id)
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._write(wire, self._outgoing))
-            tasks.create_task(self._read(wire, self._outgoing, silence_s))
+        try:
+            while True:
+                self._take(await wire.next())
+                self._changed.set()
+        except ConnectionError:
+            self._wire = None
+        finally:
+            await wire.drop()
 
-    @staticmethod
-    async def _write(wire: Wire, outgoing: "asyncio.Queue[str]") -> None:
-        while True:
-            await wire.send(await outgoing.get())
-
-    async def _read(self, wire: Wire, outgoing: "asyncio.Queue[str]", silence_s: float) -> None:
-        while True:
-            try:
-                async with asyncio.timeout(silence_s):
-                    packets = await wire.receive()
-            except TimeoutError:
-                raise Broken from None
-            for packet in packets:
-                if packet == "2":
-                    outgoing.put_nowait("3")
-                elif packet.startswith("4"):
-                    self._message(packet)
-                elif packet != "6":
-                    raise Broken(packet)
-            self._changed.set()
-
-    def _message(self, packet: str) -> None:
-        kind, number, arguments = parse(packet)
-        if kind == "42":
-            told = Told(*arguments)
-            if (followed := self.rooms.get(told.meta["room"])) is not None:
-                followed.told(told)
-        elif kind == "43" and number is not None:
-            self._answered(self._numbers.pop(number), arguments[0])
-        else:
-            raise Broken(packet)
+    def _take(self, heard: Told | Reply) -> None:
+        if isinstance(heard, Reply):
+            self._answered(self._acks.pop(heard.ack), heard.reply)
+        elif (followed := self.rooms.get(heard.meta["room"])) is not None:
+            followed.told(heard)
 
     def _answered(self, key: str, answer: dict[str, Any]) -> None:
         """`key` is a room that was joined, or the id of a request."""
         if not answer["ok"] and (pause := answer["error"].get("retry_after_ms")) is not None:
-            outgoing = self._outgoing
-            asyncio.get_running_loop().call_later(pause / 1000, self._again, key, outgoing)
+            wire = self._wire
+            asyncio.get_running_loop().call_later(pause / 1000, self._again, key, wire)
         elif key in self.rooms:
             assert answer["ok"], answer
             self.rooms[key].joined(answer["data"])
         elif (asked := self._asked.pop(key, None)) is not None and not asked.answer.cancelled():
             asked.answer.set_result(answer)
 
-    def _again(self, key: str, outgoing: "asyncio.Queue[str] | None") -> None:
+    def _again(self, key: str, wire: Wire | None) -> None:
         """Send what was too much at once, unless a new connection has done so already."""
-        if outgoing is self._outgoing and key in self.rooms:
+        if wire is self._wire and key in self.rooms:
             self._join(key)
-        elif outgoing is self._outgoing:
+        elif wire is self._wire:
             self._send(key)
 
     def _join(self, room: str) -> None:
@@ -202,10 +185,8 @@ class Follower:
             self._emit(request_id, asked.name, asked.data)
 
     def _emit(self, key: str, name: str, data: dict[str, Any]) -> None:
-        if self._outgoing is not None:
-            self._number += 1
-            self._numbers[self._number] = key
-            self._outgoing.put_nowait(f"42{self._number}{json.dumps([name, data])}")
+        if self._wire is not None and self._wire.is_open:
+            self._acks[self._wire.request(name, data)] = key
 
     async def command(self, name: str, **fields: Any) -> dict[str, Any]:
         """Carry out a command once, however often it takes. Returns the answer."""

@@ -15,10 +15,10 @@ from protocol.permissions import Permission
 from tests.support.battles import easy_battle, won_battle
 from tests.support.callers import Callers
 from tests.support.people import Person, connected
-from tests.support.raw import Raw
 from tests.support.roles import Office, beside
 from tests.support.server import Server
 from tests.support.tables import columns, contents, faults, schema
+from tests.support.wire import Wire
 
 T = TypeVar("T")
 
@@ -66,23 +66,24 @@ class Fuzzed:
             role: Callers(lambda role=role: self._another(role))  # type: ignore[misc]
             for role in ("player", "admin")
         }
-        self._tokens: dict[Raw, str] = {}
+        self._tokens: dict[Wire, str] = {}
         # PostgreSQL stores by the same statements: what they do to tables is looked at in a file.
         self._is_file = server.database.startswith("sqlite:")
         self._before = contents(server.data_dir) if self._is_file else {}
         self._schema = schema(server.data_dir) if self._is_file else []
 
-    async def _another(self, role: str) -> Raw:
-        connection = Raw(self.server.url)
-        self._tokens[connection] = (await self.person(role)).tokens.access_token
-        return await connection.log_in(token=self._tokens[connection])
+    async def _another(self, role: str) -> Wire:
+        token = (await self.person(role)).tokens.access_token
+        connection = await Wire.connect(self.server.url, token=token)
+        self._tokens[connection] = token
+        return connection
 
     async def person(self, role: str = "player") -> LoggedIn:
         """Somebody new."""
         self.made[role] += 1
         return await self._office.person(role)
 
-    async def caller(self, spec: Spec) -> tuple[Raw, str]:
+    async def caller(self, spec: Spec) -> tuple[Wire, str]:
         """Somebody who may send a message, and their access token."""
         assert spec.limit is not None
         role = "admin" if spec.permission is Permission.ADMINISTER else "player"
@@ -106,8 +107,8 @@ class Fuzzed:
     def check_answers(self) -> None:
         """Nothing was answered twice, and nobody's connection was closed."""
         for connection in (c for of in self._callers.values() for c in of.connections):
-            assert not connection.closed
-            assert all(len(answers) == 1 for answers in connection.acks.values())
+            assert connection.is_open
+            assert all(len(answers) == 1 for answers in connection.replies.values())
 
     def check_log(self) -> None:
         """No fault is in the log."""

@@ -25,11 +25,11 @@ class Line(Connection):
 
     def send(self, frame: Frame) -> None:
         """Remember an event."""
-        name, data, _ = msgspec.json.decode(frame.socketio[1:])
+        name, data, _ = msgspec.json.decode(frame.packet[2:])
         self.told.append((name, data))
 
     def answer(self, ack: str, reply: bytes) -> None:
-        """Remember the answer to a message."""
+        """Remember an answer."""
         self._answers[ack] = reply
 
     def close(self) -> None:

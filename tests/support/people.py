@@ -1,34 +1,34 @@
 """People who have registered and are connected."""
 
-import asyncio
-from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
-import socketio
 
 from protocol.auth import LoggedIn, Register
 from protocol.client import register
 from protocol.ids import uuid7
+from tests.support.official import OfficialClient
 from tests.support.server import Server
+from tests.support.talk import Talk
+from tests.support.wire import NotLetIn, Transport, Wire
 
 PASSWORD = "correct horse"
-ANSWERS_WITHIN_S = 10
-AGAIN_MS = 100
 
 
-class Person:
-    """Somebody with a raw connection: what is sent and received is seen as it is."""
+class Person(Talk):
+    """Somebody with a connection: what is sent and received is seen as it is.
+
+    Socket.IO is carried by python-socketio's own client, so that one that others have written is
+    content with the server too; `/ws` by a wire. `transport` is for whoever is told no other.
+    """
+
+    transport: ClassVar[Transport] = "websocket"
 
     def __init__(self, url: str, logged_in: LoggedIn | None = None) -> None:
+        super().__init__()
         self.url = url
         self.logged_in = logged_in
-        self.events: list[tuple[str, dict[str, Any], dict[str, Any]]] = []
-        self._changed = asyncio.Event()
-        self.gone = asyncio.Event()
-        self.sio = socketio.AsyncClient(reconnection=False)
-        self.sio.on("*", self._event)
-        self.sio.on("disconnect", lambda *_: self.gone.set())
+        self.client: OfficialClient | Wire | None = None
 
     @property
     def id(self) -> str:
@@ -36,84 +36,74 @@ class Person:
         assert self.logged_in is not None
         return self.logged_in.user.id
 
-    async def connect(self, *transports: str, **auth: str) -> "Person":
-        """Connect with the access token, or with what is given."""
+    @property
+    def _open(self) -> OfficialClient | Wire:
+        assert self.client is not None, "nobody has connected"
+        return self.client
+
+    async def connect(
+        self,
+        transport: Transport | None = None,
+        *,
+        headers: dict[str, str] | None = None,
+        **auth: str,
+    ) -> "Person":
+        """Connect with the access token, or with what is given. Raises NotLetIn."""
         if self.logged_in is not None and not auth:
             auth = {"token": self.logged_in.tokens.access_token}
-        await self.sio.connect(
-            self.url, auth=auth, transports=list(transports or ("websocket",)), retry=False
-        )
+        chosen = transport or self.transport
+        if chosen == "plain":
+            self.client = await Wire.open(self.url, chosen, headers=headers)
+            self._hear(self.client)
+            reply = await self.client.log_in(auth)
+            if not reply["ok"]:
+                raise NotLetIn(reply["error"])
+        else:
+            self.client = OfficialClient()
+            self._hear(self.client)
+            await self.client.connect(self.url, chosen, auth, headers)
         return self
 
+    def _hear(self, client: Talk) -> None:
+        self.events, self._changed = client.events, client._changed
+
     async def call(self, name: str, data: Any = None, **fields: Any) -> dict[str, Any]:
-        """Send a message with a number for its answer, and wait for that."""
-        given = fields if data is None else data
-        answer: dict[str, Any] = await self.sio.call(name, given, timeout=ANSWERS_WITHIN_S)
-        return answer
+        """Send a message, and wait for its answer."""
+        return await self._open.call(name, data, **fields)
 
-    async def patiently(self, name: str, **fields: Any) -> dict[str, Any]:
-        """Send a message, again whenever the server says that it was too much at once."""
-        while True:
-            answer = await self.call(name, **fields)
-            if answer["ok"] or answer["error"]["code"] != "rate_limited":
-                return answer
-            await asyncio.sleep(answer["error"]["retry_after_ms"] / 1000)
+    async def tell(self, name: str, data: Any = None, **fields: Any) -> None:
+        """Send a message that asks for no answer."""
+        await self._open.tell(name, data, **fields)
 
-    async def ok(self, name: str, **fields: Any) -> Any:
-        """The data of an answer that must be one."""
-        answer = await self.patiently(name, **fields)
-        assert answer["ok"], answer
-        return answer["data"]
+    @property
+    def is_open(self) -> bool:
+        """Whether it is connected."""
+        return self._open.is_open
 
-    async def refused(self, name: str, **fields: Any) -> tuple[str, str | None]:
-        """The code and the reason of an answer that must be an error."""
-        answer = await self.patiently(name, **fields)
-        assert not answer["ok"], answer
-        return answer["error"]["code"], answer["error"].get("reason")
-
-    async def _event(self, name: str, data: Any = None, meta: Any = None) -> None:
-        self.events.append((name, data, meta))
-        self._changed.set()
-
-    async def until(self, seen: Callable[[], Any]) -> Any:
-        """Wait until something is seen among the events."""
-        async with asyncio.timeout(ANSWERS_WITHIN_S):
-            while not (found := seen()):
-                self._changed.clear()
-                await self._changed.wait()
-            return found
-
-    def named(self, name: str) -> list[dict[str, Any]]:
-        """The data of all events of a name."""
-        return [data for event, data, _ in self.events if event == name]
-
-    async def until_event(self, name: str, **fields: Any) -> dict[str, Any]:
-        """Wait for an event with these fields."""
-        found: dict[str, Any] = await self.until(
-            lambda: next(
-                (
-                    data
-                    for data in self.named(name)
-                    if all(data.get(k) == v for k, v in fields.items())
-                ),
-                None,
-            )
-        )
-        return found
+    async def until_closed(self) -> None:
+        """Wait until the connection has ended."""
+        await self._open.until_closed()
 
     async def close(self) -> None:
-        """Disconnect, and wait for the transport: the client tells of its end before that."""
-        await self.sio.shutdown()
-        async with asyncio.timeout(ANSWERS_WITHIN_S):
-            await self.sio.eio.disconnect()
-            await self.sio.eio.wait()
+        """Disconnect, and wait until that is done."""
+        if self.client is not None:
+            await self.client.close()
 
 
-async def turned_away(person: Person, *transports: str, **auth: str) -> None:
-    """Connecting must be refused."""
-    with pytest.raises(socketio.exceptions.ConnectionError):
-        await person.connect(*transports, **auth)
+async def turned_away(person: Person, **auth: str) -> dict[str, Any]:
+    """Connecting must be refused. Returns the error."""
+    with pytest.raises(NotLetIn) as refused:
+        await person.connect(**auth)
     await person.close()
+    return refused.value.error
+
+
+async def handshake(url: str, transport: Transport, auth: object) -> dict[str, Any]:
+    """What comes of logging in with anything, over a connection of its own: a reply."""
+    nobody = await Wire.open(url, transport)
+    reply = await nobody.log_in(auth)
+    await nobody.close()
+    return reply
 
 
 async def registered(url: str, username: str | None = None) -> LoggedIn:

@@ -13,7 +13,7 @@ from protocol.auth import LoggedIn, Login
 from protocol.permissions import Role
 from server.app import App, opened
 from server.config import Settings
-from server.gateway.transport import WebSocketProtocol
+from server.gateway.websocket import Handshake
 from server.web import WebServer
 from tests.support.clock import ManualClock
 from tests.support.lines import Line, line
@@ -60,7 +60,7 @@ async def process(folder: Path) -> AsyncIterator[Process]:
 @asynccontextmanager
 async def listening(app: App) -> AsyncIterator[str]:
     """Let a server of this process be connected to. Gives its address."""
-    config = uvicorn.Config(app.asgi, ws=WebSocketProtocol, lifespan="off", log_config=None)
+    config = uvicorn.Config(app.asgi, ws=Handshake, lifespan="off", log_config=None)
     web = WebServer(config)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         serving = asyncio.create_task(web.serve([listener]))

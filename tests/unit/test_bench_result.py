@@ -2,7 +2,7 @@
 
 import pytest
 
-from scripts.benches.result import Figure, Result, figures, percentile, table
+from scripts.benches.result import Bar, Figure, Of, Result, at_least, at_most, percentile, table
 
 
 def test_percentiles_are_values_of_the_list() -> None:
@@ -12,15 +12,27 @@ def test_percentiles_are_values_of_the_list() -> None:
 
 
 def test_pairs_are_compared_and_not_medians() -> None:
-    figure = Figure("late", base=[1.0, 10.0, 100.0], other=[2.0, 10.0, 100.0], bar=1.0)
+    figure = Figure("late", base=[1.0, 10.0, 100.0], other=[2.0, 10.0, 100.0], bar=at_most(1.0))
     assert figure.change == 1.0
     assert Figure("size", [1.0, 2.0, 3.0], [4.0, 4.0, 4.0], growth=True).change == 2.0
 
 
-@pytest.mark.parametrize(("bar", "within"), [(1.5, True), (1.2, False), (None, True)])
-def test_a_bar_is_held_or_missed(bar: float | None, within: bool) -> None:
+@pytest.mark.parametrize(
+    ("bar", "shown", "within"),
+    [
+        (at_most(1.5), "ok, <= 1.5 ", True),
+        (at_most(1.2), "MISSED, <= 1.2 ", False),
+        (at_least(1.5), "ok, >= 1.5 ", True),
+        (at_least(1.6), "MISSED, >= 1.6 ", False),
+        (at_most(3.0, Of.MEASURED), "ok, measured <= 3 ", True),
+        (at_most(2.5, Of.MEASURED), "MISSED, measured <= 2.5 ", False),
+        (None, "", True),
+    ],
+)
+def test_a_bar_is_held_or_missed(bar: Bar | None, shown: str, within: bool) -> None:
     result = Result("title", 6.0, ("a", "b"), [Figure("late", [2.0], [3.0], bar)])
     assert result.within_bars is within
+    assert shown in table([result])
     assert ("MISSED" in table([result])) is not within
     assert "x1.50" in table([result])
 
@@ -40,6 +52,17 @@ def test_all_benches_are_one_table() -> None:
     assert len({len(line) for line in lines}) == 1
 
 
-def test_figures_are_read_from_rounds() -> None:
-    [figure] = figures([(1 + 2j, 3 + 4j), (5 + 6j, 7 + 8j)], {"imaginary": "imag"})
-    assert (figure.name, figure.base, figure.other) == ("imaginary", [2.0, 6.0], [4.0, 8.0])
+def test_others_stand_beside_the_two_that_are_compared() -> None:
+    figure = Figure("late", [1.0, 2.0], [3.0, 6.0], beside=([2.0, 4.0], [0.5, 1.0]))
+    one = Result("one", 2.0, ("a", "b", "c", "d"), [figure])
+    two = Result("two", 2.0, ("a", "b"), [Figure("size", [1.0], [2.0])])
+    lines = table([one, two]).splitlines()
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    assert [line[5:] for line in cells] == [
+        ["beside", "beside"],
+        ["-" * 5 + ":"] * 2,
+        ["c", "d"],
+        ["x2.00", "x0.50"],
+        ["", ""],
+        ["", ""],
+    ]

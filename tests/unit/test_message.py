@@ -45,7 +45,8 @@ def name_of(spec: Spec) -> str:
 
 @pytest.fixture(autouse=True)
 def _forget_what_a_test_registers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(message, "_by_name", dict(message._by_name))
+    monkeypatch.setattr(message.REGISTRY, "_calls", dict(message.REGISTRY._calls))
+    monkeypatch.setattr(message.REGISTRY, "_events", dict(message.REGISTRY._events))
     monkeypatch.setattr(message, "_by_type", dict(message._by_type))
 
 

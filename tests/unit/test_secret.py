@@ -37,7 +37,8 @@ PASSWORD = "a password of this test"
 
 @pytest.fixture(autouse=True)
 def _forget_what_a_test_registers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(message, "_by_name", dict(message._by_name))
+    monkeypatch.setattr(message.REGISTRY, "_calls", dict(message.REGISTRY._calls))
+    monkeypatch.setattr(message.REGISTRY, "_events", dict(message.REGISTRY._events))
     monkeypatch.setattr(message, "_by_type", dict(message._by_type))
 
 
@@ -106,7 +107,7 @@ def test_a_digest_tells_nothing_of_a_secret() -> None:
 @pytest.mark.parametrize("fields", [{"username": "bob"}, {"old": "there is one"}])
 def test_whatever_else_differs_makes_another_digest(fields: dict[str, str]) -> None:
     plain = digest(password="one")
-    message._by_name.pop("tests.set_password")
+    message.REGISTRY._calls.pop("tests.set_password")
     message._by_type.pop(SetPassword)
     assert digest(password="one", **fields) != plain
 

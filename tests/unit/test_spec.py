@@ -138,8 +138,8 @@ def test_limits_are_the_server_s() -> None:
     rate, at_once = EXCUSED
     assert f"a connection | {rate:g} a second, {at_once} at once | `server.evicted`" in limits
     assert f"| {Settings.outbox_stall_s:g} s (`OUTBOX_STALL_S`) |" in limits
-    ping = f"every {Settings.ping_interval_s:g} s, to be answered within"
-    assert f"{ping} {Settings.ping_timeout_s:g} s" in limits
+    interval_s, timeout_s = Settings.ping_interval_ms / 1000, Settings.ping_timeout_ms / 1000
+    assert f"every {interval_s:g} s, to be answered within {timeout_s:g} s" in limits
     assert f"more than {MAX_GAP_EVENTS:,} events, more than {MAX_GAP_BYTES // 1024} KiB" in text
     assert f"more than {MAX_LOSSY} of the same" in text
 

@@ -1,4 +1,4 @@
-"""What `server/gateway/transport.py` and `server/web.py` rely on in uvicorn, some of it not
+"""What `server/gateway/websocket.py` and `server/web.py` rely on in uvicorn, some of it not
 documented. An upgrade that moves one of these fails here."""
 
 import ast
@@ -7,6 +7,7 @@ import inspect
 import textwrap
 from collections.abc import Callable
 from typing import Any
+from unittest import mock
 
 import pytest
 import uvicorn
@@ -14,7 +15,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from uvicorn.server import ServerState
 
-from server.gateway.transport import TRANSPORT, WebSocketProtocol
+from server.gateway.websocket import Handshake, Turn, WebSocket
 from server.web import WebServer
 
 
@@ -24,7 +25,7 @@ async def nothing(scope: Any, receive: Any, send: Any) -> None:
 
 def config(**options: Any) -> uvicorn.Config:
     """As the server's."""
-    made = uvicorn.Config(nothing, ws=WebSocketProtocol, lifespan="off", log_config=None, **options)
+    made = uvicorn.Config(nothing, ws=Handshake, lifespan="off", log_config=None, **options)
     made.load()
     return made
 
@@ -34,16 +35,16 @@ def source(function: Callable[..., Any]) -> str:
     return ast.unparse(ast.parse(textwrap.dedent(inspect.getsource(function))))
 
 
-def protocol(application: Any = nothing) -> WebSocketProtocol:
+def protocol(application: Any = nothing) -> Handshake:
     """A WebSocket before its handshake."""
     made = config()
     made.loaded_app = application
-    return WebSocketProtocol(made, ServerState(), {}, asyncio.get_running_loop())
+    return Handshake(made, ServerState(), {}, asyncio.get_running_loop())
 
 
 def test_a_protocol_of_ones_own_is_taken() -> None:
     made = config(ws_ping_interval=None, ws_per_message_deflate=False)
-    assert made.ws_protocol_class is WebSocketProtocol
+    assert made.ws_protocol_class is Handshake
     assert made.http_protocol_class is HttpToolsProtocol
 
 
@@ -51,7 +52,7 @@ def test_a_protocol_of_ones_own_is_taken() -> None:
     ("function", "expected"),
     [
         (WebSocketsSansIOProtocol.run_asgi, ["self"]),
-        (WebSocketsSansIOProtocol.shutdown, ["self"]),
+        (WebSocketsSansIOProtocol.handle_connect, ["self", "event"]),
         (uvicorn.Server.startup, ["self", "sockets"]),
         (uvicorn.Server.serve, ["self", "sockets"]),
         (uvicorn.Server.capture_signals, ["self"]),
@@ -64,30 +65,29 @@ def test_what_is_overridden_or_called_is_as_it_was(
     assert list(inspect.signature(function).parameters) == expected
 
 
-async def test_the_application_runs_in_a_task_that_knows_its_transport() -> None:
-    seen = asyncio.get_running_loop().create_future()
+def test_an_application_finds_the_means_to_take_over_in_its_scope() -> None:
+    assert "self.scope" in source(WebSocketsSansIOProtocol.handle_connect)
+    assert "create_task(self.run_asgi())" in source(WebSocketsSansIOProtocol.handle_connect)
+    assert "'extensions': {" in source(WebSocketsSansIOProtocol.handle_connect)
+    assert "handle_connect(event)" in source(WebSocketsSansIOProtocol.handle_events)
 
-    async def application(*_: Any) -> None:
-        seen.set_result(TRANSPORT.get())
+
+async def test_what_a_handshake_still_does_to_its_transport_goes_nowhere_once_it_is_taken() -> None:
+    taken = []
+
+    async def application(scope: Any, receive: Any, send: Any) -> None:
+        taken.append(scope)
 
     ours = protocol(application)
-    ours.transport = transport = asyncio.Transport()
-    ours.scope = {}  # type: ignore[typeddict-item]
+    ours.transport = transport = mock.Mock()
+    ours.scope = {"extensions": {}}  # type: ignore[typeddict-item]
     ours.handshake_complete = True
-    with pytest.raises(NotImplementedError):
-        await asyncio.create_task(ours.run_asgi())  # closes it, which this one can't
-    assert await seen is transport
-    assert TRANSPORT.get() is None
-    assert "self.loop.create_task(self.run_asgi())" in source(
-        WebSocketsSansIOProtocol.handle_connect
-    )
-
-
-async def test_an_open_websocket_is_told_of_the_end_and_not_cut_off() -> None:
-    ours = protocol()
-    ours.handshake_complete = True
-    ours.shutdown()
-    assert await ours.receive() == {"type": "websocket.disconnect", "code": 1012}
+    listener, outbox = mock.Mock(), mock.MagicMock(**{"__len__.return_value": 0})
+    socket = ours._take_over(listener, outbox, Turn(), 1000)
+    assert socket.transport is transport
+    assert ours.connections == {socket}
+    await ours.run_asgi()  # which closes its transport in the end
+    transport.close.assert_not_called()
 
 
 def test_all_connections_are_shut_down_and_waited_for_until_it_is_forced() -> None:
@@ -96,6 +96,11 @@ def test_all_connections_are_shut_down_and_waited_for_until_it_is_forced() -> No
     assert "while self.server_state.connections and (not self.force_exit)" in waits
     assert "while self.server_state.tasks and (not self.force_exit)" in waits
     assert config().timeout_graceful_shutdown is None, "it would cancel tasks, and log each"
+
+
+def test_a_websocket_has_what_is_asked_of_a_connection() -> None:
+    assert callable(WebSocket.shutdown)
+    assert "transport" in WebSocket.__slots__
 
 
 @pytest.mark.parametrize("kind", [WebSocketsSansIOProtocol, HttpToolsProtocol])

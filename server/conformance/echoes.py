@@ -1,0 +1,75 @@
+"""Echoes below Socket.IO: bare Engine.IO, and a bare WebSocket."""
+
+from typing import Final
+
+from starlette.responses import PlainTextResponse
+from starlette.types import Receive, Scope, Send
+
+from server.gateway import rfc6455
+from server.gateway.engineio import Session
+from server.gateway.outbox import Bounds, Outbox
+from server.gateway.rfc6455 import Opcode
+from server.gateway.websocket import Turn, WebSocket, take_over
+
+_NO_WEBSOCKET: Final = PlainTextResponse("this is a WebSocket's address", 400)
+
+
+class EngineEcho:
+    """Says back each message of a session."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def received(self, message: str | bytes) -> None:
+        """A message."""
+        self._session.send(message)
+
+    def gone(self, reason: str) -> None:
+        """The session is over."""
+
+
+class _Listener:
+    """Says back each message of one WebSocket."""
+
+    def __init__(self, outbox: Outbox) -> None:
+        self._outbox = outbox
+        self.socket: WebSocket | None = None
+        outbox.overflow = lambda _: self._cut_off()
+
+    def _cut_off(self) -> None:
+        if self.socket is not None:
+            self.socket.abort()
+
+    def text(self, text: str) -> None:
+        """A message of text."""
+        self._outbox.push(rfc6455.encode(text.encode()))
+
+    def binary(self, data: bytes) -> None:
+        """A message of bytes."""
+        self._outbox.push(rfc6455.encode(data, Opcode.BINARY))
+
+    def pong(self) -> None:
+        """Nobody has asked for it."""
+
+    def lost(self) -> None:
+        """It is gone."""
+
+
+class WebSocketEcho:
+    """An ASGI application that says back what a WebSocket says. `max_bytes`: of one message."""
+
+    def __init__(self, bounds: Bounds, max_bytes: int) -> None:
+        self._bounds = bounds
+        self._max_bytes = max_bytes
+        self._turn = Turn()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        if scope["type"] != "websocket":
+            await _NO_WEBSOCKET(scope, receive, send)
+            return
+        await receive()
+        await send({"type": "websocket.accept"})
+        outbox = Outbox(self._bounds, lambda frame: frame.socketio)
+        listener = _Listener(outbox)
+        listener.socket = take_over(scope, listener, outbox, self._turn, self._max_bytes)

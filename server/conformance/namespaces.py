@@ -1,0 +1,175 @@
+"""The namespaces of the official Socket.IO suite: they say back what they hear.
+
+`/` answers a load generator as well: see `messages.py`.
+"""
+
+import asyncio
+from typing import Final
+
+import msgspec
+
+from protocol import codec
+from protocol.errors import Failure
+from protocol.ids import uuid7
+from server.gateway.arrival import Arrivals
+from server.gateway.engineio import PARSE_ERROR
+from server.gateway.entrance import Entrance, SocketIOConnection
+from server.gateway.identity import Identity
+from server.gateway.packet import MAIN, Kind, build
+from server.gateway.socketio import Client, Refusal
+
+MAX_ATTACHMENTS: Final = 10
+AUTH_AFTER_S: Final = 0.1
+"""The suite listens for one frame at a time, and misses the second of two that come at once."""
+_SPOKEN: Final = '["message'
+_arguments: Final = msgspec.json.Decoder(list[msgspec.Raw])
+
+
+class Echo:
+    """Says back what a client says in a namespace."""
+
+    def __init__(self, client: Client, space: str, auth: str) -> None:
+        self._client = client
+        self._space = space
+        self._auth = auth or "{}"
+        self._timer: asyncio.TimerHandle | None = None
+
+    def greet(self) -> None:
+        """Say soon what the client has given to be let in.
+
+        Not to one that speaks first: a load generator would count that as one of its events.
+        """
+        self._timer = asyncio.get_running_loop().call_later(AUTH_AFTER_S, self._greet)
+
+    def _greet(self) -> None:
+        payload = f'["auth",{self._auth}]'.encode()
+        self._client.send(build(Kind.EVENT, self._space, payload))
+
+    def quiet(self) -> None:
+        """Do not greet any more."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def event(self, ack: str, arguments: str, attachments: list[bytes]) -> bool:
+        """Answer `message` and `message-with-ack`. Returns whether it was one of them.
+
+        What is no event at all ends the session, as the protocol has it. The server's own `/`
+        answers it, or passes it over.
+        """
+        try:
+            name, *rest = map(bytes, _arguments.decode(arguments))
+        except (*codec.UNREADABLE, ValueError):
+            name, rest = b"", []
+        if not name.startswith(b'"'):
+            self._client.session.end(PARSE_ERROR)
+            return True
+        if name == b'"message"':
+            self._send(Kind.EVENT, "", [b'"message-back"', *rest], attachments)
+        elif name == b'"message-with-ack"':
+            self._send(Kind.ACK, ack, rest, attachments)
+        else:
+            return False
+        return True
+
+    def _send(self, kind: Kind, ack: str, parts: list[bytes], attachments: list[bytes]) -> None:
+        payload, number = b"[%b]" % b",".join(parts), len(attachments)
+        if number:
+            kind = Kind.BINARY_EVENT if kind is Kind.EVENT else Kind.BINARY_ACK
+        self._client.send(build(kind, self._space, payload, ack, number))
+        for attachment in attachments:
+            self._client.session.send(attachment)
+
+
+class EchoMember:
+    """A client in a namespace that has nothing else."""
+
+    max_attachments = MAX_ATTACHMENTS
+
+    def __init__(self, client: Client, space: str, auth: str) -> None:
+        self.sid = uuid7()
+        self._echo = Echo(client, space, auth)
+
+    async def opened(self) -> None:
+        """It was told that it is in."""
+        self._echo.greet()
+
+    def event(self, ack: str, arguments: str, attachments: list[bytes]) -> None:
+        """An event: another one is not answered."""
+        self._echo.event(ack, arguments, attachments)
+
+    def unattached(self, ack: str) -> None:
+        """Too many attachments: not answered."""
+
+    def gone(self, reason: str) -> None:
+        """It has left."""
+        self._echo.quiet()
+
+
+class EchoNamespace:
+    """Lets everybody in."""
+
+    def __init__(self, space: str) -> None:
+        self._space = space
+
+    async def connect(self, client: Client, auth: str) -> EchoMember:
+        """Take a client in. Raises Refusal where what it gives is no JSON."""
+        try:
+            if auth:
+                codec.decode(object, auth)
+        except Failure as e:
+            raise Refusal(e.error) from None
+        return EchoMember(client, self._space, auth)
+
+    def stranger(self, client: Client, ack: str) -> None:
+        """An event has come from who is not in it: not answered."""
+
+
+class MainMember(SocketIOConnection):
+    """A client in `/`: the gateway's own connection, that says back as well."""
+
+    max_attachments = MAX_ATTACHMENTS
+
+    def __init__(self, arrivals: Arrivals, client: Client, identity: Identity) -> None:
+        super().__init__(arrivals, client, identity)
+        self._client = client
+        self._echo: Echo | None = None
+
+    def let_in(self, auth: str) -> None:
+        """What it has given to be let in."""
+        self._echo = Echo(self._client, MAIN, auth)
+
+    async def opened(self) -> None:
+        """It was told that it is in."""
+        await super().opened()
+        if self._echo is not None:
+            self._echo.greet()
+
+    def event(self, ack: str, arguments: str, attachments: list[bytes]) -> None:
+        """An event: for the suite, or a message for the dispatcher."""
+        if self._echo is not None:
+            self._echo.quiet()
+            ours = attachments or not arguments.startswith('["') or arguments.startswith(_SPOKEN)
+            if ours and self._echo.event(ack, arguments, attachments):
+                return
+        super().event(ack, arguments, attachments)
+
+    def gone(self, reason: str) -> None:
+        """It has left."""
+        if self._echo is not None:
+            self._echo.quiet()
+        super().gone(reason)
+
+
+class MainNamespace(Entrance):
+    """The namespace `/`."""
+
+    def __init__(self, arrivals: Arrivals) -> None:
+        super().__init__(arrivals, MainMember)
+
+    async def connect(self, client: Client, auth: str) -> SocketIOConnection:
+        """Take a client in. Raises Refusal."""
+        member = await super().connect(client, auth)
+        if isinstance(member, MainMember):
+            member.let_in(auth)
+        return member

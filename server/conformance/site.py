@@ -1,0 +1,130 @@
+"""Conformance mode, put together: the gateway with nothing behind it, for this machine alone."""
+
+import asyncio
+import ipaddress
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from protocol.ids import uuid7
+from protocol.permissions import Permission
+from server import web
+from server.config import Settings
+from server.conformance import handlers
+from server.conformance.echoes import EngineEcho, WebSocketEcho
+from server.conformance.messages import REGISTRY
+from server.conformance.namespaces import EchoNamespace, MainNamespace
+from server.gateway import Gateway, Identity, Parts, unhandled
+from server.gateway.arrival import Arrivals
+from server.gateway.packet import MAIN
+from server.gateway.queued import bounds_of
+from server.gateway.sessions import Options as SessionOptions
+from server.gateway.sessions import Sessions
+from server.gateway.socketio import Namespace
+from server.gateway.transports import Transports, within
+from server.runtime.clock import Clock, SystemClock
+from server.runtime.gauges import Gauges
+from server.runtime.services import Service
+from server.runtime.signals import on_end
+
+ENGINE_IO: Final = "/engine.io"
+ECHO: Final = "/echo"
+CUSTOM: Final = "/custom"
+HANDLERS: Final = (handlers,)
+"""Importing them registers them."""
+RETRY_AFTER_MS: Final = 1000
+DRAIN_S: Final = 1.0
+ECHO_OUTBOX: Final = 8
+"""So many of the largest messages may wait for a client of the echo."""
+
+
+def _namespaces(arrivals: Arrivals) -> Mapping[str, Namespace]:
+    return {MAIN: MainNamespace(arrivals), CUSTOM: EchoNamespace(CUSTOM)}
+
+
+async def _anybody(_: object) -> Identity:
+    """Everybody is let in, and may play."""
+    return Identity(uuid7(), "anybody", frozenset({Permission.CONNECT, Permission.PLAY}))
+
+
+class ConformanceSite:
+    """One server. `echo_max_bytes`: of a message to `/echo`."""
+
+    def __init__(self, settings: Settings, echo_max_bytes: int) -> None:
+        self.settings = settings
+        self.clock: Clock = SystemClock()
+        gauges, parts = Gauges(), Parts()
+        self.gateway = gateway = Gateway(settings, parts, self.clock, gauges, _anybody, REGISTRY)
+        parts.add(gateway)
+        self.services: dict[str, Service] = {
+            "progress": gateway.watch_progress,
+            "deadlines": gateway.deadlines.watch,
+        }
+        bounds = bounds_of(gateway)
+        self._echo = WebSocketEcho(
+            bounds._replace(limit_bytes=ECHO_OUTBOX * echo_max_bytes), echo_max_bytes
+        )
+        options = SessionOptions(
+            settings.ping_interval_ms, settings.ping_timeout_ms, settings.max_message_bytes
+        )
+        self._engine = Sessions(options, bounds, self._allows_origin, EngineEcho)
+        self._sockets = Transports(gateway, self._allows_origin, _rest(gauges), _namespaces)
+        self.asgi: ASGIApp = self
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request. An ASGI application."""
+        if within(scope["path"], ENGINE_IO):
+            await self._engine(scope, receive, send)
+        elif within(scope["path"], ECHO):
+            await self._echo(scope, receive, send)
+        else:
+            await self._sockets(scope, receive, send)
+
+    def _allows_origin(self, origin: str, scope: Scope) -> bool:
+        allowed = self.settings.cors_origins
+        return not allowed or origin in allowed
+
+    async def drain(self) -> None:
+        """Say good-bye to all clients."""
+        await self.gateway.drain(RETRY_AFTER_MS, DRAIN_S)
+        await self._engine.close(DRAIN_S)
+        await self._sockets.close(DRAIN_S)
+
+
+def _rest(gauges: Gauges) -> ASGIApp:
+    async def metrics(_: Request) -> Response:
+        text, content_type = gauges.expose()
+        return Response(text, headers={"content-type": content_type})
+
+    return Starlette(routes=[Route("/metrics", metrics)])
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address is of this machine alone. A name other than `localhost` is not."""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+async def serve(settings: Settings, echo_max_bytes: int, ready: Callable[[str], None]) -> None:
+    """Run a server until SIGTERM or SIGINT. `ready` is called with the address once it listens.
+
+    Raises ValueError for a host that others can reach: nobody is asked who they are. OSError where
+    the address can't be had.
+    """
+    if not is_loopback(settings.host):
+        raise ValueError(
+            f"HOST must be a loopback address in conformance mode, not {settings.host!r}"
+        )
+    if names := unhandled(REGISTRY):
+        raise RuntimeError(f"nobody handles {', '.join(names)}")
+    stop = asyncio.Event()
+    on_end(stop.set)
+    listener = web.listen(settings)
+    await web.serve(ConformanceSite(settings, echo_max_bytes), listener, stop, ready)

@@ -1,0 +1,128 @@
+"""The namespace `/`: who logs in there is a connection of the gateway."""
+
+from collections.abc import Callable
+from typing import Final
+
+import msgspec
+
+from protocol import codec
+from protocol.errors import Code, Error, Failure, unauthenticated, unavailable
+from protocol.ids import uuid7
+from server.gateway import rfc6455
+from server.gateway.arrival import Arrivals
+from server.gateway.connection import Call
+from server.gateway.identity import Identity
+from server.gateway.queued import Queued
+from server.gateway.socketio import Client, Refusal
+
+_arguments: Final = msgspec.json.Decoder(list[msgspec.Raw])
+_name: Final = msgspec.json.Decoder(str)
+_STRANGER: Final = codec.reply_error(unauthenticated("log in first").error)
+_NO_BYTES: Final = Error(Code.INVALID, "binary attachments are not taken")
+
+
+def parse(arguments: str) -> tuple[str, msgspec.Raw | bytes]:
+    """The name and the data of a message; no data is an empty object. Raises Failure."""
+    try:
+        parts = _arguments.decode(arguments)
+        name = _name.decode(parts[0])
+    except (msgspec.ValidationError, IndexError):
+        raise Failure(Error(Code.INVALID, 'a message is ["name", {data}]')) from None
+    except codec.UNREADABLE as e:
+        raise codec.unreadable(e) from None
+    if len(parts) > 2:
+        raise Failure(Error(Code.INVALID, "a message has one argument, its data"))
+    return name, parts[1] if len(parts) == 2 else b"{}"
+
+
+def _answer(ack: str, reply: bytes) -> bytes:
+    return b"43%b[%b]" % (ack.encode(), reply)
+
+
+class SocketIOConnection(Queued):
+    """A client that speaks Socket.IO, in the namespace `/`."""
+
+    max_attachments = 0
+
+    def __init__(self, arrivals: Arrivals, client: Client, identity: Identity) -> None:
+        self._session = session = client.session
+        super().__init__(arrivals.gateway, uuid7(), identity, session.address, session.outbox)
+        self._arrivals = arrivals
+        self._dispatch = arrivals.gateway.dispatch
+        self._monotonic = arrivals.gateway.clock.monotonic
+        self._bare = arrivals.gateway.wire.bare_replies
+        self._is_open = False
+
+    @property
+    def sid(self) -> str:
+        """What it is called."""
+        return self.id
+
+    @property
+    def upgraded(self) -> bool:
+        """Whether it is a WebSocket."""
+        return self._session.upgraded
+
+    def answer(self, ack: str, reply: bytes) -> None:
+        """Queue the answer to a message."""
+        if ack and not self.closed:
+            packet = _answer(ack, codec.bare(reply) if self._bare else reply)
+            self._outbox.push(packet if self._session.socket is None else rfc6455.encode(packet))
+
+    def _hang_up(self) -> None:
+        self._session.close()
+
+    # ---- a member of the namespace
+
+    async def opened(self) -> None:
+        """It was told that it is in."""
+        if not self.closed:
+            self._is_open = True
+            await self._gateway.opened(self)
+
+    def event(self, ack: str, arguments: str, attachments: list[bytes]) -> None:
+        """A message: hand it to the dispatcher, or answer what is wrong with it."""
+        try:
+            name, data = parse(arguments)
+        except Failure as e:
+            self._dispatch.refuse(self, e.error, ack)
+        else:
+            self._dispatch.accept(self, Call(name, data, ack, self._monotonic()))
+
+    def unattached(self, ack: str) -> None:
+        """A message with attachments."""
+        self._dispatch.refuse(self, _NO_BYTES, ack)
+
+    def gone(self, reason: str) -> None:
+        """It has left, or is gone."""
+        self._outbox.overflow = self._session.overflowed
+        if self._is_open:
+            self._arrivals.left(self, reason)
+        self.closed = True
+
+
+Made = Callable[[Arrivals, Client, Identity], SocketIOConnection]
+
+
+class Entrance:
+    """The namespace. `made` makes the connection of who is let in."""
+
+    def __init__(self, arrivals: Arrivals, made: Made = SocketIOConnection) -> None:
+        self._arrivals = arrivals
+        self._made = made
+
+    async def connect(self, client: Client, auth: str) -> SocketIOConnection:
+        """Take a client in. Raises Refusal."""
+        try:
+            given = codec.decode(object, auth) if auth else None
+            identity = await self._arrivals.identify(given)
+            if client.session.closed:
+                raise unavailable("the connection is gone")
+        except Failure as e:
+            raise Refusal(e.error) from None
+        return self._made(self._arrivals, client, identity)
+
+    def stranger(self, client: Client, ack: str) -> None:
+        """A message has come from who has not logged in."""
+        if ack:
+            client.send(_answer(ack, _STRANGER))

@@ -1,0 +1,78 @@
+"""The packets of Socket.IO 5: text to its parts, and parts to text.
+
+Source: https://socket.io/docs/v4/socket-io-protocol/
+"""
+
+import re
+from enum import StrEnum
+from typing import Final, NamedTuple
+
+
+class Kind(StrEnum):
+    """What a packet is."""
+
+    CONNECT = "0"
+    DISCONNECT = "1"
+    EVENT = "2"
+    ACK = "3"
+    CONNECT_ERROR = "4"
+    BINARY_EVENT = "5"
+    BINARY_ACK = "6"
+
+
+class NotAPacket(Exception):
+    """A text is no packet."""
+
+
+class Packet(NamedTuple):
+    """A packet. `payload` is JSON that nobody has looked at, `ack` the number for its answer, ""
+    where none is wanted, `attachments` how many messages of bytes come after it."""
+
+    kind: Kind
+    space: str
+    ack: str
+    payload: str
+    attachments: int = 0
+
+
+MAIN: Final = "/"
+MAX_SPACE: Final = 100
+_EVENT: Final = re.compile(r"2(\d{0,100})(?![\d/])", re.ASCII)
+"""Most packets by far: an event in the main namespace."""
+_HEAD: Final = re.compile(
+    r"(?:([0-4])|([56])(\d{1,9})-)(?:(/[^,?]*)(?:\?[^,]*)?(?:,|\Z))?", re.ASCII
+)
+_ACK: Final = re.compile(r"(\d{0,100})(?!\d)", re.ASCII)
+_KINDS: Final = {str(kind): kind for kind in Kind}
+_NUMBERED: Final = (Kind.EVENT, Kind.ACK, Kind.BINARY_EVENT, Kind.BINARY_ACK)
+
+
+def parse(text: str) -> Packet:
+    """The parts of a packet. Raises NotAPacket."""
+    found = _EVENT.match(text)
+    if found is not None:
+        return Packet(Kind.EVENT, MAIN, found[1], text[found.end() :])
+    found = _HEAD.match(text)
+    if found is None:
+        raise NotAPacket
+    plain, binary, attachments, space = found.groups()
+    kind = _KINDS[plain or binary]
+    ack, end = "", found.end()
+    if kind in _NUMBERED:
+        number = _ACK.match(text, end)
+        if number is None:
+            raise NotAPacket
+        ack, end = number[1], number.end()
+    return Packet(kind, space or MAIN, ack, text[end:], int(attachments or 0))
+
+
+def build(
+    kind: Kind, space: str, payload: bytes = b"", ack: str = "", attachments: int = 0
+) -> bytes:
+    """The text of a packet, in UTF-8, as a message of Engine.IO: with its `4`."""
+    head = f"4{kind}"
+    if kind in (Kind.BINARY_EVENT, Kind.BINARY_ACK):
+        head += f"{attachments}-"
+    if space != MAIN:
+        head += f"{space},"
+    return f"{head}{ack}".encode() + payload

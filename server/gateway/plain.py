@@ -1,0 +1,331 @@
+"""The plain WebSocket: one JSON object a message, for clients that speak no Socket.IO.
+
+`/ws`, and `/ws/<kind>/<id>`, which joins that room as if the client's first message had asked for
+it, with the id 0.
+"""
+
+import asyncio
+from typing import Any, Final
+from urllib.parse import parse_qs
+
+import msgspec
+from starlette.datastructures import Headers
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from protocol import codec
+from protocol.errors import Code, Error, Failure, invalid, unauthenticated
+from protocol.ids import MAX_SAFE, uuid7
+from server.gateway import rfc6455
+from server.gateway.arrival import Arrivals
+from server.gateway.connection import Call
+from server.gateway.frame import Frame
+from server.gateway.heartbeat import Heartbeat
+from server.gateway.identity import Identity
+from server.gateway.outbox import Bounds, Outbox
+from server.gateway.queued import Queued, bounds_of
+from server.gateway.rfc6455 import CloseCode, Opcode
+from server.gateway.sessions import AllowsOrigin
+from server.gateway.websocket import Turn, WebSocket, take_over
+from server.runtime.log import logger
+
+log = logger("gateway")
+
+LOGIN: Final = "auth.login"
+NO_ID: Final = "null"
+"""What names an answer to something whose id can't be read."""
+_PING: Final = rfc6455.encode(b"", Opcode.PING)
+_HTTP_STATUS: Final = {
+    Code.UNAUTHENTICATED: 401,
+    Code.FORBIDDEN: 403,
+    Code.NOT_FOUND: 404,
+    Code.UNAVAILABLE: 503,
+}
+
+
+class Message(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a client sends. Without an id it is not answered."""
+
+    type: str
+    id: int | None = None
+    data: msgspec.Raw = msgspec.Raw(b"{}")
+
+
+class _Numbered(msgspec.Struct, frozen=True):
+    """The id of a message in which something else is wrong."""
+
+    id: int | None = None
+
+
+class LoggedIn(msgspec.Struct, frozen=True):
+    """The answer to a first message that logs in."""
+
+    connection_id: str
+
+
+def _plain(frame: Frame) -> bytes:
+    return frame.plain
+
+
+def _answer(ack: str, reply: bytes) -> bytes:
+    """The frame of an answer: the id, then the reply's own fields."""
+    return rfc6455.encode(b'{"id":%b,%b' % (ack.encode(), reply[1:]))
+
+
+def _ack(ident: int | None) -> str:
+    """How an id is written. Raises Failure `invalid`."""
+    if ident is None:
+        return ""
+    if not 0 <= ident <= MAX_SAFE:
+        raise invalid("id", f"must be 0 to {MAX_SAFE}")
+    return str(ident)
+
+
+def _numbered(text: str) -> str:
+    """The id of a message that can't be read, where that can be."""
+    try:
+        return _ack(codec.decode(_Numbered, text).id) or NO_ID
+    except Failure:
+        return NO_ID
+
+
+class PlainConnection(Queued):
+    """A client of the plain WebSocket that has logged in."""
+
+    def __init__(
+        self, arrivals: Arrivals, socket: WebSocket, identity: Identity, address: str
+    ) -> None:
+        super().__init__(arrivals.gateway, uuid7(), identity, address, socket.outbox)
+        self._socket = socket
+
+    def answer(self, ack: str, reply: bytes) -> None:
+        """Queue the answer to a message."""
+        if ack and not self.closed:
+            self._outbox.push(_answer(ack, reply))
+
+    def _hang_up(self) -> None:
+        gone = CloseCode.SERVICE_RESTART if self._gateway.draining else CloseCode.POLICY
+        self._socket.close(gone)
+
+
+class Client:
+    """One WebSocket: what it sends before it has logged in, and after."""
+
+    def __init__(self, server: "PlainWebSocket", address: str, room: str | None) -> None:
+        self._server = server
+        self.room = room
+        self._address = address
+        self._dispatch = server.arrivals.gateway.dispatch
+        self._monotonic = server.arrivals.gateway.clock.monotonic
+        self._held: list[str] | None = None  # while it is being looked at
+        self._connection: PlainConnection | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self.socket: WebSocket | None = None
+        self.gone = False
+
+    # ---- its WebSocket
+
+    def text(self, text: str) -> None:
+        """A message."""
+        if self._held is not None:
+            self._held.append(text)
+            if sum(map(len, self._held)) > self._server.max_bytes:
+                self._end(CloseCode.TOO_LARGE, "too much before the log-in was answered")
+            return
+        try:
+            message = codec.decode(Message, text)
+            ack = _ack(message.id)
+        except Failure as e:
+            self._refuse(e.error, _numbered(text))
+            return
+        if self._connection is not None:
+            call = Call(message.type, message.data, ack, self._monotonic())
+            self._dispatch.accept(self._connection, call)
+        elif message.type == LOGIN:
+            self._held = []
+            self._server.arrivals.spawn(self._log_in(message.data, ack))
+        else:
+            self._refuse(unauthenticated("log in first").error, ack)
+
+    def binary(self, data: bytes) -> None:
+        """No message."""
+        self._refuse(Error(Code.INVALID, "a message is text"), NO_ID)
+
+    def pong(self) -> None:
+        """It is there."""
+        self._server.heartbeat.answered(self)
+
+    def lost(self) -> None:
+        """It is gone."""
+        if self.gone:
+            return
+        self.gone = True
+        self._server.forget(self)
+        if self._timer is not None:
+            self._timer.cancel()
+        connection = self._connection
+        if connection is not None:
+            self._server.arrivals.left(connection, "transport close")
+
+    # ---- its heartbeat
+
+    def ping(self) -> None:
+        """Ask whether it is there."""
+        if self.socket is not None:
+            self.socket.outbox.push(_PING)
+
+    def silent(self) -> None:
+        """It was not there."""
+        self._end(CloseCode.POLICY, "ping timeout")
+
+    # ---- logging in
+
+    def expect_login(self, timeout_s: float) -> None:
+        """It has so long to log in by a message."""
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_later(timeout_s, self._end, CloseCode.POLICY, "no log-in in time")
+
+    async def _log_in(self, data: msgspec.Raw, ack: str) -> None:
+        try:
+            identity = await self._server.arrivals.identify(codec.decode(object, data))
+        except Failure as e:
+            self._refuse(e.error, ack)
+        else:
+            if not self.gone:
+                await self.opened(identity, ack)
+        held, self._held = self._held or [], None
+        for text in held:
+            self.text(text)
+
+    async def opened(self, identity: Identity, ack: str = "") -> None:
+        """It has logged in."""
+        assert self.socket is not None
+        if self._timer is not None:
+            self._timer.cancel()
+        gateway = self._server.arrivals.gateway
+        connection = PlainConnection(self._server.arrivals, self.socket, identity, self._address)
+        connection.answer(ack, codec.reply_ok(LoggedIn(connection.id)))
+        self._connection = connection
+        if self.room is not None:
+            data = msgspec.Raw(codec.encode({"room": self.room}))
+            self._dispatch.accept(connection, Call("rooms.join", data, "0", self._monotonic()))
+        await gateway.opened(connection)
+
+    def _refuse(self, error: Error, ack: str) -> None:
+        if self._connection is not None:
+            self._dispatch.refuse(self._connection, error, ack)
+        elif ack and self.socket is not None:
+            self.socket.outbox.push(_answer(ack, codec.reply_error(error)))
+
+    def _end(self, code: CloseCode, reason: str) -> None:
+        if self.socket is not None:
+            self.socket.close(code, reason)
+
+    def hang_up(self) -> None:
+        """The server closes."""
+        self._end(CloseCode.SERVICE_RESTART, "")
+
+    def abort(self) -> None:
+        """Hang up, whatever still waits."""
+        if self.socket is not None:
+            self.socket.abort()
+
+
+class PlainWebSocket:
+    """All plain WebSockets. An ASGI application for what lies under `/ws`."""
+
+    def __init__(self, arrivals: Arrivals, allows_origin: AllowsOrigin) -> None:
+        gateway = arrivals.gateway
+        self.arrivals = arrivals
+        settings = gateway.settings
+        self.max_bytes = settings.max_message_bytes
+        self.heartbeat = Heartbeat(
+            settings.ping_interval_ms / 1000, settings.ping_timeout_ms / 1000
+        )
+        self._settings = settings
+        self._allows_origin = allows_origin
+        self._bounds: Bounds = bounds_of(gateway)
+        self._turn = Turn()
+        self._clients: set[Client] = set()
+        self._empty = asyncio.Event()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        try:
+            room = _room(scope["path"])
+            given = self._given(scope)
+            identity = None if given is None else await self.arrivals.identify(given)
+        except Failure as e:
+            status = _HTTP_STATUS.get(e.error.code, 400)
+            log.debug("transport_refused", why=e.error.message)
+            response = Response(codec.reply_error(e.error), status, media_type="application/json")
+            await response(scope, receive, send)
+            return
+        await receive()
+        await send({"type": "websocket.accept"})
+        await self._serve(scope, identity, room)
+
+    def _given(self, scope: Scope) -> dict[str, str] | None:
+        """What the handshake itself says of who it is. Raises Failure."""
+        headers = Headers(scope=scope)
+        origin = headers.get("origin")
+        if origin is not None and not self._allows_origin(origin, scope):
+            raise Failure(Error(Code.FORBIDDEN, "this origin is not allowed"))
+        if scope["type"] != "websocket":
+            raise Failure(Error(Code.INVALID, "this is a WebSocket's address"))
+        query: dict[str, Any] = parse_qs(scope["query_string"].decode("latin-1"))
+        if "token" in query:
+            if not self._settings.allow_token_in_address:
+                raise invalid("token", "give it in a header: addresses end up in logs")
+            return {"token": query["token"][0]}
+        scheme, _, credentials = headers.get("authorization", "").partition(" ")
+        match scheme.lower():
+            case "":
+                return None
+            case "bearer":
+                return {"token": credentials}
+            case "service-key":
+                return {"service_key": credentials}
+        raise unauthenticated("Authorization is `Bearer <token>` or `Service-Key <key>`")
+
+    async def _serve(self, scope: Scope, identity: Identity | None, room: str | None) -> None:
+        address = scope["client"][0] if scope.get("client") else ""
+        client = Client(self, address, room)
+        outbox = Outbox(self._bounds, _plain)
+        outbox.overflow = lambda _: client.abort()  # until it logs in
+        self._clients.add(client)
+        self._empty.clear()
+        client.socket = take_over(scope, client, outbox, self._turn, self.max_bytes)
+        self.heartbeat.start(client)
+        if identity is None:
+            client.expect_login(self._settings.connect_timeout_ms / 1000)
+        else:
+            await client.opened(identity)
+
+    def forget(self, client: Client) -> None:
+        """A client is gone."""
+        self.heartbeat.stop(client)
+        self._clients.discard(client)
+        if not self._clients:
+            self._empty.set()
+
+    async def close(self, timeout_s: float) -> None:
+        """Hang up on everybody, and see them off; what is not gone by then is cut off."""
+        for client in list(self._clients):
+            client.hang_up()
+        if self._clients:
+            try:
+                await asyncio.wait_for(self._empty.wait(), timeout_s)
+            except TimeoutError:
+                for client in list(self._clients):
+                    client.abort()
+
+
+def _room(path: str) -> str | None:
+    """The room that an address names, None where it names none. Raises Failure `not_found`."""
+    parts = path.strip("/").split("/")
+    if len(parts) == 1:
+        return None
+    if len(parts) != 3:
+        raise Failure(Error(Code.NOT_FOUND, "a WebSocket's address is /ws or /ws/<kind>/<id>"))
+    return f"{parts[1]}:{parts[2]}"

@@ -1,0 +1,286 @@
+"""The sessions of Engine.IO, and the requests that open, carry and upgrade them."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Final, NamedTuple
+from urllib.parse import parse_qs
+
+import msgspec
+from starlette.datastructures import Headers
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from server.gateway.engineio import FRAMED, PARSE_ERROR, Handler, Probe, Session
+from server.gateway.heartbeat import Heartbeat
+from server.gateway.outbox import Bounds, Outbox
+from server.gateway.polling import CLOSE, PYTHON_MAX_PACKETS, NotAPayload, decode
+from server.gateway.websocket import Turn, take_over
+from server.runtime.log import logger
+
+log = logger("gateway")
+
+VERSION: Final = "4"
+_JSON: Final = "application/json"
+_TEXT: Final = "text/plain; charset=UTF-8"
+
+
+AllowsOrigin = Callable[[str, Scope], bool]
+"""Whether a page from an origin may make a request."""
+
+
+class Options(NamedTuple):
+    """What is said to each client: when it is pinged, and what it may send at once, in bytes."""
+
+    ping_interval_ms: int
+    ping_timeout_ms: int
+    max_payload: int
+
+
+class Refused(Exception):
+    """A request that is not taken, with Engine.IO's number for why, and the status of HTTP.
+
+    Source: `Server.errors` of engine.io.
+    """
+
+    def __init__(self, code: int, message: str, status: int = 400) -> None:
+        super().__init__(message)
+        self.response = Response(
+            msgspec.json.encode({"code": code, "message": message}), status, media_type=_JSON
+        )
+
+
+class _Asked(NamedTuple):
+    """The query of a request."""
+
+    version: str
+    transport: str
+    sid: str
+    stamp: str
+
+
+def _asked(scope: Scope) -> _Asked:
+    query: dict[str, list[str]] = parse_qs(scope["query_string"].decode("latin-1"))
+
+    def first(name: str) -> str:
+        return query.get(name, [""])[0]
+
+    return _Asked(first("EIO"), first("transport"), first("sid"), first("t"))
+
+
+class Sessions:
+    """All sessions of one path. `opened` names the handler of each that is new."""
+
+    def __init__(
+        self,
+        options: Options,
+        bounds: Bounds,
+        allows_origin: AllowsOrigin,
+        opened: Callable[[Session], Handler],
+    ) -> None:
+        self.bounds = bounds
+        self.heartbeat = Heartbeat(options.ping_interval_ms / 1000, options.ping_timeout_ms / 1000)
+        self._options = options
+        self._allows_origin = allows_origin
+        self._opened = opened
+        self._turn = Turn()
+        self._sessions: dict[str, Session] = {}
+        self._empty = asyncio.Event()
+
+    def __len__(self) -> int:
+        return len(self._sessions)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request. An ASGI application."""
+        asked = _asked(scope)
+        try:
+            self._check(scope, asked)
+            if scope["type"] == "websocket":
+                await self._websocket(scope, asked, receive, send)
+                return
+            response = await self._polling(scope, asked, receive, send)
+        except Refused as e:
+            log.debug("transport_refused", why=str(e))
+            response = e.response
+        except ClientDisconnect:
+            return
+        self._allow(scope, response)
+        await response(scope, receive, send)
+
+    def _check(self, scope: Scope, asked: _Asked) -> None:
+        origin = Headers(scope=scope).get("origin")
+        if origin is not None and not self._allows_origin(origin, scope):
+            raise Refused(4, "Forbidden", 403)
+        if scope.get("method") == "OPTIONS":
+            return
+        if asked.transport not in ("polling", "websocket"):
+            raise Refused(0, "Transport unknown")
+        if asked.version != VERSION:
+            raise Refused(5, "Unsupported protocol version")
+        if (asked.transport == "websocket") != (scope["type"] == "websocket"):
+            raise Refused(3, "Bad request")
+
+    @staticmethod
+    def _allow(scope: Scope, response: Response) -> None:
+        response.headers["Cache-Control"] = "no-store"
+        origin = Headers(scope=scope).get("origin")
+        if origin is not None and response.status_code != 403:
+            response.headers["Access-Control-Allow-Origin"] = origin
+            response.headers["Access-Control-Allow-Credentials"] = "true"
+            response.headers["Vary"] = "Origin"
+
+    # ---- sessions
+
+    def _new(self, scope: Scope, max_packets: int | None = None) -> Session:
+        client = scope.get("client")
+        session = Session(self, client[0] if client else "", max_packets)
+        self._sessions[session.sid] = session
+        self._empty.clear()
+        return session
+
+    def _begin(self, session: Session) -> None:
+        session.handler = self._opened(session)
+        self.heartbeat.start(session)
+
+    def _open_packet(self, session: Session, upgrades: list[str]) -> bytes:
+        options = self._options
+        said = {
+            "sid": session.sid,
+            "upgrades": upgrades,
+            "pingInterval": options.ping_interval_ms,
+            "pingTimeout": options.ping_timeout_ms,
+            "maxPayload": options.max_payload,
+        }
+        return b"0" + msgspec.json.encode(said)
+
+    def _find(self, sid: str) -> Session:
+        session = self._sessions.get(sid)
+        if session is None:
+            raise Refused(1, "Session ID unknown")
+        return session
+
+    def forget(self, session: Session) -> None:
+        """A session is over, and nothing of it is under way."""
+        self._sessions.pop(session.sid, None)
+        if not self._sessions:
+            self._empty.set()
+
+    async def close(self, timeout_s: float) -> None:
+        """Hang up on everybody, and see them off; what is not gone by then is cut off."""
+        for session in list(self._sessions.values()):
+            session.close()
+        if self._sessions:
+            try:
+                await asyncio.wait_for(self._empty.wait(), timeout_s)
+            except TimeoutError:
+                for session in list(self._sessions.values()):
+                    session.abort()
+
+    # ---- WebSocket
+
+    async def _websocket(self, scope: Scope, asked: _Asked, receive: Receive, send: Send) -> None:
+        session = self._find(asked.sid) if asked.sid else None
+        await receive()
+        await send({"type": "websocket.accept"})
+        if session is not None and (session.polling is None or session.probe or session.closed):
+            # Closed rather than refused, as by the reference: its clients take a refusal for a
+            # fault of the server.
+            await send({"type": "websocket.close", "code": 1000})
+            return
+        most = self._options.max_payload
+        if session is None:
+            session = self._new(scope)
+            outbox = session.outbox
+            socket = take_over(scope, session, outbox, self._turn, most)
+            session.carried_by(socket)
+            session.send_packet(self._open_packet(session, []))
+            self._begin(session)
+        else:
+            probe = Probe(session)
+            outbox = Outbox(self.bounds, FRAMED)
+            probe.socket = take_over(scope, probe, outbox, self._turn, most)
+
+    # ---- polling
+
+    async def _polling(self, scope: Scope, asked: _Asked, receive: Receive, send: Send) -> Response:
+        method = scope["method"]
+        request = Request(scope, receive)
+        if method == "OPTIONS":
+            return self._preflight(request)
+        if not asked.sid:
+            if method != "GET":
+                raise Refused(2, "Bad handshake method")
+            return self._handshake(request)
+        session = self._find(asked.sid)
+        if session.polling is None:
+            raise Refused(3, "Bad request")
+        if method == "GET":
+            if self.heartbeat.is_late(session):
+                session.silent()
+                raise Refused(1, "Session ID unknown")
+            return await self._poll(session, asked.stamp, receive)
+        if method == "POST" and not session.closed:
+            return await self._post(session, request)
+        raise Refused(3, "Bad request")
+
+    @staticmethod
+    def _preflight(request: Request) -> Response:
+        headers = {
+            "Access-Control-Allow-Methods": "GET,POST",
+            "Access-Control-Allow-Headers": request.headers.get(
+                "access-control-request-headers", ""
+            ),
+        }
+        return Response(status_code=204, headers=headers)
+
+    def _handshake(self, request: Request) -> Response:
+        agent = request.headers.get("user-agent", "").lower()
+        most = PYTHON_MAX_PACKETS if agent.startswith("python") else None
+        session = self._new(request.scope, most)
+        self._begin(session)
+        return Response(self._open_packet(session, ["websocket"]), media_type=_TEXT)
+
+    async def _poll(self, session: Session, stamp: str, receive: Receive) -> Response:
+        polling = session.polling
+        assert polling is not None
+        if polling.waiting or (stamp and stamp == polling.last):
+            session.end("transport error", CLOSE)
+            raise Refused(1, "Session ID unknown")
+        polling.last = stamp
+        poll = polling.begin()
+        watching = asyncio.ensure_future(_until_gone(receive))
+        answer = asyncio.ensure_future(poll.answered())
+        await asyncio.wait((watching, answer), return_when=asyncio.FIRST_COMPLETED)
+        if watching.done():
+            session.end("transport error")
+        watching.cancel()
+        answer.cancel()
+        if session.closed and not len(session.outbox):
+            self.forget(session)
+        return Response(poll.body, media_type=_TEXT)
+
+    async def _post(self, session: Session, request: Request) -> Response:
+        body = bytearray()
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > self._options.max_payload:
+                session.end("transport error")
+                raise Refused(3, "Payload too large", 413)
+        try:
+            packets = decode(bytes(body))
+        except NotAPayload as e:
+            session.end(PARSE_ERROR)
+            raise Refused(3, f"Bad request: {e}") from None
+        for packet in packets:
+            if isinstance(packet, str):
+                session.text(packet)
+            else:
+                session.binary(packet)
+        if session.ended == PARSE_ERROR:
+            raise Refused(3, "Bad request")
+        return Response("ok", media_type="text/html")
+
+
+async def _until_gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        continue

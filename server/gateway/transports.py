@@ -1,0 +1,80 @@
+"""All ways in: Socket.IO under `/socket.io/`, plain WebSockets under `/ws`, beside the rest."""
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from server.gateway.arrival import Arrivals
+from server.gateway.engineio import Session
+from server.gateway.entrance import Entrance
+from server.gateway.gateway import Gateway
+from server.gateway.packet import MAIN
+from server.gateway.plain import PlainWebSocket
+from server.gateway.queued import bounds_of
+from server.gateway.sessions import AllowsOrigin, Options, Sessions
+from server.gateway.socketio import Client, Namespace
+
+SOCKET_IO: Final = "/socket.io"
+PLAIN: Final = "/ws"
+_NOT_FOUND: Final = PlainTextResponse("Not Found", 404)
+
+
+def _entrance(arrivals: Arrivals) -> Mapping[str, Namespace]:
+    return {MAIN: Entrance(arrivals)}
+
+
+class Transports:
+    """The ways into a gateway. An ASGI application; `rest` answers what is none of theirs.
+
+    `namespaces`: those of Socket.IO, by their names.
+    """
+
+    def __init__(
+        self,
+        gateway: Gateway,
+        allows_origin: AllowsOrigin,
+        rest: ASGIApp,
+        namespaces: Callable[[Arrivals], Mapping[str, Namespace]] = _entrance,
+    ) -> None:
+        settings = gateway.settings
+        self._gateway = gateway
+        self._arrivals = arrivals = Arrivals(gateway)
+        self._namespaces = namespaces(arrivals)
+        options = Options(
+            settings.ping_interval_ms, settings.ping_timeout_ms, settings.max_message_bytes
+        )
+        self._sessions = Sessions(options, bounds_of(gateway), allows_origin, self._client)
+        self._plain = PlainWebSocket(arrivals, allows_origin)
+        self._rest = rest
+
+    def _client(self, session: Session) -> Client:
+        settings = self._gateway.settings
+        timeout_s = settings.connect_timeout_ms / 1000
+        return Client(
+            session, self._namespaces, self._arrivals, timeout_s, settings.max_message_bytes
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        path = scope["path"]
+        if within(path, SOCKET_IO):
+            await self._sessions(scope, receive, send)
+        elif within(path, PLAIN):
+            await self._plain(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await _NOT_FOUND(scope, receive, send)
+        else:
+            await self._rest(scope, receive, send)
+
+    async def close(self, timeout_s: float) -> None:
+        """Hang up on everybody, also on those who have not logged in, and see them off."""
+        await self._sessions.close(timeout_s)
+        await self._plain.close(timeout_s)
+        await self._arrivals.settled(timeout_s)
+
+
+def within(path: str, root: str) -> bool:
+    """Whether a path is a root, or lies under it."""
+    return path == root or path.startswith(f"{root}/")

@@ -1,0 +1,251 @@
+"""WebSockets: uvicorn's class for the opening handshake, and one of ours for all that follows.
+
+The application answers the handshake like any ASGI application, behind all that stands around it;
+then it takes the socket over with `take_over`. From there on no task and no queue lie between a
+socket and whoever listens to it: messages are given on as they are read, and all that was written
+in one turn of the event loop leaves in one piece.
+
+`tests/unit/test_uvicorn_contract.py` holds every name of uvicorn that is relied on here.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, Final, Protocol
+
+from starlette.types import Scope
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+
+from server.gateway import rfc6455
+from server.gateway.outbox import Outbox
+from server.gateway.rfc6455 import Broken, CloseCode, Control, Opcode, Reader
+from server.runtime.log import logger
+
+log = logger("gateway")
+
+BATCH_BYTES: Final = 64 * 1024
+"""Given to a transport at once; what it can't send at once of that much, it holds."""
+LINGER_S: Final = 5.0
+"""How long a socket that is over may take to send what waits and to close."""
+EXTENSION: Final = "warroom.websocket"
+_PONG: Final = rfc6455.encode(b"", Opcode.PONG)
+
+
+class Listener(Protocol):
+    """Whoever a WebSocket tells what comes in. None of it is awaited."""
+
+    def text(self, text: str) -> None:
+        """A message of text."""
+        ...
+
+    def binary(self, data: bytes) -> None:
+        """A message of bytes."""
+        ...
+
+    def pong(self) -> None:
+        """The peer answers a ping."""
+        ...
+
+    def lost(self) -> None:
+        """Nothing more comes or goes. Called once."""
+        ...
+
+
+class Turn:
+    """The sockets that have something to send at the end of this turn of the event loop."""
+
+    def __init__(self) -> None:
+        self.sockets: list[WebSocket] = []
+
+    def begin(self) -> None:
+        """A socket is the first to have something: send it once all is done that can be now."""
+        asyncio.get_running_loop().call_soon(self._flush)
+
+    def _flush(self) -> None:
+        sockets, self.sockets = self.sockets, []
+        for socket in sockets:
+            socket.flush()
+
+
+class WebSocket(asyncio.Protocol):
+    """One open WebSocket: reads for a listener, sends what lies in an outbox."""
+
+    __slots__ = ("_closing", "_lost", "_paused", "_reader", "_turn", "listener", "outbox",
+                 "peers", "transport")  # fmt: skip
+
+    def __init__(
+        self,
+        transport: asyncio.Transport,
+        peers: set[Any],
+        listener: Listener,
+        outbox: Outbox,
+        turn: Turn,
+        max_bytes: int,
+    ) -> None:
+        self.transport = transport
+        self.peers = peers
+        self._reader = Reader(max_bytes)
+        self._turn = turn
+        self._paused = False
+        self._closing: bytes | None = None  # the frame that says so, once all else has left
+        self._lost = False
+        peers.add(self)
+        transport.set_protocol(self)
+        transport.set_write_buffer_limits(BATCH_BYTES)
+        self.serve(listener, outbox)
+
+    def serve(self, listener: Listener, outbox: Outbox) -> None:
+        """Read for somebody, and send what waits there."""
+        self.listener = listener
+        self.outbox = outbox
+        outbox.taker = self
+        if len(outbox):
+            self.wake()
+
+    # ---- reading
+
+    def data_received(self, data: bytes) -> None:
+        """Part of a protocol."""
+        listener = self.listener
+        for message in self._reader.feed(data):
+            if self._closing is not None:
+                if type(message) is Control and message.opcode is Opcode.CLOSE:
+                    self.transport.close()
+                continue
+            if type(message) is str:
+                listener.text(message)
+            elif type(message) is bytes:
+                listener.binary(message)
+            else:
+                self._not_a_message(message)  # type: ignore[arg-type]
+            listener = self.listener  # it may have been given on
+
+    def _not_a_message(self, message: Control | Broken) -> None:
+        if isinstance(message, Broken):
+            log.debug("transport_refused", why=message.reason)
+            self.close(message.code, message.reason)
+        elif message.opcode is Opcode.PING:
+            pong = rfc6455.encode(message.data, Opcode.PONG) if message.data else _PONG
+            self.outbox.push(pong)
+        elif message.opcode is Opcode.PONG:
+            self.listener.pong()
+        else:
+            self.outbox.clear()
+            self._end(rfc6455.encode(message.data, Opcode.CLOSE))
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether a message has begun and not ended."""
+        return self._reader.partial
+
+    # ---- writing
+
+    def wake(self) -> None:
+        """Something waits where nothing did."""
+        turn = self._turn
+        if not turn.sockets:
+            turn.begin()
+        turn.sockets.append(self)
+
+    def flush(self) -> None:
+        """Give the transport what waits, as long as it takes it."""
+        outbox, transport = self.outbox, self.transport
+        while outbox.queued_bytes and not self._paused:
+            if transport.is_closing():
+                return
+            transport.write(outbox.take(BATCH_BYTES))
+        if self._closing is not None and not self._paused and not transport.is_closing():
+            transport.write(self._closing)
+            transport.close()
+
+    def pause_writing(self) -> None:
+        """Part of a protocol."""
+        self._paused = True
+
+    def resume_writing(self) -> None:
+        """Part of a protocol."""
+        self._paused = False
+        self.flush()
+
+    @property
+    def unsent(self) -> int:
+        """How many bytes the transport holds."""
+        return 0 if self._lost else self.transport.get_write_buffer_size()
+
+    # ---- ending
+
+    def close(self, code: int = CloseCode.NORMAL, reason: str = "") -> None:
+        """Send what waits, say that it is over, and hang up; within LINGER_S in any case."""
+        if self._closing is None:
+            self._end(rfc6455.encode_close(code, reason))
+
+    def _end(self, frame: bytes) -> None:
+        self._closing = frame
+        asyncio.get_running_loop().call_later(LINGER_S, self.abort)
+        self.wake()
+
+    def abort(self) -> None:
+        """Hang up, whatever still waits."""
+        if not self._lost:
+            self.transport.abort()
+
+    def shutdown(self) -> None:
+        """Part of what uvicorn asks of a connection: whoever listens closes it, as ever."""
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Part of a protocol."""
+        self._lost = True
+        self.peers.discard(self)
+        self.outbox.taker = None
+        self.listener.lost()
+
+
+TakeOver = Callable[[Listener, Outbox, Turn, int], WebSocket]
+"""Given who listens, what is to be sent, when, and the largest message."""
+
+
+class _Given(asyncio.Transport):
+    """In the place of a transport that was given on: what is still asked of it goes nowhere."""
+
+    def close(self) -> None:
+        """Nothing: it is another's to close."""
+
+    def write(self, data: object) -> None:
+        """Nothing: it is another's to write to."""
+
+
+class Handshake(WebSocketsSansIOProtocol):
+    """uvicorn's, until the application takes over."""
+
+    def handle_connect(self, event: Any) -> None:
+        """A request for a WebSocket."""
+        super().handle_connect(event)
+        if not self.close_sent:
+            extensions: dict[str, Any] = self.scope["extensions"]
+            extensions[EXTENSION] = self._take_over
+
+    async def send(self, message: Any) -> None:
+        """What the application says. A refusal is no fault, and is not logged as one."""
+        await super().send(message)
+        if self.close_sent:
+            self.handshake_complete = True
+
+    def _take_over(
+        self, listener: Listener, outbox: Outbox, turn: Turn, max_bytes: int
+    ) -> WebSocket:
+        transport, self.transport = self.transport, _Given()
+        self.connections.discard(self)
+        socket = WebSocket(transport, self.connections, listener, outbox, turn, max_bytes)
+        loop = asyncio.get_running_loop()
+        if self.disconnected:
+            loop.call_soon(socket.connection_lost, None)
+        elif self.conn.reader.buffer or not self.queue.empty():
+            loop.call_soon(socket.abort)  # it did not wait for the answer: RFC 6455, 4.1
+        return socket
+
+
+def take_over(
+    scope: Scope, listener: Listener, outbox: Outbox, turn: Turn, max_bytes: int
+) -> WebSocket:
+    """Take over the socket of a handshake that was accepted. Raises KeyError on another server."""
+    give: TakeOver = scope["extensions"][EXTENSION]
+    return give(listener, outbox, turn, max_bytes)
