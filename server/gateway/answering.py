@@ -5,7 +5,7 @@ message that it repeats, nothing runs for it: it is called when that has ended.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Final, Protocol
 
@@ -57,38 +57,23 @@ class Desk(Protocol):
 class Answering:
     """The first message in the inbox of a connection. Whatever happens, it is answered once."""
 
-    __slots__ = (
-        "_after",
-        "_call",
-        "_connection",
-        "_decisions",
-        "_desk",
-        "_ended",
-        "_expired",
-        "_message",
-        "_name",
-        "_origin",
-        "_pending",
-        "_repeats",
-        "_request",
-        "_task",
-    )
+    # What most messages never change is not set for each.
+    _call: Call | None = None
+    _origin: Origin | None = None
+    _name = "unknown"
+    _message: msgspec.Struct | None = None
+    _request: Request | None = None
+    _pending: Pending[Any] | None = None
+    _after: Sequence[Callable[[], None]] = ()
+    _repeats: "Sequence[Answering]" = ()  # messages that repeat it
+    _decisions = 0
+    _task: asyncio.Task[Any] | None = None  # the one in which it waits
+    _expired = False
+    _ended = False
 
     def __init__(self, desk: Desk, connection: Connection) -> None:
         self._desk = desk
         self._connection = connection
-        self._call: Call | None = None
-        self._origin: Origin | None = None
-        self._name = "unknown"
-        self._message: msgspec.Struct | None = None
-        self._request: Request | None = None
-        self._pending: Pending[Any] | None = None
-        self._after: list[Callable[[], None]] | None = None
-        self._repeats: list[Answering] | None = None  # messages that repeat it
-        self._decisions = 0
-        self._task: asyncio.Task[Any] | None = None  # the one in which it waits
-        self._expired = False
-        self._ended = False
 
     def at_once(self) -> bool:
         """Answer it now, where nothing is to be waited for.
@@ -146,7 +131,8 @@ class Answering:
                 raise
             self._fail(self._desk.deadlines.timed_out())
         finally:
-            self._task = None
+            if self._task is not None:
+                self._task = None
 
     def waits(self) -> None:
         """It has begun to wait for something in the current task."""
@@ -210,9 +196,7 @@ class Answering:
         assert self._request is not None
         if request.digest != self._request.digest:
             raise reused()
-        if self._repeats is None:
-            self._repeats = []
-        self._repeats.append(again)
+        self._repeats = (*self._repeats, again)
 
     async def _decide(self, message: msgspec.Struct) -> None:
         """Run the handler, again while what it decided on has changed. Raises Failure `busy`."""
@@ -306,22 +290,21 @@ class Answering:
             self._log_answer(code, took)
         try:
             self._connection.answer(self._call.ack, reply)
-            for after in self._after or ():
+            for after in self._after:
                 after()
         except Exception:
             log.exception("reply_failed", connection=self._connection.id)
         for again in self._end():
             again._as_itself(partial(again._answer, code, reply))
 
-    def _end(self) -> "list[Answering]":
+    def _end(self) -> "Sequence[Answering]":
         """Nothing more comes of it. Returns what repeats it."""
         self._ended = True
         self._desk.deadlines.end(self)
-        repeats, self._repeats = self._repeats, None
         if self._request is not None:
             del self._desk.under_way[self._request.key]
         self._desk.answered(self._connection)
-        return repeats or []
+        return self._repeats
 
     def _log_answer(self, code: str, took: float) -> None:
         """One line a message: its registered name only, as any other is the client's words."""
