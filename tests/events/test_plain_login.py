@@ -203,7 +203,7 @@ async def test_who_does_not_log_in_is_gone_in_time(tmp_path: Path) -> None:
 
 
 async def test_a_token_in_the_address_is_refused_and_not_logged(house: Server, token: str) -> None:
-    for query in (f"?token={token}", f"?a=b&token={token}", "?token=", f"?token=x&token={token}"):
+    for query in (f"?token={token}", f"?a=b&token={token}", f"?token=x&token={token}"):
         for header in ("", f"Bearer {token}"):
             status, error = await turned_away(house, header, query)
             assert (status, error["code"], error["field"]) == (400, "invalid", "token"), query
@@ -227,7 +227,7 @@ async def test_a_token_in_the_address_is_taken_where_a_setting_allows_it(tmp_pat
 
 @pytest.mark.parametrize(
     ("path", "status"),
-    [("/ws/battle", 404), ("/ws/battle/x/y", 404), ("/ws/battle/x/y/z", 404), ("/wss", 403)],
+    [("/ws/battle", 404), ("/ws/battle/x/y", 404), ("/ws/battle/x/y/z", 404), ("/wss", 404)],
 )
 async def test_an_address_that_is_not_there(
     house: Server, token: str, path: str, status: int
