@@ -97,7 +97,7 @@ async def test_a_message_that_can_not_be_read_is_one_line_without_its_words(
     talkative: Server,
 ) -> None:
     person = await connected(talkative.url)
-    await person.tell("players.get", ("too", "many words of a client"))
+    await person.mumble("the words of a client")
     await person.ok("players.get")
     await person.close()
     (line,) = [line for line in talkative.logged() if line["event"] == "unreadable"]

@@ -1,7 +1,5 @@
 """No forged token is accepted: in the handshake, under an open connection, over REST."""
 
-import base64
-import json
 import time
 from collections.abc import AsyncIterator
 from typing import Any
@@ -10,10 +8,10 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
-from protocol.auth import LoggedIn, Login
+from protocol.auth import Login
 from protocol.client import log_in, log_out
 from server.auth.tokens import MAX_CHARACTERS
-from tests.support.forgeries import FAMILIES, SECRET, Forge, Victim, genuine
+from tests.support.forgeries import FAMILIES, SECRET, Forge, Victim, claims_of, genuine
 from tests.support.people import PASSWORD, Person, handshake, registered, service_key
 from tests.support.server import Server
 from tests.support.wire import Transport
@@ -33,13 +31,6 @@ NOT_TEXT = {
     "an object": lambda victim: {"token": victim.token},
     "nothing": lambda _: "",
 }
-
-
-def claims_of(logged_in: LoggedIn) -> dict[str, Any]:
-    """What a token says."""
-    part = logged_in.tokens.access_token.split(".")[1]
-    found: dict[str, Any] = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
-    return found
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")

@@ -12,8 +12,10 @@ import pytest_asyncio
 
 from protocol.ids import uuid7
 from protocol.message import ADDRESS_RATES, RATES, Limit
-from tests.support.people import PASSWORD, Person, connected, registered
+from tests.support.people import PASSWORD, Person, connected
+from tests.support.roles import beside
 from tests.support.server import Server
+from tests.support.wire import Transport
 
 SCALE = "0.01"
 RARE = round(ADDRESS_RATES[Limit.RARE][1] * float(SCALE))
@@ -87,7 +89,8 @@ async def test_an_ipv6_address_counts_with_all_its_neighbours(behind: Server) ->
 async def renewed(server: Server, *forwarded: str) -> list[str]:
     """People who connect with these as X-Forwarded-For send what is not accepted, six times each,
     which is fewer than one person may. Returns the codes of all."""
-    people = [Person(server.url, await registered(server.url)) for _ in forwarded]
+    async with beside(server) as office:  # to register is limited as well
+        people = [Person(server.url, await office.person("player")) for _ in forwarded]
     codes: list[str] = []
     for person, address in zip(people, forwarded, strict=True):
         await person.connect(headers={"x-forwarded-for": address})
@@ -97,12 +100,12 @@ async def renewed(server: Server, *forwarded: str) -> list[str]:
     return codes
 
 
-@pytest.mark.usefixtures("transport")
-async def test_messages_are_counted_by_address_too(behind: Server) -> None:
-    shared = await renewed(behind, *["198.51.100.1"] * 3)
+async def test_messages_are_counted_by_address_too(behind: Server, transport: Transport) -> None:
+    net = {"websocket": "198.51.100", "plain": "198.51.101"}[transport]
+    shared = await renewed(behind, *[f"{net}.1"] * 3)
     assert shared[:RARE] == ["unauthenticated"] * RARE
     assert "rate_limited" in shared[RARE:]
-    apart = await renewed(behind, "198.51.100.2", "198.51.100.3", "198.51.100.4")
+    apart = await renewed(behind, f"{net}.2", f"{net}.3", f"{net}.4")
     assert apart == ["unauthenticated"] * 18
 
 
@@ -180,7 +183,7 @@ async def test_who_goes_on_after_rate_limited_is_let_go(server: Server, bob: Per
 async def test_what_can_not_be_read_is_no_way_around(server: Server) -> None:
     flood = await connected(server.url)
     for _ in range(250):
-        await flood.tell("players.get", ({}, {}))
+        await flood.mumble("mumble")
     assert await flood.until_event("server.evicted") == {"reason": "flooding"}
     await flood.close()
 

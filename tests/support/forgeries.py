@@ -12,6 +12,8 @@ import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from protocol.auth import LoggedIn
+
 SECRET = "the secret of a server whose tests forge tokens"
 HEADER = {"alg": "HS256", "typ": "JWT"}
 PUBLIC_KEY = (
@@ -62,6 +64,18 @@ def sealed(header: object, payload: object, key: str | bytes = SECRET, alg: str 
     content = f"{base64url(text(header))}.{base64url(text(payload))}"
     raw = key.encode() if isinstance(key, str) else key
     return f"{content}.{base64url(hmac.new(raw, content.encode(), HASHES[alg]).digest())}"
+
+
+def claims_of(logged_in: LoggedIn) -> dict[str, Any]:
+    """What the access token of somebody says."""
+    part = logged_in.tokens.access_token.split(".")[1]
+    found: dict[str, Any] = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
+    return found
+
+
+def resealed(logged_in: LoggedIn, **changes: Any) -> str:
+    """The access token of somebody with some claims changed, rightly signed."""
+    return sealed(HEADER, {**claims_of(logged_in), **changes})
 
 
 def genuine(victim: Victim, **changes: Any) -> str:

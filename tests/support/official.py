@@ -45,6 +45,10 @@ class OfficialClient(Talk):
         """Send a message that asks for no answer."""
         await self.sio.emit(name, fields if data is None else data)
 
+    async def mumble(self, words: str) -> None:
+        """Say something that is no message, with these words in it."""
+        await self.sio.emit("players.get", (words, words))
+
     async def until_closed(self) -> None:
         """Wait until the connection has ended."""
         async with asyncio.timeout(ANSWERS_WITHIN_S):

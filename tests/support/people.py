@@ -75,6 +75,10 @@ class Person(Talk):
         """Send a message that asks for no answer."""
         await self._open.tell(name, data, **fields)
 
+    async def mumble(self, words: str) -> None:
+        """Say something that is no message, with these words in it."""
+        await self._open.mumble(words)
+
     @property
     def is_open(self) -> bool:
         """Whether it is connected."""

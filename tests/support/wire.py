@@ -201,6 +201,11 @@ class Wire(Talk):
         given = json.dumps(fields if data is None else data)
         self.send(self._dialect.message("", json.dumps(name), given))
 
+    async def mumble(self, words: str) -> None:
+        """Say something that is no message, with these words in it."""
+        texts = json.dumps(["players.get", words, words])
+        self.send(texts if isinstance(self._dialect, Plain) else f"42{texts}")
+
     async def call_text(self, name: str, data: str) -> dict[str, Any]:
         """Send a name and data that may be no JSON, and wait for the one answer.
 
