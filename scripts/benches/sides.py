@@ -35,7 +35,15 @@ class Side:
 
 
 NODE: Final = Side("Node socket.io", lambda _: ["node", str(PEER)])
-WARROOM: Final = Side("Warroom", lambda _: [sys.executable, "-m", "server", "conformance"])
+HEARTBEAT: Final = ("--ping-interval-ms", "25000", "--ping-timeout-ms", "20000")
+"""That of Node's and of python-socketio, unless they are told another."""
+WARROOM: Final = Side(
+    "Warroom",
+    lambda _: [
+        *(sys.executable, "-m", "server", "conformance"),
+        *(*HEARTBEAT, "--connect-timeout-ms", "45000"),
+    ],
+)
 STOCK: Final = Side("python-socketio", lambda _: [sys.executable, "-m", "scripts.benches.stock"])
 LIMIT: Final = Side("C limit", lambda programs: [str(programs.limit)])
 
