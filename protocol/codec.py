@@ -53,9 +53,8 @@ def _decoder(cls: type[T]) -> msgspec.json.Decoder[T]:
     return decoder
 
 
-def encode(value: object) -> bytes:
-    """JSON of a message. Raises TypeError for what is no message type."""
-    return _encoder.encode(value)
+encode: Final = _encoder.encode
+"""JSON of a message, as bytes. Raises TypeError for what is no message type."""
 
 
 def decode(cls: type[T], raw: bytes | str | msgspec.Raw) -> T:

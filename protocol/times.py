@@ -5,6 +5,7 @@ The width is fixed, so that comparing two moments as strings compares them in ti
 
 import re
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Final
 
 _EPOCH: Final = datetime(1970, 1, 1)  # naive on both sides: no offset to compute
@@ -12,11 +13,13 @@ _MILLISECOND: Final = timedelta(milliseconds=1)
 _FORM: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", re.ASCII)
 
 
+@lru_cache(maxsize=64)
 def rfc3339(ms: int) -> str:
     """The text of a moment in milliseconds since the epoch.
 
     Raises OverflowError outside the years 1 to 9999. Source: RFC 3339, 5.6.
     """
+    # What happens at once is of the same millisecond.
     moment = _EPOCH + timedelta(milliseconds=ms)
     return moment.isoformat(timespec="milliseconds") + "Z"
 

@@ -11,6 +11,7 @@ from tests.support.people import Person, connected, service_key
 from tests.support.postgres import Postgres
 from tests.support.programs import find
 from tests.support.server import Server
+from tests.support.wire import Transport
 
 TESTS = Path(__file__).parent
 
@@ -58,7 +59,13 @@ async def own_server(
 
 
 @pytest.fixture
-async def alice(server: Server) -> AsyncIterator[Person]:
+def transport() -> Transport:
+    """How people connect: by Socket.IO, but for the tests of the contract."""
+    return Person.transport
+
+
+@pytest.fixture
+async def alice(server: Server, transport: Transport) -> AsyncIterator[Person]:
     """Somebody who is connected."""
     person = await connected(server.url)
     yield person
@@ -66,7 +73,7 @@ async def alice(server: Server) -> AsyncIterator[Person]:
 
 
 @pytest.fixture
-async def bob(server: Server) -> AsyncIterator[Person]:
+async def bob(server: Server, transport: Transport) -> AsyncIterator[Person]:
     """Somebody else who is connected."""
     person = await connected(server.url)
     yield person
@@ -80,7 +87,7 @@ async def reading_key(server: Server) -> str:
 
 
 @pytest.fixture
-async def service(server: Server, reading_key: str) -> AsyncIterator[Person]:
+async def service(server: Server, transport: Transport, reading_key: str) -> AsyncIterator[Person]:
     """A service that may read and nothing else."""
     person = await Person(server.url).connect(service_key=reading_key)
     yield person

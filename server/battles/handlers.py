@@ -26,7 +26,7 @@ from server.battles.catalogue import REVIVE_GEMS
 from server.battles.formulas import cost
 from server.battles.store import Battles
 from server.gateway import Context, Pending, handles
-from server.players import Players, gain, refreshed, spend_gems, spend_stamina
+from server.players import Players, gain, paid, refreshed, spend_gems
 
 
 @handles(ListBattles)
@@ -84,14 +84,19 @@ async def attack(ctx: Context, cmd: Attack) -> Pending[Strike]:
     player = await players.get(ctx.user.id)
     copy = await battles.get(cmd.battle_id)
     hosted, price = copy.tip, cost(cmd.kind)
-    left = refreshed(player.tip, ctx.now, players.regen).stamina - price
+    fresh = refreshed(player.tip, ctx.now, players.regen)
     events = rules.strike(
-        hosted.battle, ctx.user.id, cmd.enemy_id, cmd.kind, left, hosted.rolls(), ctx.now
+        hosted.battle,
+        player.key,
+        cmd.enemy_id,
+        cmd.kind,
+        fresh.stamina - price,
+        hosted.rolls(),
+        ctx.now,
     )
-    spent = spend_stamina(player.tip, price, ctx.now, players.regen)
     work = ctx.work()
     battles.record(work, copy, events)
-    players.save_stamina(work, player, spent)
+    players.save_stamina(work, player, paid(fresh, price))
     struck = events[0]
     assert isinstance(struck, Struck)
     reply = Strike(struck.damage, struck.critical, struck.enemy_hp, struck.stamina)

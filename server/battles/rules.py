@@ -280,14 +280,10 @@ def _require_seat(battle: Battle, player_id: str) -> Seat:
 
 
 def _require_enemy(battle: Battle, enemy_id: int) -> Enemy:
-    enemy = next((enemy for enemy in battle.enemies if enemy.enemy_id == enemy_id), None)
-    if enemy is None and not _of_earlier_wave(battle, enemy_id):
-        raise not_found("enemy")
-    if enemy is None or enemy.hp == 0:
-        raise refused(BattleReason.ENEMY_DEFEATED, "the enemy is defeated already")
-    return enemy
-
-
-def _of_earlier_wave(battle: Battle, enemy_id: int) -> bool:
+    for enemy in battle.enemies:
+        if enemy.enemy_id == enemy_id and enemy.hp > 0:
+            return enemy
     # Ids go on counting. Of two who strike the last of a wave at once, one comes too late.
-    return bool(battle.enemies) and 1 <= enemy_id < battle.enemies[0].enemy_id
+    if battle.enemies and 1 <= enemy_id <= battle.enemies[-1].enemy_id:
+        raise refused(BattleReason.ENEMY_DEFEATED, "the enemy is defeated already")
+    raise not_found("enemy")

@@ -29,7 +29,7 @@ from protocol.times import rfc3339
 from server.battles import rules
 from server.battles.pool import Moved, Pool
 from server.battles.rolls import Rolls
-from server.battles.state import ENDED, apply, fold, is_over, seated, summary
+from server.battles.state import ENDED, QUIET, apply, fold, is_over, seated, summary
 from server.database import (
     ANY_NUMBER,
     REPLIES_KEPT_MS,
@@ -288,18 +288,27 @@ class Battles:
             battle = apply(battle, event)
             work.tell(event, seq=battle.seq)
             moved |= self._record_seat(work, battle, event)
-        new, old = summary(battle), summary(before)
-        if new != old:
-            work.tell(Listed(battle=new))
-        if new != old or battle.seq // SNAPSHOT_EVERY != before.seq // SNAPSHOT_EVERY:
-            self._save(work, battle, new)
-        if is_over(battle) and not is_over(before):
-            moved |= self._record_end(work, battle)
-        if moved:
-            work.then(lambda: self.pool.move(moved))
+        listed = False
+        if not all(type(event) in QUIET for event in events):
+            listed = self._record_line(work, before, battle)
+            if is_over(battle) and not is_over(before):
+                moved |= self._record_end(work, battle)
+            if moved:
+                work.then(lambda: self.pool.move(moved))
+            work.then(lambda: self.pool.plan(battle))
+        if listed or battle.seq // SNAPSHOT_EVERY != before.seq // SNAPSHOT_EVERY:
+            self._save(work, battle)
         work.replace(copy, Hosted(battle, seed))
-        work.then(lambda: self.pool.plan(battle))
         return battle
+
+    @staticmethod
+    def _record_line(work: Work, before: Battle, battle: Battle) -> bool:
+        """Tell a battle's line where it has changed. Returns whether it has."""
+        line = summary(battle)
+        changed = line != summary(before)
+        if changed:
+            work.tell(Listed(battle=line))
+        return changed
 
     async def carry_out(self, battle_id: str, decide: Decide, now: int) -> None:
         """Decide something that no player asked for, again while others are faster.
@@ -340,12 +349,12 @@ class Battles:
         self.record(work, copy, events)
 
     @staticmethod
-    def _save(work: Work, battle: Battle, line: BattleSummary) -> None:
+    def _save(work: Work, battle: Battle) -> None:
         work.change(
             _SAVE,
             battle_id=battle.battle_id,
             status=battle.status,
-            summary=codec.encode(line).decode(),
+            summary=codec.encode(summary(battle)).decode(),
             state=codec.encode(battle).decode(),
             state_seq=battle.seq,
         )

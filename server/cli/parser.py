@@ -172,7 +172,8 @@ def _conformance(commands: Any) -> None:
         "conformance:run",
         """
 Anybody on this machine is let in, and nobody else: it listens on a loopback address only. Nothing
-is stored. Other settings are those of run.
+is stored. Other settings are those of run, and so are the names in the environment; pages of any
+origin may connect where CORS_ORIGINS is empty.
 
   /socket.io/   namespaces / and /custom: auth on connect, message, message-with-ack;
                 in / also join, echo, bcast, attack
@@ -187,19 +188,13 @@ examples:
     )
     parser.add_argument("--host", help="loopback address to listen on (HOST)")
     parser.add_argument("--port", help="port to listen on (PORT)")
-    for flag, default, about in (
-        ("--ping-interval-ms", "300", "how often a client is pinged (300)"),
-        ("--ping-timeout-ms", "200", "how long it may take to answer (200)"),
-        ("--connect-timeout-ms", "1000", "how long it may take to connect to a namespace (1000)"),
+    for flag, unit, about in (
+        ("--ping-interval-ms", "MS", "how often a client is pinged (300)"),
+        ("--ping-timeout-ms", "MS", "how long it may take to answer (200)"),
+        ("--connect-timeout-ms", "MS", "how long it may take to connect to a namespace (1000)"),
+        ("--max-message-bytes", "BYTES", "largest message, but of /echo (1000000)"),
     ):
-        parser.add_argument(flag, metavar="MS", default=default, help=about)
-    parser.add_argument(
-        *("--max-payload", "--max-message-bytes"),
-        dest="max_message_bytes",
-        metavar="BYTES",
-        default="1000000",
-        help="largest message (1000000)",
-    )
+        parser.add_argument(flag, metavar=unit, help=about)
     parser.add_argument(
         "--echo-max",
         dest="echo_max_bytes",

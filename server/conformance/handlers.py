@@ -23,27 +23,27 @@ _ATTACKED: Final = spec_of(Attacked)
 
 
 @handles(Join)
-async def join(ctx: Context, command: Join) -> Accepted:
+def join(ctx: Context, command: Join) -> Accepted:
     """Subscribe."""
     ctx.part(Gateway).rooms.enter(ctx.connection, command.room)
     return _ACCEPTED
 
 
 @handles(Echo)
-async def echo(ctx: Context, command: Echo) -> Echo:
+def echo(ctx: Context, command: Echo) -> Echo:
     """The same."""
     return command
 
 
 @handles(Broadcast)
-async def broadcast(ctx: Context, command: Broadcast) -> Accepted:
+def broadcast(ctx: Context, command: Broadcast) -> Accepted:
     """Tell the room."""
     ctx.part(Gateway).rooms.pass_on(_MESSAGE, command.room, codec.encode(command.msg))
     return _ACCEPTED
 
 
 @handles(Attack)
-async def attack(ctx: Context, command: Attack) -> Struck:
+def attack(ctx: Context, command: Attack) -> Struck:
     """Tell the room, then the attacker."""
     ctx.part(Gateway).rooms.pass_on(_ATTACKED, command.room, codec.encode(command))
     return _STRUCK

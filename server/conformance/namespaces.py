@@ -12,15 +12,16 @@ from protocol import codec
 from protocol.errors import Failure
 from protocol.ids import uuid7
 from server.gateway.arrival import Arrivals
+from server.gateway.engineio import PARSE_ERROR
 from server.gateway.entrance import Entrance, SocketIOConnection
 from server.gateway.identity import Identity
 from server.gateway.packet import MAIN, Kind, build
 from server.gateway.socketio import Client, Refusal
 
 MAX_ATTACHMENTS: Final = 10
-AUTH_AFTER_S: Final = 0.15
+AUTH_AFTER_S: Final = 0.1
 """The suite listens for one frame at a time, and misses the second of two that come at once."""
-_SPOKEN: Final = b'["message'
+_SPOKEN: Final = '["message'
 _arguments: Final = msgspec.json.Decoder(list[msgspec.Raw])
 
 
@@ -51,11 +52,18 @@ class Echo:
             self._timer = None
 
     def event(self, ack: str, arguments: str, attachments: list[bytes]) -> bool:
-        """Answer `message` and `message-with-ack`. Returns whether it was one of them."""
+        """Answer `message` and `message-with-ack`. Returns whether it was one of them.
+
+        What is no event at all ends the session, as the protocol has it. The server's own `/`
+        answers it, or passes it over.
+        """
         try:
             name, *rest = map(bytes, _arguments.decode(arguments))
         except (*codec.UNREADABLE, ValueError):
-            return False
+            name, rest = b"", []
+        if not name.startswith(b'"'):
+            self._client.session.end(PARSE_ERROR)
+            return True
         if name == b'"message"':
             self._send(Kind.EVENT, "", [b'"message-back"', *rest], attachments)
         elif name == b'"message-with-ack"':
@@ -141,9 +149,8 @@ class MainMember(SocketIOConnection):
         """An event: for the suite, or a message for the dispatcher."""
         if self._echo is not None:
             self._echo.quiet()
-            if (attachments or arguments.startswith('["message')) and self._echo.event(
-                ack, arguments, attachments
-            ):
+            ours = attachments or not arguments.startswith('["') or arguments.startswith(_SPOKEN)
+            if ours and self._echo.event(ack, arguments, attachments):
                 return
         super().event(ack, arguments, attachments)
 

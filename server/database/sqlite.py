@@ -28,6 +28,7 @@ _OF_THE_UNIT: Final = (
     ValueError,
 )
 """What is wrong with one unit and harms no other."""
+_FALLEN: Final = Stale("what it was decided on has fallen")
 
 
 class SqliteEngine:
@@ -62,7 +63,11 @@ class SqliteEngine:
         """Carry out all units in one transaction. Raises Unavailable: nothing is committed."""
         try:
             await self._begin()
-            outcomes = [self._carry_out(unit) for unit in units]
+            outcomes = self._together(units)
+            if outcomes is None:
+                self._roll_back()
+                await self._begin()
+                outcomes = [self._alone(unit) for unit in units]
             await asyncio.get_running_loop().run_in_executor(self._thread, self._connection.commit)
         except Exception as e:
             self._roll_back()
@@ -89,9 +94,17 @@ class SqliteEngine:
         if self._connection.in_transaction:
             self._connection.execute("rollback")
 
-    def _carry_out(self, unit: Unit) -> Outcome:
+    def _together(self, units: Sequence[Unit]) -> list[Outcome] | None:
+        """All units in order; None where something is wrong with one of them."""
+        try:
+            return [_FALLEN if unit.fallen else self._statements(unit) for unit in units]
+        except _OF_THE_UNIT:
+            return None
+
+    def _alone(self, unit: Unit) -> Outcome:
+        """One unit, in a savepoint: what is wrong with it harms no other."""
         if unit.fallen:
-            return Stale("what it was decided on has fallen")
+            return _FALLEN
         execute = self._connection.execute
         execute("savepoint unit")
         try:

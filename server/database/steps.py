@@ -45,6 +45,8 @@ _KEEP_REPLY: Final = Statement(
     " where not exists (select 1 from room_events where who = :who and request_id = :request_id)",
 )
 
+_NOBODY: Final = (None, None, None, None)
+
 Numbers = tuple[int, ...]
 """The numbers that the kept events of a unit were given, in order."""
 
@@ -68,7 +70,7 @@ def steps(work: Work, reply: bytes, request: Request | None) -> Steps:
             yield Change(_APPEND_NUMBERED, (told.room, number, *_content(told)), 1)
         else:
             number = told.seq
-            asked = (None, None, None, None) if request is None else (*request, reply.decode())
+            asked = _NOBODY if request is None else (*request, reply.decode())
             request = None  # it stands in one row
             statement = _OPEN_LOG if number == 1 else _APPEND
             yield Change(statement, (told.room, number, *_content(told), *asked), 1)

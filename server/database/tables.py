@@ -49,14 +49,13 @@ room_events = Table(
     Column("reply", Text),
     PrimaryKeyConstraint("room", "seq"),
     Index(
-        "ix_room_events_who_request_id",
+        "ix_room_events_request_id_who",
+        "request_id",  # grows with time: what is asked at once stands on the same pages
         "who",
-        "request_id",
         unique=True,
         sqlite_where=text("request_id is not null"),
         postgresql_where=text("request_id is not null"),
     ),
-    sqlite_with_rowid=False,
 )
 
 room_numbers = Table(

@@ -53,10 +53,11 @@ class Request(NamedTuple):
 class Told:
     """An event on its way: into the history, when it is kept, and then to its room.
 
-    `seq` is given where the room's log is the state itself; elsewhere the writer numbers it.
+    `kept`: whether it is numbered and stays in the history. `seq` is given where the room's log is
+    the state itself; elsewhere the writer numbers it.
     """
 
-    __slots__ = ("at", "data", "delivery", "name", "room", "seq")
+    __slots__ = ("at", "data", "delivery", "kept", "name", "room", "seq")
 
     def __init__(self, event: Message, at: str, seq: int | None = None) -> None:
         spec = spec_of(type(event))
@@ -65,15 +66,11 @@ class Told:
             raise ValueError(f"{spec.name} is an event of a log: whoever decides it numbers it")
         self.name = spec.name
         self.delivery = spec.delivery
+        self.kept = spec.delivery is Delivery.KEPT
         self.room: str = event.room()
         self.data = codec.encode(event)
         self.at = at
         self.seq = seq
-
-    @property
-    def kept(self) -> bool:
-        """Whether it is numbered and stays in the history."""
-        return self.delivery is Delivery.KEPT
 
 
 class Work:

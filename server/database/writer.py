@@ -8,7 +8,6 @@ on may have changed; then it falls alone, and its handler decides again.
 import asyncio
 import time
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
 from itertools import islice
 from typing import Final, Protocol
 
@@ -58,7 +57,10 @@ class Unit:
     @property
     def fallen(self) -> bool:
         """Whether something it was decided on has fallen."""
-        return any(copy.broken for copy, _ in self.work.copies)
+        for copy, _ in self.work.copies:  # noqa: SIM110 - for every unit; `any` costs as much again
+            if copy.broken:
+                return True
+        return False
 
     def fall(self) -> None:
         """Nothing decided on top of this unit may stand."""
@@ -267,15 +269,14 @@ class Writer:
 
     def _tell(self, work: Work, numbers: Iterator[int]) -> None:
         """Tell a committed unit. A fault in it keeps neither the rest nor the reply back."""
-        calls: list[Callable[[], None]] = [
-            *work.after,
-            *(
-                partial(self._publish, told, next(numbers) if told.kept else None)
-                for told in work.told
-            ),
-        ]
-        for call in calls:
+        for call in work.after:
             try:
                 call()
+            except Exception:
+                log.exception("telling_failed")
+        for told in work.told:
+            number = next(numbers) if told.kept else None
+            try:
+                self._publish(told, number)
             except Exception:
                 log.exception("telling_failed")

@@ -5,7 +5,7 @@ message that it repeats, nothing runs for it: it is called when that has ended.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Final, Protocol
 
@@ -18,7 +18,7 @@ from server.database import Database, Key, Request, Stale, Unavailable
 from server.gateway.connection import Call, Connection
 from server.gateway.context import Context, Parts, Pending
 from server.gateway.deadlines import Deadlines
-from server.gateway.handling import handler_of
+from server.gateway.handling import Decided, direct_handler_of, handle
 from server.gateway.requests import Requests, reused
 from server.gateway.runner import Runner
 from server.runtime.clock import Clock
@@ -57,38 +57,53 @@ class Desk(Protocol):
 class Answering:
     """The first message in the inbox of a connection. Whatever happens, it is answered once."""
 
-    __slots__ = (
-        "_after",
-        "_call",
-        "_connection",
-        "_decisions",
-        "_desk",
-        "_ended",
-        "_expired",
-        "_message",
-        "_name",
-        "_origin",
-        "_pending",
-        "_repeats",
-        "_request",
-        "_task",
-    )
+    # What most messages never change is not set for each.
+    _call: Call | None = None
+    _origin: Origin | None = None
+    _name = "unknown"
+    _message: msgspec.Struct | None = None
+    _request: Request | None = None
+    _pending: Pending[Any] | None = None
+    _after: Sequence[Callable[[], None]] = ()
+    _repeats: "Sequence[Answering]" = ()  # messages that repeat it
+    _decisions = 0
+    _task: asyncio.Task[Any] | None = None  # the one in which it waits
+    _expired = False
+    _ended = False
 
     def __init__(self, desk: Desk, connection: Connection) -> None:
         self._desk = desk
         self._connection = connection
-        self._call: Call | None = None
-        self._origin: Origin | None = None
-        self._name = "unknown"
-        self._message: msgspec.Struct | None = None
-        self._request: Request | None = None
-        self._pending: Pending[Any] | None = None
-        self._after: list[Callable[[], None]] | None = None
-        self._repeats: list[Answering] | None = None  # messages that repeat it
-        self._decisions = 0
-        self._task: asyncio.Task[Any] | None = None  # the one in which it waits
-        self._expired = False
-        self._ended = False
+
+    def at_once(self) -> bool:
+        """Answer it now, where nothing is to be waited for.
+
+        Returns whether it was so. If not, it is a job for the runner.
+        """
+        call = self._take()
+        before = ORIGIN.set(self._origin)
+        try:
+            message = self._admit(call)
+            if message is None:
+                return True
+            direct = direct_handler_of(type(message))
+            if direct is None or self._request is not None:
+                return False
+            ctx = self._context()
+            self._decided(ctx, direct(ctx, message))
+        except Exception as e:  # noqa: BLE001 - answered, and logged where it is a fault of ours
+            self._fail(e)
+        finally:
+            ORIGIN.reset(before)
+        return True
+
+    def _take(self) -> Call:
+        """Begin with the first message of the inbox."""
+        connection = self._connection
+        self._call = call = connection.inbox.popleft()
+        connection.taken = number = connection.taken + 1
+        self._origin = (connection.id, number)
+        return call
 
     # ---- as a job
 
@@ -96,17 +111,15 @@ class Answering:
         """Go on until it is answered, or waits to be called."""
         if self._ended:
             return
-        connection = self._connection
-        if self._call is None:
-            if not connection.inbox:  # it was closed meanwhile
+        call = self._call
+        if call is None:
+            if not self._connection.inbox:  # it was closed meanwhile
                 self._end()
                 return
-            self._call = connection.inbox.popleft()
-            connection.taken = number = connection.taken + 1
-            self._origin = (connection.id, number)
+            call = self._take()
         ORIGIN.set(self._origin)
         try:
-            message = self._message or self._admit(self._call)
+            message = self._message or self._admit(call)
             if message is not None:
                 await self._decide(message)
         except Exception as e:  # noqa: BLE001 - answered, and logged where it is a fault of ours
@@ -118,7 +131,8 @@ class Answering:
                 raise
             self._fail(self._desk.deadlines.timed_out())
         finally:
-            self._task = None
+            if self._task is not None:
+                self._task = None
 
     def waits(self) -> None:
         """It has begun to wait for something in the current task."""
@@ -182,25 +196,20 @@ class Answering:
         assert self._request is not None
         if request.digest != self._request.digest:
             raise reused()
-        if self._repeats is None:
-            self._repeats = []
-        self._repeats.append(again)
+        self._repeats = (*self._repeats, again)
 
     async def _decide(self, message: msgspec.Struct) -> None:
         """Run the handler, again while what it decided on has changed. Raises Failure `busy`."""
-        desk, request = self._desk, self._request
-        handler = handler_of(type(message))
+        request = self._request
         while True:
             # What is stale or refused now may be because it was done before.
             if self._decisions and await self._was_done():
                 return
             if self._decisions == MAX_DECISIONS:
                 raise busy("too many want the same thing at once")
-            self._decisions += 1
-            now = desk.clock.now_ms()
-            ctx = Context(self._connection, desk.parts, desk.database, now, request)
+            ctx = self._context()
             try:
-                reply = await handler(ctx, message)
+                reply = await handle(ctx, message)
                 if request is not None and ctx.pending is None:
                     # Nothing needed to change. The reply is a promise all the same.
                     assert not isinstance(reply, Pending)
@@ -211,14 +220,25 @@ class Answering:
                 if await self._was_done():
                     return
                 raise
-            self._after = ctx.after_reply
-            if ctx.pending is None:
-                self._answer("ok", codec.reply_ok(reply))
-            else:
-                self._pending = ctx.pending
-                desk.deadlines.begin(self)
-                ctx.pending.then(self._settled)
+            self._decided(ctx, reply)
             return
+
+    def _context(self) -> Context:
+        """For one more attempt."""
+        self._decisions += 1
+        desk = self._desk
+        now = desk.clock.now_ms()
+        return Context(self._connection, desk.parts, desk.database, now, self._request)
+
+    def _decided(self, ctx: Context, reply: Decided) -> None:
+        """Answer, or wait to be called once the unit stands."""
+        self._after = ctx.after_reply
+        if ctx.pending is None:
+            self._answer("ok", codec.reply_ok(reply))
+        else:
+            self._pending = ctx.pending
+            self._desk.deadlines.begin(self)
+            ctx.pending.then(self._settled)
 
     async def _was_done(self) -> bool:
         """Answer with the reply that the request got before. Raises Failure `conflict`."""
@@ -263,27 +283,28 @@ class Answering:
     def _answer(self, code: str, reply: bytes) -> None:
         assert self._call is not None
         took = self._desk.clock.monotonic() - self._call.at
-        self._desk.gauges.answered(self._name, code, took)
+        gauges = self._desk.gauges
+        gauges.replies.add(self._name, code)
+        gauges.reply_seconds.add(self._name, took)
         if _debugging():
             self._log_answer(code, took)
         try:
             self._connection.answer(self._call.ack, reply)
-            for after in self._after or ():
+            for after in self._after:
                 after()
         except Exception:
             log.exception("reply_failed", connection=self._connection.id)
         for again in self._end():
             again._as_itself(partial(again._answer, code, reply))
 
-    def _end(self) -> "list[Answering]":
+    def _end(self) -> "Sequence[Answering]":
         """Nothing more comes of it. Returns what repeats it."""
         self._ended = True
         self._desk.deadlines.end(self)
-        repeats, self._repeats = self._repeats, None
         if self._request is not None:
             del self._desk.under_way[self._request.key]
         self._desk.answered(self._connection)
-        return repeats or []
+        return self._repeats
 
     def _log_answer(self, code: str, took: float) -> None:
         """One line a message: its registered name only, as any other is the client's words."""

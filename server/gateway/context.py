@@ -43,27 +43,30 @@ class Pending(Generic[R]):
     Raises, where it is awaited, Stale (the handler runs again) and Unavailable.
     """
 
-    __slots__ = ("_calls", "_fault", "data", "reply", "settled")
+    __slots__ = ("_call", "_fault", "data", "reply", "settled")
 
     def __init__(self, reply: R, data: bytes) -> None:
         self.reply: Final = reply
         self.data: Final = data
         self.settled = False
         self._fault: Exception | None = None
-        self._calls: list[Callable[[Exception | None], None]] = []
+        self._call: Callable[[Exception | None], None] | None = None
 
     def settle(self, fault: Exception | None) -> None:
         """The unit stands, or there is a fault. Called once, by the writer."""
         self.settled, self._fault = True, fault
-        for call in self._calls:
-            call(fault)
+        if self._call is not None:
+            self._call(fault)
 
     def then(self, call: Callable[[Exception | None], None]) -> None:
-        """Call something with the fault once it is settled: at once where it is."""
+        """Call something with the fault once it is settled: at once where it is.
+
+        One waits for it: the handler, or who it is handed to.
+        """
         if self.settled:
             call(self._fault)
         else:
-            self._calls.append(call)
+            self._call = call
 
     def __await__(self) -> Generator[Any, None, R]:
         if not self.settled:
@@ -77,6 +80,8 @@ class Pending(Generic[R]):
 
 class Context:
     """One attempt at one message. Its time stands still, so that a decision is of one moment."""
+
+    __slots__ = ("_parts", "after_reply", "connection", "database", "now", "pending", "request")
 
     def __init__(
         self,

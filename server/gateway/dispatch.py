@@ -72,7 +72,9 @@ class Dispatch:
         connection.inbox.append(call)
         if connection not in self._answering:
             self._answering[connection] = None
-            self.runner.add(Answering(self, connection))
+            answering = Answering(self, connection)
+            if not answering.at_once():
+                self.runner.add(answering)
 
     def refuse(self, connection: Connection, error: Error, ack: str) -> None:
         """Answer what can't be read. It counts like a question."""

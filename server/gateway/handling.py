@@ -1,42 +1,59 @@
 """Which function handles which message."""
 
 from collections.abc import Awaitable, Callable
-from typing import Any
+from inspect import iscoroutinefunction
+from typing import Any, TypeVar, cast
 
 import msgspec
 
 from protocol.message import REGISTRY, Kind, Registry, spec_of
 from server.gateway.context import Context, Pending
 
-Handler = Callable[[Context, Any], Awaitable[msgspec.Struct | Pending[Any]]]
-"""Gives the reply, or the commit with which it is given."""
+Decided = msgspec.Struct | Pending[Any]
+"""The reply, or the commit with which it is given."""
+Waiting = Callable[[Context, Any], Awaitable[Decided]]
+Direct = Callable[[Context, Any], Decided]
+"""A handler that never waits."""
+Handler = Waiting | Direct
+H = TypeVar("H", bound=Handler)
 
-_handlers: dict[type, Handler] = {}
+_waiting: dict[type, Waiting] = {}
+_direct: dict[type, Direct] = {}
 
 
-def handles(message: type[msgspec.Struct]) -> Callable[[Handler], Handler]:
+def handles(message: type[msgspec.Struct]) -> Callable[[H], H]:
     """Make a function the handler of a command or query.
 
     It may run again when what it decided on has changed, so it changes nothing but by
-    `ctx.commit`. It raises Failure to refuse.
+    `ctx.commit`. It raises Failure to refuse. One that is no coroutine function is called the
+    moment a message comes, where nothing before it waits.
     """
 
-    def register(handler: Handler) -> Handler:
+    def register(handler: H) -> H:
         spec_of(message)
-        if message in _handlers:
+        if message in _waiting or message in _direct:
             raise ValueError(f"{message.__name__} has a handler already")
-        _handlers[message] = handler
+        if iscoroutinefunction(handler):
+            _waiting[message] = handler
+        else:
+            _direct[message] = cast(Direct, handler)
         return handler
 
     return register
 
 
-def handler_of(message: type[msgspec.Struct]) -> Handler:
-    """The handler of a type of message. Raises KeyError where it has none."""
-    return _handlers[message]
+async def handle(ctx: Context, message: msgspec.Struct) -> Decided:
+    """Let the handler of a message decide. Raises KeyError where it has none."""
+    direct = _direct.get(type(message))
+    return await _waiting[type(message)](ctx, message) if direct is None else direct(ctx, message)
+
+
+def direct_handler_of(message: type[msgspec.Struct]) -> Direct | None:
+    """The handler of a type of message, if it is one that never waits."""
+    return _direct.get(message)
 
 
 def unhandled(registry: Registry = REGISTRY) -> list[str]:
     """Names of a registry's commands and queries that nobody handles."""
     calls = registry.specs(Kind.COMMAND, Kind.QUERY)
-    return [spec.name for spec in calls if spec.type not in _handlers]
+    return [spec.name for spec in calls if spec.type not in _waiting | _direct]

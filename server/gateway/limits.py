@@ -30,12 +30,15 @@ class Bucket:
 
     def take(self, rate: float, burst: int, now: float) -> float:
         """Take one token. Returns 0, or the seconds until there is one."""
-        self.tokens = self.level(rate, burst, now)
+        tokens = self.tokens + (now - self.at) * rate
+        if tokens > burst:  # as `level` has it; spelled out, as this is done for every message
+            tokens = float(burst)
         self.at = now
-        if self.tokens >= 1:
-            self.tokens -= 1
+        if tokens >= 1:
+            self.tokens = tokens - 1
             return 0.0
-        return (1 - self.tokens) / rate
+        self.tokens = tokens
+        return (1 - tokens) / rate
 
 
 class Limits:

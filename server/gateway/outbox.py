@@ -83,6 +83,7 @@ class Outbox:
         "_droppable",
         "_form",
         "_items",
+        "_limit",
         "_moved",
         "_moved_at",
         "_overflowed",
@@ -97,6 +98,7 @@ class Outbox:
 
     def __init__(self, bounds: Bounds, form: Form) -> None:
         self._bounds = bounds
+        self._limit = bounds.limit_bytes
         self._form = form
         self._items: list[bytes | Waiting] = []
         self._droppable: _Droppable | None = None  # most events are kept
@@ -119,18 +121,32 @@ class Outbox:
             return
         items = self._items
         items.append(data)
-        self.queued_bytes += len(data) + ITEM_BYTES
+        self.queued_bytes = waiting = self.queued_bytes + len(data) + ITEM_BYTES
         if len(items) == 1:
-            self._begin()
-        if self.queued_bytes > self._bounds.limit_bytes:
+            self._moved = True  # how long it waits counts from now
+            if self.taker is not None:
+                self.taker.wake()
+        if waiting > self._limit:
             self._overflow(EvictionReason.TOO_MANY_BYTES)
 
     def push_frame(self, frame: Frame) -> None:
         """Queue an event: a newer `latest` replaces the one that waits, the oldest `lossy` go."""
-        if frame.delivery is KEPT:
-            self.push(self._form(frame))
-        elif not self._overflowed:
+        if self._overflowed:
+            return
+        if frame.delivery is not KEPT:
             self._push_droppable(frame)
+            return
+        # As in `push`, and not by calling it: this runs for each of thousands who are told.
+        data = self._form(frame)
+        items = self._items
+        items.append(data)
+        self.queued_bytes = waiting = self.queued_bytes + len(data) + ITEM_BYTES
+        if len(items) == 1:
+            self._moved = True
+            if self.taker is not None:
+                self.taker.wake()
+        if waiting > self._limit:
+            self._overflow(EvictionReason.TOO_MANY_BYTES)
 
     def _push_droppable(self, frame: Frame) -> None:
         data = self._form(frame)
@@ -152,15 +168,11 @@ class Outbox:
         self._items.append(waiting)
         self.queued_bytes += waiting.size
         if len(self._items) == 1:
-            self._begin()
-        if self.queued_bytes > self._bounds.limit_bytes:
+            self._moved = True
+            if self.taker is not None:
+                self.taker.wake()
+        if self.queued_bytes > self._limit:
             self._overflow(EvictionReason.TOO_MANY_BYTES)
-
-    def _begin(self) -> None:
-        """Something waits where nothing did."""
-        self._moved_at = self._bounds.monotonic()  # how long it waits counts from now
-        if self.taker is not None:
-            self.taker.wake()
 
     def _drop(self, held: _Droppable, waiting: Waiting, delivery: Delivery) -> None:
         """Take an event out; its place in the line stays and is skipped."""
@@ -193,8 +205,7 @@ class Outbox:
     @property
     def spare_bytes(self) -> int:
         """How much may be put in at once, so that an eighth is left for what comes after it."""
-        limit = self._bounds.limit_bytes
-        return limit - limit // 8 - self.queued_bytes
+        return self._limit - self._limit // 8 - self.queued_bytes
 
     def check(self) -> None:
         """Report a stall: something waits, and nothing of it has moved for too long.
@@ -216,15 +227,16 @@ class Outbox:
 
     def take(self, most_bytes: int) -> bytes:
         """All that waits, in one piece, as long as it is not too much at once."""
+        if self._droppable is not None or self.queued_bytes > most_bytes:
+            return b"".join(self.take_parts(most_bytes))
         self._moved = True
         items = self._items
-        if self._droppable is None and self.queued_bytes <= most_bytes:
-            data = items[0] if len(items) == 1 else b"".join(items)  # type: ignore[arg-type]
-            self.sent += len(items)
-            items.clear()
-            self.queued_bytes = self.in_hand
-            return data  # type: ignore[return-value]
-        return b"".join(self.take_parts(most_bytes))
+        size = len(items)
+        data = items[0] if size == 1 else b"".join(items)  # type: ignore[arg-type]
+        self.sent += size
+        items.clear()
+        self.queued_bytes = self.in_hand
+        return data  # type: ignore[return-value]
 
     def take_parts(self, most_bytes: int, most: int | None = None) -> list[bytes]:
         """What waits, part by part: so many bytes, or at least one; at most so many parts."""

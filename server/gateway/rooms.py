@@ -139,12 +139,21 @@ class Rooms:
     def _tell(
         self, room: str, name: str, data: bytes, at: str, seq: int | None, delivery: Delivery
     ) -> None:
-        self._gauges.events.labels(name).inc()
+        self._gauges.events.add(name)
         members = self._members.get(room)
-        if members:
-            frame = self._frame(room, name, data, at, seq, delivery)
+        if not members:
+            return
+        frame = self._frame(room, name, data, at, seq, delivery)
+        if seq is not None:
             for membership in list(members.values()):
                 membership.take(frame)
+            return
+        # As `take` does, for the thousands who may be told what has no number.
+        for membership in list(members.values()):
+            if membership.held is None:
+                membership.connection.send(frame)
+            else:
+                membership.held.append(frame)
 
     def _frame(
         self, room: str, name: str, data: bytes, at: str, seq: int | None, delivery: Delivery = KEPT

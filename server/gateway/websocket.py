@@ -54,16 +54,14 @@ class Turn:
     """The sockets that have something to send at the end of this turn of the event loop."""
 
     def __init__(self) -> None:
-        self._sockets: list[WebSocket] = []
+        self.sockets: list[WebSocket] = []
 
-    def add(self, socket: "WebSocket") -> None:
-        """Send what waits for a socket, once all is done that can be done now."""
-        if not self._sockets:
-            asyncio.get_running_loop().call_soon(self._flush)
-        self._sockets.append(socket)
+    def begin(self) -> None:
+        """A socket is the first to have something: send it once all is done that can be now."""
+        asyncio.get_running_loop().call_soon(self._flush)
 
     def _flush(self) -> None:
-        sockets, self._sockets = self._sockets, []
+        sockets, self.sockets = self.sockets, []
         for socket in sockets:
             socket.flush()
 
@@ -143,12 +141,15 @@ class WebSocket(asyncio.Protocol):
 
     def wake(self) -> None:
         """Something waits where nothing did."""
-        self._turn.add(self)
+        turn = self._turn
+        if not turn.sockets:
+            turn.begin()
+        turn.sockets.append(self)
 
     def flush(self) -> None:
         """Give the transport what waits, as long as it takes it."""
         outbox, transport = self.outbox, self.transport
-        while len(outbox) and not self._paused:
+        while outbox.queued_bytes and not self._paused:
             if transport.is_closing():
                 return
             transport.write(outbox.take(BATCH_BYTES))
@@ -180,7 +181,7 @@ class WebSocket(asyncio.Protocol):
     def _end(self, frame: bytes) -> None:
         self._closing = frame
         asyncio.get_running_loop().call_later(LINGER_S, self.abort)
-        self._turn.add(self)
+        self.wake()
 
     def abort(self) -> None:
         """Hang up, whatever still waits."""

@@ -7,9 +7,9 @@ from server.players.rules import (
     fighting_attack,
     fighting_defense,
     gain,
+    paid,
     refreshed,
     spend_gems,
-    spend_stamina,
 )
 from server.players.store import Players
 
@@ -21,7 +21,7 @@ __all__ = [
     "fighting_attack",
     "fighting_defense",
     "gain",
+    "paid",
     "refreshed",
     "spend_gems",
-    "spend_stamina",
 ]

@@ -152,8 +152,12 @@ def spend_stamina(record: Record, cost: int, now: int, regen: Regen) -> Record:
 
     Raises Failure `refused` (exhausted), and ValueError for a negative cost.
     """
+    return paid(refreshed(record, now, regen), cost)
+
+
+def paid(fresh: Record, cost: int) -> Record:
+    """A record that is refreshed already, with `cost` less stamina. Raises as `spend_stamina`."""
     _require_not_negative(cost)
-    fresh = refreshed(record, now, regen)
     if fresh.stamina < cost:
         raise refused(PlayerReason.EXHAUSTED, f"it takes {cost} stamina, {fresh.stamina} is left")
     return replace(fresh, stamina=fresh.stamina - cost)

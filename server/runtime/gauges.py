@@ -5,6 +5,8 @@ from collections.abc import Callable
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 from prometheus_client.openmetrics.exposition import CONTENT_TYPE_LATEST, generate_latest
 
+from server.runtime.recorded import Counts, Durations
+
 _FAST = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 
@@ -16,21 +18,21 @@ class Gauges:
         # Memory, processor time, file descriptors and their limit, where the system tells them.
         # Their names are the same in every program.
         ProcessCollector(registry=self._registry)
-        self.replies = Counter(
+        self.replies = Counts(
             "warroom_replies",
             "Commands and queries answered, by name and code.",
             ("name", "code"),
-            registry=self._registry,
+            self._registry,
         )
-        self.reply_seconds = Histogram(
+        self.reply_seconds = Durations(
             "warroom_reply_seconds",
             "From a message's arrival to its reply.",
-            ("name",),
-            buckets=_FAST,
-            registry=self._registry,
+            "name",
+            _FAST,
+            self._registry,
         )
-        self.events = Counter(
-            "warroom_events", "Events published, by name.", ("name",), registry=self._registry
+        self.events = Counts(
+            "warroom_events", "Events published, by name.", ("name",), self._registry
         )
         self.dropped = Counter(
             "warroom_dropped_events",
@@ -53,11 +55,6 @@ class Gauges:
             buckets=_FAST,
             registry=self._registry,
         )
-
-    def answered(self, name: str, code: str, took_s: float) -> None:
-        """A message has its reply."""
-        self.replies.labels(name, code).inc()
-        self.reply_seconds.labels(name).observe(took_s)
 
     def watch(self, name: str, help_text: str, read: Callable[[], float]) -> None:
         """A gauge that is read when somebody asks."""

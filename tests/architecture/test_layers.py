@@ -21,8 +21,12 @@ ORDER = (("users", "auth"), ("players",), ("battles",))
 APART = ("connections", "health")
 """Domains that use no other and that no other uses."""
 
+BESIDE = "conformance"
+"""A server of its own on the same gateway. It knows no domain and stores nothing; the command line
+alone opens it."""
+
 DOMAINS = [domain for tier in ORDER for domain in tier] + list(APART)
-GROUND = {"cli", "conformance", "database", "gateway", "runtime", "dashboard"}
+GROUND = {"cli", "database", "gateway", "runtime", "dashboard"}
 PURE = {"rules.py", "state.py", "schedule.py", "formulas.py", "rolls.py", "catalogue.py"}
 IMPURE = {
     "asyncio",
@@ -177,7 +181,23 @@ def test_the_gateway_is_above_the_database_and_that_above_the_runtime(source: So
 
 def test_every_folder_of_the_server_is_in_the_table() -> None:
     folders = {p.name for p in (ROOT / "server").iterdir() if (p / "__init__.py").is_file()}
-    assert folders == {*DOMAINS, *GROUND} - {"dashboard"}
+    assert folders == {*DOMAINS, *GROUND, BESIDE} - {"dashboard"}
+
+
+@each([s for s in SERVER if s.parts[1] == BESIDE])
+def test_conformance_mode_stores_nothing_and_knows_no_domain(source: Source) -> None:
+    barred = [f"server.{name}" for name in (*DOMAINS, "app", "cli", "database")]
+    assert not [i for i in source.imports for name in barred if i.within(name)]
+
+
+def test_only_the_command_line_opens_conformance_mode() -> None:
+    inside = ("cli", BESIDE)
+    assert not [
+        s
+        for s in SERVER
+        if s.parts[1] not in inside
+        if any(i.within(f"server.{BESIDE}") for i in s.imports)
+    ]
 
 
 def _may_use(domain: str) -> set[str]:
@@ -279,7 +299,6 @@ def test_every_domain_with_handlers_is_listed() -> None:
     there = {
         ".".join(source.parts).removesuffix(".py")
         for source in SERVER
-        if source.parts[-1] == "handlers.py"
-        and source.parts[1] != "conformance"  # which is no part of the server
+        if source.parts[-1] == "handlers.py" and source.parts[1] != BESIDE
     }
     assert listed == there

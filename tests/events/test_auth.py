@@ -126,11 +126,11 @@ async def test_logging_out_ends_tokens_and_open_connections(server: Server, alic
 @pytest.mark.parametrize(
     "auth", [{}, {"token": "none"}, {"service_key": "none"}, {"token": ["list"]}, {"token": None}]
 )
-@pytest.mark.parametrize("transport", ["websocket", "polling"])
+@pytest.mark.parametrize("way", ["websocket", "polling", "plain"])
 async def test_a_handshake_without_a_right_is_refused_with_its_code(
-    server: Server, auth: dict[str, Any], transport: Transport
+    server: Server, auth: dict[str, Any], way: Transport
 ) -> None:
-    reply = await handshake(server.url, transport, auth)
+    reply = await handshake(server.url, way, auth)
     assert reply["error"]["code"] == "unauthenticated"
 
 

@@ -9,6 +9,8 @@ from tests.support.battles import easy_battle, fight, strike, won_battle
 from tests.support.people import Person, connected
 from tests.support.server import Server
 
+pytestmark = pytest.mark.pairwise
+
 UNKNOWN = "01a20622-9de7-7967-8b71-288684b33bd5"
 ON_A_BATTLE = ("join", "leave", "attack", "revive", "chat", "claim", "get")
 FIELDS: dict[str, dict[str, Any]] = {"attack": {"enemy_id": 1}, "chat": {"text": "hello"}}
@@ -114,6 +116,7 @@ async def test_a_blow_is_told_before_it_is_answered(alice: Person, bob: Person) 
     assert await bob.until_event("battles.struck") == told
 
 
+@pytest.mark.usefixtures("transport")
 async def test_stamina_runs_out(tmp_path: Path) -> None:
     async with Server(tmp_path / "data", STAMINA_REGEN_INTERVAL="3600") as server:
         alice = await connected(server.url)

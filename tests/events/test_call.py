@@ -18,6 +18,8 @@ from tests.support.battles import easy_battle
 from tests.support.people import PASSWORD, Person, connected
 from tests.support.server import ROOT, Server
 
+pytestmark = pytest.mark.socketio
+
 WITHIN_S = 30
 
 

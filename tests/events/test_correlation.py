@@ -39,6 +39,7 @@ def answered(server: Server, command: str) -> list[dict[str, Any]]:
     return [line for line in lines if (line["event"], line.get("command")) == ("answered", command)]
 
 
+@pytest.mark.usefixtures("transport")
 async def test_a_message_is_followed_from_its_connection_to_the_database(talkative: Server) -> None:
     person = await connected(talkative.url)
     await person.ok("players.get")
@@ -66,6 +67,7 @@ async def test_a_message_is_followed_from_its_connection_to_the_database(talkati
     assert "committed" not in about(talkative, get["origin"])
 
 
+@pytest.mark.usefixtures("transport")
 async def test_a_fault_is_told_under_the_id_of_its_message(talkative: Server) -> None:
     person = await connected(talkative.url)
     answer = await person.call("tests.broken", request_id=uuid7())
@@ -78,6 +80,7 @@ async def test_a_fault_is_told_under_the_id_of_its_message(talkative: Server) ->
     assert lines["answered"]["code"] == "internal"
 
 
+@pytest.mark.usefixtures("transport")
 async def test_messages_of_two_people_are_told_apart(talkative: Server) -> None:
     people = [await connected(talkative.url) for _ in range(2)]
     for person in people:
@@ -89,6 +92,7 @@ async def test_messages_of_two_people_are_told_apart(talkative: Server) -> None:
         await person.close()
 
 
+@pytest.mark.usefixtures("transport")
 async def test_a_message_that_can_not_be_read_is_one_line_without_its_words(
     talkative: Server,
 ) -> None:

@@ -29,11 +29,13 @@ async def test_data_that_is_no_object_is_invalid(alice: Person, data: Any) -> No
     assert answer["error"]["code"] == "invalid"
 
 
+@pytest.mark.socketio
 async def test_more_than_one_argument_is_invalid(alice: Person) -> None:
     answer = await alice.call("players.get", ({}, {}))
     assert answer["error"]["code"] == "invalid"
 
 
+@pytest.mark.socketio
 async def test_binary_is_invalid(alice: Person) -> None:
     answer = await alice.call("battles.get", {"battle_id": b"bytes"})
     assert answer["error"]["code"] == "invalid"
@@ -52,6 +54,7 @@ async def test_too_many_at_once_are_told_when_to_go_on(alice: Person) -> None:
     assert 0 < answers[-1]["error"]["retry_after_ms"] <= 1001
 
 
+@pytest.mark.usefixtures("transport")
 async def test_a_bug_in_a_handler_is_answered_and_logged(tmp_path: Path) -> None:
     async with Server(tmp_path / "data", "tests.support.broken_server") as server:
         person = await connected(server.url)

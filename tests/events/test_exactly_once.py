@@ -2,6 +2,8 @@
 
 import asyncio
 
+import pytest
+
 from tests.support.battles import easy_battle, won_battle
 from tests.support.people import Person, connected
 from tests.support.server import Server
@@ -64,6 +66,7 @@ async def test_five_copies_at_once_over_three_connections_are_one(
         await other.close()
 
 
+@pytest.mark.usefixtures("transport")
 async def test_a_retry_after_a_restart_gets_the_first_reply(own_server: Server) -> None:
     alice = await connected(own_server.url)
     battle_id = await easy_battle(alice)

@@ -16,6 +16,7 @@ from server.auth.tokens import MAX_CHARACTERS
 from tests.support.forgeries import FAMILIES, SECRET, Forge, Victim, genuine
 from tests.support.people import PASSWORD, Person, handshake, registered, service_key
 from tests.support.server import Server
+from tests.support.wire import Transport
 
 REFUSED = {"code": "unauthenticated", "message": "the access token is not accepted"}
 FORGERIES = {
@@ -61,7 +62,7 @@ async def others(forgeable: Server) -> Others:
 
 
 @pytest.fixture
-async def person(forgeable: Server) -> AsyncIterator[Person]:
+async def person(forgeable: Server, transport: Transport) -> AsyncIterator[Person]:
     """Somebody who is connected: each test brings its own, as to renew is limited."""
     connected = await Person(forgeable.url, await registered(forgeable.url)).connect()
     yield connected
@@ -158,6 +159,7 @@ async def test_what_is_no_text_is_no_token(
     assert await unchanged(person)
 
 
+@pytest.mark.socketio
 async def test_bytes_are_no_token(person: Person, victim: Victim) -> None:
     assert (await renewal(person, victim.token.encode()))["code"] == "invalid"
     assert await unchanged(person)

@@ -97,6 +97,7 @@ async def renewed(server: Server, *forwarded: str) -> list[str]:
     return codes
 
 
+@pytest.mark.usefixtures("transport")
 async def test_messages_are_counted_by_address_too(behind: Server) -> None:
     shared = await renewed(behind, *["198.51.100.1"] * 3)
     assert shared[:RARE] == ["unauthenticated"] * RARE
@@ -105,6 +106,7 @@ async def test_messages_are_counted_by_address_too(behind: Server) -> None:
     assert apart == ["unauthenticated"] * 18
 
 
+@pytest.mark.usefixtures("transport")
 async def test_a_handshake_says_nothing_of_its_address_but_to_a_proxy(tmp_path: Path) -> None:
     async with Server(tmp_path / "data", ADDRESS_LIMIT_SCALE=SCALE) as server:
         codes = await renewed(server, "198.51.100.2", "198.51.100.3", "198.51.100.4")
@@ -174,6 +176,7 @@ async def test_who_goes_on_after_rate_limited_is_let_go(server: Server, bob: Per
         await person.close()
 
 
+@pytest.mark.usefixtures("transport")
 async def test_what_can_not_be_read_is_no_way_around(server: Server) -> None:
     flood = await connected(server.url)
     for _ in range(250):

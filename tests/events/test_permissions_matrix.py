@@ -24,7 +24,7 @@ from tests.support.people import registered
 from tests.support.roles import beside
 from tests.support.server import Server
 from tests.support.tables import contents
-from tests.support.wire import Wire
+from tests.support.wire import Transport, Wire
 
 load()
 
@@ -50,6 +50,13 @@ class Somebody:
         return {k: self.token if v == OWN_TOKEN else v for k, v in data.items()}
 
 
+@pytest.fixture(scope="module")
+def transport(request: pytest.FixtureRequest) -> Transport:
+    """How all of them connect."""
+    chosen: Transport = request.param
+    return chosen
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def quiet(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Server]:
     """A server on which nothing happens by itself: no battle is under way."""
@@ -58,16 +65,16 @@ async def quiet(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Serve
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def everybody(quiet: Server) -> AsyncIterator[dict[str, Somebody]]:
+async def everybody(quiet: Server, transport: Transport) -> AsyncIterator[dict[str, Somebody]]:
     """A connection of each role, each set of scopes, and of nobody."""
-    found = {NOBODY: Somebody(await Wire.open(quiet.url))}
+    found = {NOBODY: Somebody(await Wire.open(quiet.url, transport))}
     async with beside(quiet) as office:
         for role in (r for r in GRANTED if r not in SCOPES):
             token = (await office.person(role)).tokens.access_token
-            found[role] = Somebody(await Wire.connect(quiet.url, token=token), token)
+            found[role] = Somebody(await Wire.connect(quiet.url, transport, token=token), token)
         for name, scopes in SCOPES.items():
             key = await office.service(*scopes)
-            found[name] = Somebody(await Wire.connect(quiet.url, service_key=key))
+            found[name] = Somebody(await Wire.connect(quiet.url, transport, service_key=key))
     yield found
     for somebody in found.values():
         await somebody.connection.close()
@@ -158,9 +165,9 @@ async def test_no_service_is_given_more_than_the_scopes(quiet: Server) -> None:
                 await office.service(permission)
 
 
-async def test_nobody_gives_themselves_a_role(quiet: Server) -> None:
+async def test_nobody_gives_themselves_a_role(quiet: Server, transport: Transport) -> None:
     token = (await registered(quiet.url)).tokens.access_token
-    connection = await Wire.open(quiet.url)
+    connection = await Wire.open(quiet.url, transport)
     auth = {"token": token, "role": "admin", "permissions": "administer"}
     assert (await connection.log_in(auth))["ok"]
     for field in ("role", "permissions", "scopes"):

@@ -15,6 +15,8 @@ from tests.support.people import Person
 from tests.support.polling import Polling
 from tests.support.server import Server
 
+pytestmark = pytest.mark.socketio
+
 BROWSER = {"User-Agent": "Mozilla/5.0"}
 
 

@@ -22,6 +22,8 @@ from tests.support.polling import Polling
 from tests.support.processes import listening
 from tests.support.server import Server
 
+pytestmark = pytest.mark.pairwise
+
 REACHES_WITHIN_S = 5
 
 
@@ -32,6 +34,7 @@ async def until_gone(*people: Person) -> list[str]:
     return [told["reason"] for person in people for told in person.named("auth.expired")]
 
 
+@pytest.mark.usefixtures("transport")
 async def test_a_person_is_kept_out_of_every_socket_and_let_in_again(server: Server) -> None:
     logged_in = await registered(server.url)
     name = logged_in.user.username
@@ -60,6 +63,7 @@ async def test_a_person_is_kept_out_of_every_socket_and_let_in_again(server: Ser
         await person.close()
 
 
+@pytest.mark.usefixtures("transport")
 async def test_another_role_is_refreshed_into(server: Server) -> None:
     person = await connected(server.url)
     assert person.logged_in is not None
@@ -74,6 +78,7 @@ async def test_another_role_is_refreshed_into(server: Server) -> None:
     await viewer.close()
 
 
+@pytest.mark.usefixtures("transport")
 async def test_a_service_key_ends(server: Server) -> None:
     name = f"robot {uuid7()}"
     key = (await server.command("service-key", "add", name, "--scope", "read")).strip()
@@ -84,6 +89,7 @@ async def test_a_service_key_ends(server: Server) -> None:
     await turned_away(Person(server.url), service_key=key)
 
 
+@pytest.mark.usefixtures("transport")
 async def test_a_copy_of_a_refresh_token_ends_the_sockets_of_its_log_in(server: Server) -> None:
     thief = await connected(server.url)
     assert thief.logged_in is not None
@@ -97,6 +103,7 @@ async def test_a_copy_of_a_refresh_token_ends_the_sockets_of_its_log_in(server: 
         assert await until_gone(thief, owner) == ["logged_out", "logged_out"]
 
 
+@pytest.mark.usefixtures("transport")
 async def test_who_is_logged_out_during_the_handshake_does_not_stay(tmp_path: Path) -> None:
     async with (
         opened(Settings(data_dir=tmp_path, password_hash_cost=4)) as app,
@@ -117,6 +124,7 @@ async def test_who_is_logged_out_during_the_handshake_does_not_stay(tmp_path: Pa
         assert len(app.gateway.presence) == 0
 
 
+@pytest.mark.usefixtures("transport")
 async def test_what_has_begun_is_committed_and_what_waits_is_not(tmp_path: Path) -> None:
     async with (
         opened(Settings(data_dir=tmp_path, password_hash_cost=4)) as app,

@@ -17,9 +17,12 @@ from protocol.ids import uuid7
 from tests.support.people import service_key
 from tests.support.server import Server
 from tests.support.tables import columns, contents
-from tests.support.wire import Wire
+from tests.support.websocket import Refused
+from tests.support.wire import Transport, Wire
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+TRANSPORTS: tuple[Transport, ...] = ("websocket", "plain")
 
 LOGGING: dict[str, dict[str, str]] = {
     "everything": {
@@ -142,6 +145,19 @@ class Walk:
         """Log in with each kind of secret, rightly and wrongly, and put them in wrong places."""
         access, refresh = tokens["access_token"], tokens["refresh_token"]
         wrong = self.password("a password in the wrong place")
+        await self._knock(access, refresh, key, wrong)
+        await self._misplace_without_a_right(access, refresh, key, wrong)
+        person, service = TRANSPORTS
+        for transport, all_of_them, auth in (
+            (person, (access, refresh, key, wrong), {"token": access}),
+            (service, (wrong, access, refresh, key), {"service_key": key}),
+        ):
+            caller = await Wire.connect(self.server.url, transport, **auth)
+            await self._misplace(caller, all_of_them)
+            await caller.close()
+
+    async def _knock(self, access: str, refresh: str, key: str, wrong: str) -> None:
+        """Be refused with each of them, in the first message, in headers and in the address."""
         for auth in (
             {"token": refresh},
             {"token": wrong},
@@ -153,12 +169,29 @@ class Walk:
             {"username": self.username, "password": self.known["the password"]},
             {access: 1, "token": [access]},
         ):
-            query = f"&token={quote(access)}&key={quote(key)}"
-            nobody = await Wire.open(self.server.url, query=query)
-            assert not (await nobody.log_in(auth))["ok"]
-            await nobody.close()
-        nobody = await Wire.open(self.server.url)
+            query = f"key={quote(key)}"
+            for nobody in (
+                await Wire.open(self.server.url, query=f"&token={quote(access)}&{query}"),
+                await Wire.open(self.server.url, "plain", query=f"?{query}"),
+            ):
+                assert not (await nobody.log_in(auth))["ok"]
+                await nobody.close()
         for secret in (access, refresh, key, wrong):
+            for query, scheme in ((f"?token={quote(secret)}", "Bearer"), ("", "Service"), ("", "")):
+                headers = {"authorization": f"{scheme} {quote(secret)}".strip()}
+                with pytest.raises(Refused):
+                    await Wire.open(self.server.url, "plain", query=query, headers=headers)
+        for scheme, secret in (("Bearer", key), ("Service-Key", access), ("Bearer", refresh)):
+            with pytest.raises(Refused):
+                headers = {"authorization": f"{scheme} {secret}"}
+                await Wire.open(self.server.url, "plain", headers=headers)
+
+    async def _misplace_without_a_right(self, *all_of_them: str) -> None:
+        nobody = await Wire.open(self.server.url)
+        plain = await Wire.open(self.server.url, "plain")
+        for secret in all_of_them:
+            plain.send(secret, json.dumps({"id": secret, "type": secret, secret: secret}))
+            await plain.call(secret, {"token": secret})
             for no_packet in (secret, f"4{secret}", f"5{secret}"):
                 ended = await Wire.open(self.server.url)
                 ended.send(no_packet)
@@ -176,14 +209,8 @@ class Walk:
             await self.get("/socket.io/?EIO=4&transport=polling", origin=f"http://{quote(secret)}")
             await self._raw_http(f"{quote(secret)} / HTTP/1.1\r\nHost: x\r\n\r\n")
             await self._raw_http(f"GET /{quote(secret)} HTTP/9.9\r\n{quote(secret)}\r\n\r\n")
-        await nobody.close()
-        for all_of_them, auth in (
-            ((access, refresh, key, wrong), {"token": access}),
-            ((wrong, access, refresh, key), {"service_key": key}),
-        ):
-            caller = await Wire.connect(self.server.url, **auth)
-            await self._misplace(caller, all_of_them)
-            await caller.close()
+        for connection in (nobody, plain):
+            await connection.close()
 
     async def _misplace(self, caller: Wire, all_of_them: tuple[str, ...]) -> None:
         for number, secret in enumerate(all_of_them):
@@ -254,18 +281,20 @@ async def walked(
         "register", username=f"o{walk.username[1:]}", password=walk.password("another's")
     )
     other = walk.remember("another", envelope)["access_token"]
-    listener = await Wire.connect(server.url, token=other)
-    await listener.call("rooms.join", {"room": "battles"})
+    listeners = [await Wire.connect(server.url, by, token=other) for by in TRANSPORTS]
+    for listener in listeners:
+        await listener.call("rooms.join", {"room": "battles"})
     admin = {"username": "admin", "password": walk.known["the admin's password"]}
     walk.remember("the admin", (await walk.post("login", **admin))[1])
     await walk.by_socket(await walk.by_rest(), key)
     left: dict[str, Any] = {
-        "frames": listener.frames,
+        "frames": [frame for listener in listeners for frame in listener.frames],
         "read": await walk.what_anybody_may_read(),
         "tables": contents(data_dir),
         "files": {path.name: path.read_bytes() for path in data_dir.glob("warroom.db*")},
     }
-    await listener.close()
+    for listener in listeners:
+        await listener.close()
     await walk.http.close()
     assert await server.stop() == 0
     left["log"] = server.log.read_bytes()

@@ -264,6 +264,7 @@ async def test_people_are_for_whoever_administers(
         assert await nosy.refused(f"users.{name}") == ("forbidden", None)
 
 
+@pytest.mark.usefixtures("transport")
 @pytest.mark.parametrize("name", ["update", "disable", "delete"])
 async def test_the_last_admin_stays(own_server: Server, name: str) -> None:
     boss = await first_admin(own_server)
@@ -313,6 +314,7 @@ async def test_the_room_is_for_whoever_administers(alice: Person, service: Perso
 # ---- deleting
 
 
+@pytest.mark.usefixtures("transport")
 @on_both_engines
 async def test_who_is_deleted_leaves_and_what_has_been_stays(own_server: Server) -> None:
     server = own_server

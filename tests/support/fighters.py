@@ -7,8 +7,10 @@ from typing import Any
 
 from protocol.errors import MEANING, Code
 from protocol.ids import uuid7
-from tests.support.people import AGAIN_MS, Person, registered
+from tests.support.people import Person, registered
 from tests.support.server import Server
+
+AGAIN_MS = 100
 
 Command = tuple[str, dict[str, Any]]
 

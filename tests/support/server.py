@@ -19,14 +19,18 @@ QUICK = {
     "STAMINA_REGEN_INTERVAL": "0.05",
     "STAMINA_REGEN_PERCENT": "1",
     "ADDRESS_LIMIT_SCALE": "1000",
+    "CONNECT_TIMEOUT_MS": "300000",
 }
-"""Cheap passwords, stamina that never holds a test up, and room for all on one address.
+"""Cheap passwords, stamina that never holds a test up, room for all on one address, and time for
+those who are nobody.
 
 The rules are untouched."""
 
 
 class Server:
     """A server on a free port, with a data folder that outlives it."""
+
+    command_line: tuple[str, ...] = ("run",)
 
     def __init__(self, data_dir: Path, module: str = "server", **settings: str) -> None:
         self.data_dir = data_dir
@@ -45,7 +49,7 @@ class Server:
         self.data_dir.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as log:
             self.process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", self.module, "run", "--port", str(self.port)),
+                *(sys.executable, "-m", self.module, *self.command_line, "--port", str(self.port)),
                 cwd=ROOT,
                 env=self._environment,
                 stdout=asyncio.subprocess.PIPE,

@@ -46,7 +46,7 @@ from protocol.times import millis, rfc3339
 from server.battles import formulas, rules, schedule
 from server.battles.catalogue import ATTACKS, BUILDS, MAX_PARTICIPANTS, NAMES, TIERS
 from server.battles.rolls import Rolls
-from server.battles.state import apply, fold, is_over, seated, summary
+from server.battles.state import QUIET, apply, fold, is_over, seated, summary
 from server.players.rules import Record, start
 
 NOW = 1_800_000_000_000
@@ -820,6 +820,19 @@ class TestLaws:
         course = run(seed, difficulty, steps)
         for battle in course.states:
             check_state(battle)
+
+    @given(seeds, difficulties, actions)
+    def test_quiet_events_change_neither_the_line_nor_when_time_is_next(
+        self, seed: str, difficulty: Difficulty, steps: list[Step]
+    ) -> None:
+        course = run(seed, difficulty, steps)
+        for event, before, after in zip(
+            course.log, course.states[:-1], course.states[1:], strict=True
+        ):
+            if type(event) in QUIET:
+                assert summary(before) == summary(after)
+                assert schedule.due(before) == schedule.due(after)
+                assert is_over(before) == is_over(after)
 
     @given(seeds, difficulties, actions)
     def test_an_old_state_and_later_events_are_the_new_state(

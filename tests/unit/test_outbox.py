@@ -165,6 +165,7 @@ def test_a_stall_is_reported_once(
     outbox: Outbox, clock: ManualClock, reasons: list[EvictionReason]
 ) -> None:
     outbox.push(b"waits")
+    outbox.check()
     clock.advance(STALL_S)
     outbox.check()
     assert reasons == []
