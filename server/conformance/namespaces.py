@@ -4,6 +4,7 @@
 """
 
 import asyncio
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -51,7 +52,7 @@ class Echo:
             self._timer.cancel()
             self._timer = None
 
-    def event(self, ack: str, arguments: str, attachments: list[bytes]) -> bool:
+    def event(self, ack: str, arguments: str, attachments: Sequence[bytes]) -> bool:
         """Answer `message` and `message-with-ack`. Returns whether it was one of them.
 
         What is no event at all ends the session, as the protocol has it. The server's own `/`
@@ -72,7 +73,7 @@ class Echo:
             return False
         return True
 
-    def _send(self, kind: Kind, ack: str, parts: list[bytes], attachments: list[bytes]) -> None:
+    def _send(self, kind: Kind, ack: str, parts: list[bytes], attachments: Sequence[bytes]) -> None:
         payload, number = b"[%b]" % b",".join(parts), len(attachments)
         if number:
             kind = Kind.BINARY_EVENT if kind is Kind.EVENT else Kind.BINARY_ACK
@@ -94,7 +95,7 @@ class EchoMember:
         """It was told that it is in."""
         self._echo.greet()
 
-    def event(self, ack: str, arguments: str, attachments: list[bytes]) -> None:
+    def event(self, ack: str, arguments: str, attachments: Sequence[bytes]) -> None:
         """An event: another one is not answered."""
         self._echo.event(ack, arguments, attachments)
 
@@ -145,7 +146,7 @@ class MainMember(SocketIOConnection):
         if self._echo is not None:
             self._echo.greet()
 
-    def event(self, ack: str, arguments: str, attachments: list[bytes]) -> None:
+    def event(self, ack: str, arguments: str, attachments: Sequence[bytes]) -> None:
         """An event: for the suite, or a message for the dispatcher."""
         if self._echo is not None:
             self._echo.quiet()

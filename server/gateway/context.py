@@ -81,7 +81,7 @@ class Pending(Generic[R]):
 class Context:
     """One attempt at one message. Its time stands still, so that a decision is of one moment."""
 
-    __slots__ = ("_parts", "after_reply", "connection", "database", "now", "pending", "request")
+    __slots__ = ("_database", "_parts", "after_reply", "connection", "now", "pending", "request")
 
     def __init__(
         self,

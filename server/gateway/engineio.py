@@ -158,9 +158,11 @@ class Session:
 
     def packet(self, packet: str) -> None:
         """A packet of text. What is none ends the session."""
-        match packet[:1]:
-            case "4":
-                self.handler.received(packet[1:])
+        kind = packet[:1]
+        if kind == "4":  # nearly all of them
+            self.handler.received(packet[1:])
+            return
+        match kind:
             case "3":
                 self._owner.heartbeat.answered(self)
             case "1":

@@ -1,6 +1,6 @@
 """The namespace `/`: who logs in there is a connection of the gateway."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import msgspec
@@ -80,7 +80,7 @@ class SocketIOConnection(Queued):
             self._is_open = True
             await self._gateway.opened(self)
 
-    def event(self, ack: str, arguments: str, attachments: list[bytes]) -> None:
+    def event(self, ack: str, arguments: str, attachments: Sequence[bytes]) -> None:
         """A message: hand it to the dispatcher, or answer what is wrong with it."""
         try:
             name, data = parse(arguments)

@@ -5,7 +5,7 @@ it sends while it is being looked at is held, so that all it sends stays in orde
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final, Protocol
 
 from protocol import codec
@@ -14,6 +14,7 @@ from server.gateway.arrival import Arrivals
 from server.gateway.engineio import PARSE_ERROR, Session
 from server.gateway.packet import MAX_SPACE, Kind, NotAPacket, Packet, build, parse
 
+NOTHING: Final[Sequence[bytes]] = ()
 INVALID_NAMESPACE: Final = b'{"message":"Invalid namespace"}'
 TWICE: Final = Error(Code.INVALID, "this connection has logged in already")
 
@@ -43,7 +44,7 @@ class Member(Protocol):
         """It was told that it is in. What it sent meanwhile comes after this."""
         ...
 
-    def event(self, ack: str, arguments: str, attachments: list[bytes]) -> None:
+    def event(self, ack: str, arguments: str, attachments: Sequence[bytes]) -> None:
         """It sends an event: a JSON array that nobody has looked at."""
         ...
 
@@ -129,9 +130,10 @@ class Client:
 
     def _take(self, packet: Packet) -> None:
         member = self._members.get(packet.space)
+        if member is not None and packet.kind is Kind.EVENT:  # nearly all of them
+            member.event(packet.ack, packet.payload, NOTHING)
+            return
         match packet.kind:
-            case Kind.EVENT if member is not None:
-                member.event(packet.ack, packet.payload, [])
             case Kind.CONNECT:
                 self._connect(packet)
             case Kind.DISCONNECT if member is not None:
