@@ -52,8 +52,8 @@ class Sample(msgspec.Struct, frozen=True):
     """What the load saw, and what the server took meanwhile.
 
     `sent`, `answered` and `told` (events that came) are those of the `seconds` measured, and
-    `server_s` the processor's time that they took; `working` is the part of the time in which the
-    load had something to do.
+    `server_s` the processor's time that they took; those `in_all` count what was before and after
+    as well. `working` is the part of the time in which the load had something to do.
     """
 
     seconds: float
@@ -63,6 +63,7 @@ class Sample(msgspec.Struct, frozen=True):
     answered: int
     told: int
     answered_in_all: int
+    told_in_all: int
     answer_p50_ms: float
     answer_p99_ms: float
     told_p50_ms: float
@@ -71,12 +72,16 @@ class Sample(msgspec.Struct, frozen=True):
     @property
     def told_cpu_s(self) -> float:
         """Events told per CPU second of the server."""
-        return self.told / self.server_s
+        return self._per_cpu_s(self.told)
 
     @property
     def answered_cpu_s(self) -> float:
         """Messages answered per CPU second of the server."""
-        return self.answered / self.server_s
+        return self._per_cpu_s(self.answered)
+
+    def _per_cpu_s(self, count: int) -> float:
+        # A server may get no time at all in a moment on a busy machine.
+        return count / self.server_s if self.server_s else 0.0
 
     @property
     def answered_s(self) -> float:
