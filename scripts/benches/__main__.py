@@ -25,6 +25,7 @@ def main() -> None:
     arguments = _parser().parse_args()
     gc.disable()  # a pause of the generator would be taken for one of the server
     results = []
+    load = os.getloadavg()[0]
     for name in arguments.names or BENCHES:
         print(f"{name} ...", file=sys.stderr, flush=True)
         try:
@@ -32,9 +33,9 @@ def main() -> None:
         except Broken as e:
             sys.exit(f"scripts/bench: {name}: {e}")
     print(table(results))
-    load = " ".join(f"{load:.1f}" for load in os.getloadavg())
     print(
-        f"\nNothing was lost, refused or out of order. {os.cpu_count()} cores, load average {load}."
+        f"\nNothing was lost, refused or out of order. {os.cpu_count()} cores;"
+        f" load average {load:.1f} before, {os.getloadavg()[0]:.1f} after."
     )
     within = all(result.within_bars for result in results)
     sys.exit(0 if within or arguments.no_bars else 1)

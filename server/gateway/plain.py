@@ -118,6 +118,7 @@ class Client:
         self._dispatch = server.arrivals.gateway.dispatch
         self._monotonic = server.arrivals.gateway.clock.monotonic
         self._held: list[str] | None = None  # while it is being looked at
+        self._held_bytes = 0
         self._connection: PlainConnection | None = None
         self._timer: asyncio.TimerHandle | None = None
         self.socket: WebSocket | None = None
@@ -129,7 +130,8 @@ class Client:
         """A message."""
         if self._held is not None:
             self._held.append(text)
-            if sum(map(len, self._held)) > self._server.max_bytes:
+            self._held_bytes += len(text)
+            if self._held_bytes > self._server.max_bytes:
                 self._end(CloseCode.TOO_LARGE, "too much before the log-in was answered")
             return
         try:
@@ -193,8 +195,11 @@ class Client:
         else:
             if not self.gone:
                 await self.opened(identity, ack)
-        held, self._held = self._held or [], None
-        for text in held:
+        held, self._held, self._held_bytes = self._held or [], None, 0
+        for place, text in enumerate(held):
+            if self._held is not None:  # it logs in once more
+                self._held += held[place:]
+                break
             self.text(text)
 
     async def opened(self, identity: Identity, ack: str = "") -> None:

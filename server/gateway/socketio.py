@@ -5,6 +5,7 @@ it sends while it is being looked at is held, so that all it sends stays in orde
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Final, Protocol
 
@@ -77,6 +78,7 @@ class Client:
         "_awaited",
         "_connecting",
         "_held",
+        "_held_bytes",
         "_max_bytes",
         "_members",
         "_namespaces",
@@ -99,7 +101,8 @@ class Client:
         self._arrivals = arrivals
         self._members: dict[str, Member] = {}
         self._connecting = False
-        self._held: list[str | bytes] = []
+        self._held: deque[str | bytes] | None = None  # while it is being looked at
+        self._held_bytes = 0
         self._max_bytes = max_bytes
         self._awaited: Packet | None = None  # whose attachments are still to come
         self._parts: list[bytes] = []
@@ -111,7 +114,7 @@ class Client:
 
     def received(self, message: str | bytes) -> None:
         """A message of the session."""
-        if self._connecting:
+        if self._connecting and not self.session.closed:
             self._hold(message)
         elif isinstance(message, bytes):
             self._attached(message)
@@ -124,8 +127,11 @@ class Client:
             self._take(packet)
 
     def _hold(self, message: str | bytes) -> None:
+        if self._held is None:
+            self._held = deque()
         self._held.append(message)
-        if sum(map(len, self._held)) > self._max_bytes:
+        self._held_bytes += len(message)
+        if self._held_bytes > self._max_bytes:
             self.session.end("transport error")
 
     def _take(self, packet: Packet) -> None:
@@ -182,13 +188,16 @@ class Client:
             await self._enter(namespace, packet)
         finally:
             self._connecting = False
-            held, self._held = self._held, []
-            for place, message in enumerate(held):
-                if self._connecting:  # to another namespace
-                    self._held = held[place:] + self._held
-                    break
-                if not self.session.closed:
-                    self.received(message)
+            self._go_on()
+
+    def _go_on(self) -> None:
+        """Take what was held, up to where it connects to one more namespace."""
+        while self._held and not self._connecting:
+            message = self._held.popleft()
+            self._held_bytes -= len(message)
+            self.received(message)
+        if not self._held:
+            self._held = None
 
     async def _enter(self, namespace: Namespace, packet: Packet) -> None:
         try:
@@ -228,7 +237,7 @@ class Client:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        self._held.clear()
+        self._held = None
         members, self._members = self._members, {}
         for member in members.values():
             member.gone(reason)

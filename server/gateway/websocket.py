@@ -69,8 +69,8 @@ class Turn:
 class WebSocket(asyncio.Protocol):
     """One open WebSocket: reads for a listener, sends what lies in an outbox."""
 
-    __slots__ = ("_closing", "_lost", "_paused", "_reader", "_turn", "listener", "outbox",
-                 "peers", "transport")  # fmt: skip
+    __slots__ = ("_closing", "_is_over", "_lost", "_paused", "_reader", "_turn", "listener",
+                 "outbox", "peers", "transport")  # fmt: skip
 
     def __init__(
         self,
@@ -86,7 +86,8 @@ class WebSocket(asyncio.Protocol):
         self._reader = Reader(max_bytes)
         self._turn = turn
         self._paused = False
-        self._closing: bytes | None = None  # the frame that says so, once all else has left
+        self._closing: bytes | None = None  # the frame that says so, until it is sent
+        self._is_over = False  # nothing is heard of the peer any more once that is sent
         self._lost = False
         peers.add(self)
         transport.set_protocol(self)
@@ -107,11 +108,10 @@ class WebSocket(asyncio.Protocol):
         """Part of a protocol."""
         listener = self.listener
         for message in self._reader.feed(data):
-            if self._closing is not None:
+            if self._is_closing:
                 if type(message) is Control and message.opcode is Opcode.CLOSE:
-                    self.transport.close()
-                continue
-            if type(message) is str:
+                    self._end()
+            elif type(message) is str:
                 listener.text(message)
             elif type(message) is bytes:
                 listener.binary(message)
@@ -123,6 +123,7 @@ class WebSocket(asyncio.Protocol):
         if isinstance(message, Broken):
             log.debug("transport_refused", why=message.reason)
             self.close(message.code, message.reason)
+            self._end()
         elif message.opcode is Opcode.PING:
             pong = rfc6455.encode(message.data, Opcode.PONG) if message.data else _PONG
             self.outbox.push(pong)
@@ -130,7 +131,8 @@ class WebSocket(asyncio.Protocol):
             self.listener.pong()
         else:
             self.outbox.clear()
-            self._end(rfc6455.encode(message.data, Opcode.CLOSE))
+            self._close(rfc6455.encode(message.data, Opcode.CLOSE))
+            self._end()
 
     @property
     def unfinished(self) -> bool:
@@ -153,9 +155,12 @@ class WebSocket(asyncio.Protocol):
             if transport.is_closing():
                 return
             transport.write(outbox.take(BATCH_BYTES))
-        if self._closing is not None and not self._paused and not transport.is_closing():
-            transport.write(self._closing)
-            transport.close()
+        if self._is_closing and not self._paused and not transport.is_closing():
+            if self._closing:
+                transport.write(self._closing)
+                self._closing = b""
+            if self._is_over:
+                transport.close()
 
     def pause_writing(self) -> None:
         """Part of a protocol."""
@@ -174,13 +179,26 @@ class WebSocket(asyncio.Protocol):
     # ---- ending
 
     def close(self, code: int = CloseCode.NORMAL, reason: str = "") -> None:
-        """Send what waits, say that it is over, and hang up; within LINGER_S in any case."""
-        if self._closing is None:
-            self._end(rfc6455.encode_close(code, reason))
+        """Send what waits, say that it is over, and hang up; within LINGER_S in any case.
 
-    def _end(self, frame: bytes) -> None:
+        The peer says so too before the transport is closed: while it still sends, closing would
+        have the system throw away what it has not read.
+        """
+        if not self._is_closing:
+            self._close(rfc6455.encode_close(code, reason))
+
+    @property
+    def _is_closing(self) -> bool:
+        return self._closing is not None
+
+    def _close(self, frame: bytes) -> None:
         self._closing = frame
         asyncio.get_running_loop().call_later(LINGER_S, self.abort)
+        self.wake()
+
+    def _end(self) -> None:
+        """The peer has said its last."""
+        self._is_over = True
         self.wake()
 
     def abort(self) -> None:

@@ -5,16 +5,21 @@ import re
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 
 import pytest
 
+from scripts.benches.compiled import programs
+from scripts.benches.gateway import LOADS
+from scripts.benches.result import Broken
+from scripts.benches.sides import LIMIT, STOCK, Side, lasting, loaded, running
 from tests.support.programs import need
 from tests.support.server import ROOT
 
 ENDS_WITHIN_S = 120
 
 SHORT = {
-    "gateway": (10, "0.1"),
+    "gateway": (10, "0.1", "--pair"),
     "memory": (1, "0.5", "--clients", "100"),
     "durable": (5, "0.5", "--pair"),
     "slow-reader": (8, "4"),  # what it tells is as much in a short round
@@ -61,6 +66,35 @@ def test_a_short_run_measures(name: str) -> None:
         assert re.fullmatch(r"-?[\d,]+(\.\d\d)?", base.strip()), about
         assert re.fullmatch(r"-?[\d,]+(\.\d\d)?", other.strip()), about
         assert re.fullmatch(r"[x+-][\d,.]+", change.strip()), about
+
+
+@pytest.fixture
+def on_any_core() -> Iterator[None]:
+    """Gives this process its cores back: the load keeps to some of them."""
+    cores = os.sched_getaffinity(0)
+    yield
+    os.sched_setaffinity(0, cores)
+
+
+@pytest.mark.usefixtures("on_any_core")
+@pytest.mark.parametrize("side", [STOCK, LIMIT], ids=lambda side: side.name)
+async def test_what_stands_beside_answers_every_load(side: Side) -> None:
+    need("cc")
+    with programs() as compiled:
+        for load in LOADS:
+            async with running(side, compiled) as server:
+                options = (*load.options, *lasting(0.1), "--clients", "8")
+                sample = await loaded(compiled, server, *options)
+            assert sample.told_in_all + sample.answered_in_all > 0
+
+
+@pytest.mark.usefixtures("on_any_core")
+async def test_a_server_that_does_not_start_is_told_of() -> None:
+    need("cc")
+    broken = Side("nobody", lambda _: [sys.executable, "-c", "raise SystemExit('no port for me')"])
+    with programs() as compiled, pytest.raises(Broken, match="no port for me"):
+        async with running(broken, compiled):
+            pass
 
 
 def test_a_bench_that_is_not_there() -> None:

@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any, NamedTuple, Self
 from urllib.parse import urlsplit
 
@@ -26,6 +27,9 @@ class Conformance(Server):
     """A server in conformance mode, with the intervals that the official suites want."""
 
     command_line = ("conformance",)
+
+    def __init__(self, data_dir: Path, **settings: str) -> None:
+        super().__init__(data_dir, **{"CONNECT_TIMEOUT_MS": "1000", **settings})
 
 
 class Answer(NamedTuple):

@@ -179,21 +179,21 @@ static void measure(void)
     measuring = true;
     uint64_t idle_ns =
         load_until(begin.ns + (uint64_t)(options.seconds * (double)SECOND), &due_ns);
-    measuring = false;
     struct moment end = moment_now();
-    settle();
+    settle(); /* the latest of all come then, and are measured too */
 
     double took_ns = (double)(end.ns - begin.ns);
     printf("{\"seconds\":%.3f,\"server_s\":%.6f,\"working\":%.3f,"
            "\"sent\":%" PRIu64 ",\"answered\":%" PRIu64 ",\"told\":%" PRIu64
-           ",\"answered_in_all\":%" PRIu64 ","
+           ",\"answered_in_all\":%" PRIu64 ",\"told_in_all\":%" PRIu64 ","
            "\"answer_p50_ms\":%.4f,\"answer_p99_ms\":%.4f,"
            "\"told_p50_ms\":%.4f,\"told_p99_ms\":%.4f}\n",
            took_ns / (double)SECOND, end.server_s - begin.server_s,
            1 - (double)idle_ns / took_ns, end.tally.sent - begin.tally.sent,
            end.tally.answered - begin.tally.answered, end.tally.told - begin.tally.told,
-           tally.answered, histogram_ms(&answer_times, 0.50), histogram_ms(&answer_times, 0.99),
-           histogram_ms(&told_times, 0.50), histogram_ms(&told_times, 0.99));
+           tally.answered, tally.told, histogram_ms(&answer_times, 0.50),
+           histogram_ms(&answer_times, 0.99), histogram_ms(&told_times, 0.50),
+           histogram_ms(&told_times, 0.99));
 }
 
 /* Be there, and send nothing. */

@@ -119,6 +119,17 @@ static size_t upgraded(struct wire *wire, const char *bytes, size_t there)
     return (size_t)(end - bytes) + 4;
 }
 
+static void on_close(const struct frame *frame) __attribute__((noreturn));
+
+static void on_close(const struct frame *frame)
+{
+    const unsigned char *code = (const unsigned char *)frame->payload;
+    if (frame->size < 2)
+        broken("the server closed a WebSocket");
+    broken("the server closed a WebSocket: %d %.*s", code[0] << 8 | code[1],
+           (int)frame->size - 2, frame->payload + 2);
+}
+
 static void on_frame(struct wire *wire, struct frame *frame)
 {
     switch (frame->opcode) {
@@ -126,7 +137,7 @@ static void on_frame(struct wire *wire, struct frame *frame)
         send_frame(wire, PONG, frame->payload, frame->size);
         break;
     case CLOSE:
-        broken("the server closed a WebSocket");
+        on_close(frame);
     case TEXT:
     case CONTINUATION:
         if (frame->last && wire->message.size == 0) {

@@ -276,8 +276,8 @@ static void on_attack(struct client *client, const char *event)
 
 void client_on_event(struct client *client, const char *event, size_t size)
 {
-    if (begins(event, "[\"auth\","))
-        return; /* the greeting of conformance mode, where it took us for silent */
+    if (!client->ready)
+        return; /* a greeting: nothing is sent before all are in their rooms */
     switch (options.workload) {
     case BROADCAST:
         if (!begins(event, "[\"msg\","))
@@ -293,7 +293,7 @@ void client_on_event(struct client *client, const char *event, size_t size)
         tally.told++;
         break;
     case STRIKES: {
-        int64_t seq = client->ready ? last_number(event, size, "\"seq\":") : -1;
+        int64_t seq = last_number(event, size, "\"seq\":");
         if (seq < 0)
             break; /* of no room that keeps its events, such as one's stamina */
         follow(client, seq);

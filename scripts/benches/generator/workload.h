@@ -19,7 +19,7 @@ struct tally {
 
 extern struct tally tally;
 
-/* How long answers and events took, where they came while `measuring`. */
+/* How long answers and events took, of those that came since `measuring`. */
 extern struct histogram answer_times, told_times;
 extern bool measuring;
 
