@@ -12,7 +12,7 @@ import pytest_asyncio
 from tests.support.people import registered
 from tests.support.server import Server
 from tests.support.websocket import CLOSE, CONTINUATION, PING, TEXT, frame
-from tests.support.wire import Wire
+from tests.support.wire import Transport, Wire
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -229,11 +229,12 @@ BROKEN_FRAMES = {
 }
 
 
+@pytest.mark.parametrize("way", ["websocket", "plain"])
 @pytest.mark.parametrize("broken", BROKEN_FRAMES.values(), ids=BROKEN_FRAMES)
 async def test_a_frame_that_breaks_the_protocol_ends_its_connection_alone(
-    server: Server, token: str, unlogged: None, broken: bytes
+    server: Server, token: str, unlogged: None, broken: bytes, way: Transport
 ) -> None:
-    one, other = [await Wire.connect(server.url, token=token) for _ in range(2)]
+    one, other = [await Wire.connect(server.url, way, token=token) for _ in range(2)]
     one.write(broken)
     await one.until_closed()
     assert (await other.patiently("players.get"))["ok"]

@@ -17,7 +17,7 @@ from protocol.auth import Login, RefreshBody, Register
 from protocol.domains import load
 from protocol.ids import uuid7
 from protocol.message import Command, Spec
-from tests.support.engines import ENGINES, database
+from tests.support.engines import database
 from tests.support.fuzzed import Fuzzed, Running, check_error, check_field
 from tests.support.injections import INJECTIONS, SQL
 from tests.support.messages import OWN_TOKEN, SOMEBODY_NEW, UNKNOWN, calls, needs
@@ -64,16 +64,22 @@ BODIES: dict[str, type[msgspec.Struct]] = {
 }
 
 
-@pytest.fixture(scope="module", params=ENGINES)
+POSTGRES = pytest.param(("postgres", "plain"), marks=pytest.mark.postgres, id="postgres-plain")
+
+
+@pytest.fixture(
+    scope="module", params=[pytest.param(("sqlite", "websocket"), id="sqlite-socketio"), POSTGRES]
+)
 def arena(
     request: pytest.FixtureRequest,
     postgres: Postgres | None,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[tuple[Running, Fuzzed]]:
-    """A server that all of this is sent to."""
+    """A server that all of this is sent to: each transport on one database, as it takes long."""
     folder = tmp_path_factory.mktemp("fuzz")
-    url = asyncio.run(database(request.param, postgres, folder / "warroom.db"))
-    with Running(Server(folder, DATABASE_URL=url)) as started:
+    engine, transport = request.param
+    url = asyncio.run(database(engine, postgres, folder / "warroom.db"))
+    with Running(Server(folder, DATABASE_URL=url), transport) as started:
         yield started
 
 
@@ -188,7 +194,7 @@ def test_injections_into_chat_are_said_as_they_are(arena: tuple[Running, Fuzzed]
     async def talk() -> None:
         battle_id = server.battles[1]
         listener = await Wire.connect(
-            server.server.url, token=(await server.person()).tokens.access_token
+            server.server.url, server.transport, token=(await server.person()).tokens.access_token
         )
         await listener.call("rooms.join", {"room": f"battle:{battle_id}"})
         lines = [text for text in INJECTIONS if text.isprintable()]
@@ -228,7 +234,7 @@ def test_a_handshake_with_anything_in_it_is_refused(
     running, server = arena
 
     async def shake() -> None:
-        nobody = await Wire.open(server.server.url)
+        nobody = await Wire.open(server.server.url, server.transport)
         answer = await nobody.handshake(payload)
         assert not answer["ok"], answer
         assert check_error(answer["error"]) in ("invalid", "unauthenticated")

@@ -15,7 +15,7 @@ from protocol.message import ADDRESS_RATES, RATES, Limit
 from tests.support.people import PASSWORD, Person, connected
 from tests.support.roles import beside
 from tests.support.server import Server
-from tests.support.wire import Transport
+from tests.support.wire import Transport, Wire
 
 SCALE = "0.01"
 RARE = round(ADDRESS_RATES[Limit.RARE][1] * float(SCALE))
@@ -186,6 +186,18 @@ async def test_what_can_not_be_read_is_no_way_around(server: Server) -> None:
         await flood.mumble("mumble")
     assert await flood.until_event("server.evicted") == {"reason": "flooding"}
     await flood.close()
+
+
+async def test_the_last_word_reaches_who_is_still_sending(
+    server: Server, transport: Transport
+) -> None:
+    token = (await registered(server.url)).tokens.access_token
+    flood = await Wire.connect(server.url, transport, token=token)
+    for _ in range(2500):  # more than the server has read by the time that it has had enough
+        await flood.tell("players.get")
+    closed = await flood.until_closed()
+    assert flood.named("server.evicted") == [{"reason": "flooding"}]
+    assert closed.code == 1008 if transport == "plain" else closed.code != 1006
 
 
 async def test_who_waits_as_told_stays(alice: Person) -> None:

@@ -24,7 +24,9 @@ from tests.support.people import Person, connected, registered
 from tests.support.programs import need
 from tests.support.relay import Relay
 from tests.support.server import ROOT, Server
+from tests.support.wire import Transport
 
+TRANSPORTS: tuple[Transport, ...] = ("websocket", "polling", "plain")
 FOR_S = 20
 QUIET_WITHIN_S = 20
 LINES = 8
@@ -206,7 +208,7 @@ async def test_nothing_is_missed_and_nothing_doubled(own_server: Server) -> None
     battle_id = await easy_battle(alice)
     await alice.close()
     bustle = Bustle(battle_id)
-    people = [await registered(server.url) for _ in range(6)]
+    people = [await registered(server.url) for _ in range(7)]
     give_points(server, *people)
     rooms = [(f"battle:{battle_id}", f"listing:{battle_id}", f"player:{p.user.id}") for p in people]
     async with AsyncExitStack() as stack:
@@ -215,20 +217,20 @@ async def test_nothing_is_missed_and_nothing_doubled(own_server: Server) -> None
             await stack.enter_async_context(
                 following(Follower(relays[n].url, people[n], *rooms[n], transport=transport))
             )
-            for n, transport in enumerate(("websocket", "polling"))
+            for n, transport in enumerate(TRANSPORTS)
         ]
         clients = [
             await stack.enter_async_context(
                 ClientFollower(relays[n].url, people[n], *rooms[n], transport=transport)
             )
-            for n, transport in enumerate(("websocket", "polling"), 2)
+            for n, transport in enumerate(("websocket", "polling"), 3)
         ]
         pages = [
             await stack.enter_async_context(page(relays[n].url, people[n], transport, *rooms[n]))
-            for n, transport in enumerate(("websocket", "polling"), 4)
+            for n, transport in enumerate(("websocket", "polling"), 5)
             if which("node")
         ]
-        async with Crowd(server, battle_id, 4, PACE_S), asyncio.TaskGroup() as tasks:
+        async with Crowd(server, battle_id, 3, PACE_S), asyncio.TaskGroup() as tasks:
             for who in (*followers, *clients, *pages):
                 tasks.create_task(bustle.of(who))
             await asyncio.gather(
@@ -244,7 +246,7 @@ async def test_nothing_is_missed_and_nothing_doubled(own_server: Server) -> None
                 await follower.until(followed.reached(seq), QUIET_WITHIN_S)
                 followed.check()
                 assert lasting(room, followed.states[seq]) == lasting(room, state)
-        for n, ended in enumerate(pages, 4):
+        for n, ended in enumerate(pages, 5):
             expected = await fresh(server, people[n], *rooms[n])
             for room, kept in (await ended.rooms()).items():
                 seq = kept["applied"][-1]

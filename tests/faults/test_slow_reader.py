@@ -7,13 +7,14 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import aiohttp
+import pytest
 
 from tests.support.outside import metric, peak_memory, sockets, until
 from tests.support.people import registered
 from tests.support.polling import Polling
 from tests.support.server import Server
 from tests.support.websocket import SlowSocket, WebSocket
-from tests.support.wire import Wire
+from tests.support.wire import Transport, Wire
 
 SPEAKERS = 8
 SHOUT_BYTES = 50_000
@@ -22,6 +23,8 @@ MEMORY_BYTES = 4 * 1024 * 1024
 ENDED_WITHIN_S = 15
 TINY = 4096
 """A receive buffer that fills at once."""
+
+over_both = pytest.mark.parametrize("transport", ["websocket", "plain"], ids=["socketio", "plain"])
 
 
 class Room:
@@ -50,15 +53,18 @@ class Room:
         """Somebody new in the room."""
         token = (await registered(self.server.url)).tokens.access_token
         guest = await Wire.connect(
-            self.server.url, token=token, receive_buffer=receive_buffer, socket=socket
+            *(self.server.url, transport),
+            token=token,
+            receive_buffer=receive_buffer,
+            socket=socket,
         )
         self.guests.append(guest)
         await guest.ok("rooms.join", room="battles")
         return guest
 
-    async def enter_stuck(self) -> Wire:
+    async def enter_stuck(self, transport: Transport) -> Wire:
         """Somebody new in the room, who stops reading."""
-        stuck = await self.enter()
+        stuck = await self.enter(transport)
         stuck.stop_reading()
         return stuck
 
@@ -99,14 +105,17 @@ async def room(path: Path, **settings: str) -> AsyncIterator[Room]:
     assert "Traceback" not in server.log.read_text()
 
 
-async def test_who_never_reads_costs_little_and_is_gone_in_time(tmp_path: Path) -> None:
+@over_both
+async def test_who_never_reads_costs_little_and_is_gone_in_time(
+    tmp_path: Path, transport: Transport
+) -> None:
     async with room(tmp_path) as people:
         await people.shout()
         peak_memory(people.pid)
         await people.shout()
         without = peak_memory(people.pid)
         before = sockets(people.pid)
-        await people.enter_stuck()
+        await people.enter_stuck(transport)
         assert sockets(people.pid) == before + 1
         await people.shout()
         assert peak_memory(people.pid) - without <= MEMORY_BYTES
@@ -117,11 +126,14 @@ async def test_who_never_reads_costs_little_and_is_gone_in_time(tmp_path: Path) 
         assert [line["reason"] for line in said] == ["too_many_bytes"]
 
 
-async def test_who_reads_again_finds_the_reason_behind_all_else(tmp_path: Path) -> None:
+@over_both
+async def test_who_reads_again_finds_the_reason_behind_all_else(
+    tmp_path: Path, transport: Transport
+) -> None:
     async with room(tmp_path) as people:
         for speaker in people.speakers:
             await speaker.ok("rooms.leave", room="battles")
-        stuck = await people.enter_stuck()
+        stuck = await people.enter_stuck(transport)
         await people.speakers[0].ok("tests.shout", size=SHOUT_BYTES, times=40)
         assert await people.evicted("too_many_bytes") == 1
         stuck.read_on()
@@ -133,9 +145,12 @@ async def test_who_reads_again_finds_the_reason_behind_all_else(tmp_path: Path) 
         assert stuck.events[-1][1] == {"reason": "too_many_bytes"}
 
 
-async def test_who_takes_nothing_is_let_go_though_nothing_more_comes(tmp_path: Path) -> None:
+@over_both
+async def test_who_takes_nothing_is_let_go_though_nothing_more_comes(
+    tmp_path: Path, transport: Transport
+) -> None:
     async with room(tmp_path, OUTBOX_STALL_S="1") as people:
-        stuck = await people.enter_stuck()
+        stuck = await people.enter_stuck(transport)
         await people.shout(700_000)
 
         async def let_go() -> bool:
@@ -150,7 +165,7 @@ async def test_who_takes_nothing_is_let_go_though_nothing_more_comes(tmp_path: P
 
 async def test_who_reads_slowly_but_steadily_stays(tmp_path: Path) -> None:
     async with room(tmp_path, OUTBOX_STALL_S="1") as people:
-        slow = await people.enter(SlowSocket, receive_buffer=16_384)
+        slow = await people.enter(socket=SlowSocket, receive_buffer=16_384)
         loop = asyncio.get_running_loop()
         started = loop.time()
         await people.speakers[0].ok("tests.shout", size=900_000)
@@ -237,10 +252,11 @@ async def test_who_polls_and_never_reads_the_answer_is_gone_in_time(tmp_path: Pa
             asking.close()
 
 
-async def test_who_answers_no_ping_is_gone_in_time(tmp_path: Path) -> None:
+@over_both
+async def test_who_answers_no_ping_is_gone_in_time(tmp_path: Path, transport: Transport) -> None:
     async with room(tmp_path, PING_INTERVAL_MS="1000", PING_TIMEOUT_MS="1000") as people:
         before = sockets(people.pid)
-        await people.enter_stuck()
+        await people.enter_stuck(transport)
         assert sockets(people.pid) == before + 1
         await people.gone(before)
         assert await people.evicted("no_progress") == 0
