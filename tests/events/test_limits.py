@@ -12,7 +12,7 @@ import pytest_asyncio
 
 from protocol.ids import uuid7
 from protocol.message import ADDRESS_RATES, RATES, Limit
-from tests.support.people import PASSWORD, Person, connected
+from tests.support.people import PASSWORD, Person, connected, registered
 from tests.support.roles import beside
 from tests.support.server import Server
 from tests.support.wire import Transport, Wire

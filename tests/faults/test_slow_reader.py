@@ -49,7 +49,13 @@ class Room:
         times = -(-volume // SHOUT_BYTES // SPEAKERS)
         await asyncio.gather(*(speak(speaker, times) for speaker in self.speakers))
 
-    async def enter(self, socket: type[WebSocket] = WebSocket, receive_buffer: int = TINY) -> Wire:
+    async def enter(
+        self,
+        transport: Transport = "websocket",
+        *,
+        socket: type[WebSocket] = WebSocket,
+        receive_buffer: int = TINY,
+    ) -> Wire:
         """Somebody new in the room."""
         token = (await registered(self.server.url)).tokens.access_token
         guest = await Wire.connect(
