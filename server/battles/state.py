@@ -28,7 +28,7 @@ from protocol.battle_events import (
     Struck,
     WaveStarted,
 )
-from protocol.battles import Battle, BattleSummary, Seat, Status
+from protocol.battles import Battle, BattleSummary, HistoryEntry, Seat, Status
 from protocol.message import Kind, specs
 from server.battles.catalogue import CHAT_LINES
 
@@ -83,6 +83,21 @@ def summary(battle: Battle) -> BattleSummary:
         waves=battle.waves,
         status=battle.status,
         created_at=battle.created_at,
+    )
+
+
+def history_entry(battle: Battle, player_id: str) -> HistoryEntry:
+    """What a battle that is over came to for a player."""
+    seat = battle.seats[player_id]
+    assert battle.ended_at is not None
+    return HistoryEntry(
+        battle_id=battle.battle_id,
+        name=battle.name,
+        difficulty=battle.difficulty,
+        status=battle.status,
+        damage=seat.damage,
+        ended_at=battle.ended_at,
+        reward=seat.reward,
     )
 
 

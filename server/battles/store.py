@@ -29,7 +29,7 @@ from protocol.times import rfc3339
 from server.battles import rules
 from server.battles.pool import Moved, Pool
 from server.battles.rolls import Rolls
-from server.battles.state import ENDED, QUIET, apply, fold, is_over, seated, summary
+from server.battles.state import ENDED, QUIET, apply, fold, history_entry, is_over, seated, summary
 from server.database import (
     ANY_NUMBER,
     REPLIES_KEPT_MS,
@@ -383,20 +383,5 @@ class Battles:
 
 
 def _record_result(work: Work, battle: Battle, player_id: str) -> None:
-    seat = battle.seats[player_id]
-    assert battle.ended_at is not None
-    entry = HistoryEntry(
-        battle_id=battle.battle_id,
-        name=battle.name,
-        difficulty=battle.difficulty,
-        status=battle.status,
-        damage=seat.damage,
-        ended_at=battle.ended_at,
-        reward=seat.reward,
-    )
-    work.change(
-        _RESULT,
-        player_id=player_id,
-        battle_id=battle.battle_id,
-        result=codec.encode(entry).decode(),
-    )
+    entry = codec.encode(history_entry(battle, player_id)).decode()
+    work.change(_RESULT, player_id=player_id, battle_id=battle.battle_id, result=entry)

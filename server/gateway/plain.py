@@ -26,6 +26,7 @@ from server.gateway.outbox import Bounds, Outbox
 from server.gateway.queued import Queued, bounds_of
 from server.gateway.rfc6455 import CloseCode, Opcode
 from server.gateway.sessions import AllowsOrigin
+from server.gateway.socketio import TWICE
 from server.gateway.websocket import Turn, WebSocket, take_over
 from server.runtime.log import logger
 
@@ -140,7 +141,9 @@ class Client:
         except Failure as e:
             self._refuse(e.error, _numbered(text))
             return
-        if self._connection is not None:
+        if message.type == LOGIN and self._connection is not None:
+            self._refuse(TWICE, ack)
+        elif self._connection is not None:
             call = Call(message.type, message.data, ack, self._monotonic())
             self._dispatch.accept(self._connection, call)
         elif message.type == LOGIN:

@@ -52,7 +52,6 @@ class Room:
     async def enter(
         self,
         transport: Transport = "websocket",
-        *,
         socket: type[WebSocket] = WebSocket,
         receive_buffer: int = TINY,
     ) -> Wire:
