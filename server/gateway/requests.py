@@ -16,7 +16,10 @@ from protocol.message import Command, Spec
 from server.database import Database, Key, Request
 from server.database.history import find_reply
 
-MAX_RECENT: Final = 5_000
+MAX_RECENT: Final = 500
+"""A retry that comes at once is answered from memory, a later one from the database. Measured: ten
+times as many take a tenth of a strike more, as each then writes over memory long out of the cache.
+"""
 
 
 def reused() -> Failure:
