@@ -71,14 +71,13 @@ class Limits:
                 return
         wait = self.take(who, limit, now)
         if wait:
-            rate, burst = self._rates[limit]
-            raise Failure(
-                Error(
-                    Code.RATE_LIMITED,
-                    f"at most {rate:g} a second, {burst} at once{self._whose}",
-                    retry_after_ms=int(wait * 1000) + 1,
-                )
-            )
+            raise self.refusal(limit, wait)
+
+    def refusal(self, limit: Limit, wait_s: float) -> Failure:
+        """What a message is answered with that came too early."""
+        rate, burst = self._rates[limit]
+        words = f"at most {rate:g} a second, {burst} at once{self._whose}"
+        return Failure(Error(Code.RATE_LIMITED, words, retry_after_ms=int(wait_s * 1000) + 1))
 
     def take(self, who: str, limit: Limit, now: float) -> float:
         """Count one message. Returns 0, or the seconds until one may be sent."""
