@@ -58,17 +58,6 @@ class Limits:
 
     def check(self, who: str, limit: Limit, now: float) -> None:
         """Count one message. Raises Failure `rate_limited` with how long to wait."""
-        key = (who, limit)
-        bucket = self._buckets.get(key)
-        if bucket is not None:
-            # What `take` does, in one step for what is nearly always so.
-            rate, burst = self._rates[limit]
-            tokens = bucket.tokens + (now - bucket.at) * rate
-            if tokens >= 1:
-                bucket.tokens = (tokens if tokens < burst else burst) - 1.0
-                bucket.at = now
-                self._buckets.move_to_end(key)
-                return
         wait = self.take(who, limit, now)
         if wait:
             raise self.refusal(limit, wait)
@@ -90,6 +79,12 @@ class Limits:
             bucket = self._buckets[key] = Bucket(burst, now)
         else:
             self._buckets.move_to_end(key)
+            # What the bucket does, in one step for what is nearly always so.
+            tokens = bucket.tokens + (now - bucket.at) * rate
+            if tokens >= 1:
+                bucket.tokens = (tokens if tokens < burst else burst) - 1.0
+                bucket.at = now
+                return 0.0
         return bucket.take(rate, burst, now)
 
     def give_back(self, who: str, limit: Limit) -> None:
