@@ -15,6 +15,7 @@ from server.gateway.identity import Identity
 from server.gateway.queued import Queued
 from server.gateway.socketio import Client, Refusal
 
+_message: Final = msgspec.json.Decoder(tuple[str, msgspec.Raw])
 _arguments: Final = msgspec.json.Decoder(list[msgspec.Raw])
 _name: Final = msgspec.json.Decoder(str)
 _STRANGER: Final = codec.reply_error(unauthenticated("log in first").error)
@@ -23,6 +24,14 @@ _NO_BYTES: Final = Error(Code.INVALID, "binary attachments are not taken")
 
 def parse(arguments: str) -> tuple[str, msgspec.Raw | bytes]:
     """The name and the data of a message; no data is an empty object. Raises Failure."""
+    try:
+        return _message.decode(arguments)
+    except codec.UNREADABLE:
+        return _looked_at(arguments)
+
+
+def _looked_at(arguments: str) -> tuple[str, msgspec.Raw | bytes]:
+    """What a message holds that is not just a name and data. Raises Failure."""
     try:
         parts = _arguments.decode(arguments)
         name = _name.decode(parts[0])
