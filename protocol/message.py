@@ -65,6 +65,8 @@ class Limit(StrEnum):
     RARE = "rare"
     LOGIN = "login"  # log-ins that fail, by account
 
+    __hash__ = str.__hash__  # an enumeration's own is written in Python, and asked for each message
+
 
 Rates = dict[Limit, tuple[float, int]]
 """For each class: sustained messages a second, and how many at once."""

@@ -13,6 +13,8 @@ class Permission(StrEnum):
     ADMINISTER = "administer"
     AGENT = "agent"
 
+    __hash__ = str.__hash__  # an enumeration's own is written in Python, and asked for each message
+
 
 class Role(StrEnum):
     """The one role of a person."""

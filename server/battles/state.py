@@ -34,8 +34,9 @@ from server.battles.catalogue import CHAT_LINES
 
 ENDED: Final = (Status.COMPLETED, Status.ABANDONED)
 
-QUIET: Final = frozenset({Struck, EnemyDefeated, ChatSaid, RewardClaimed})
-"""Events that change neither a battle's line nor when time changes it next: most of all events."""
+QUIET: Final = frozenset({Struck, EnemyDefeated, ChatSaid})
+"""Events that change nothing but the battle itself: neither its line, nor anybody's seat or reward,
+nor when time changes it next. They are most of all events."""
 
 Seats = dict[str, Seat]
 Changes = dict[str, Any]

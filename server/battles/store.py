@@ -180,7 +180,7 @@ class Battles:
 
     async def get(self, battle_id: str) -> Copy[Hosted]:
         """The hot copy of a battle. Raises Failure `not_found`."""
-        copy = await self.hot.get(battle_id)
+        copy = self.hot.held(battle_id) or await self.hot.get(battle_id)
         if copy is None:
             raise not_found("battle")
         return copy
@@ -283,31 +283,33 @@ class Battles:
         """
         before, seed = copy.tip
         battle = before
-        moved: Moved = {}
+        quiet = True
         for event in events:
             battle = apply(battle, event)
             work.tell(event, seq=battle.seq)
-            moved |= self._record_seat(work, battle, event)
-        listed = False
-        if not all(type(event) in QUIET for event in events):
-            listed = self._record_line(work, before, battle)
-            if is_over(battle) and not is_over(before):
-                moved |= self._record_end(work, battle)
-            if moved:
-                work.then(lambda: self.pool.move(moved))
-            work.then(lambda: self.pool.plan(battle))
+            quiet = quiet and type(event) in QUIET
+        listed = not quiet and self._record_around(work, before, battle, events)
         if listed or battle.seq // SNAPSHOT_EVERY != before.seq // SNAPSHOT_EVERY:
             self._save(work, battle)
         work.replace(copy, Hosted(battle, seed))
         return battle
 
-    @staticmethod
-    def _record_line(work: Work, before: Battle, battle: Battle) -> bool:
-        """Tell a battle's line where it has changed. Returns whether it has."""
+    def _record_around(
+        self, work: Work, before: Battle, battle: Battle, events: rules.Events
+    ) -> bool:
+        """What follows for seats, lists and time. Returns whether the battle's line changes."""
+        moved: Moved = {}
+        for event in events:
+            moved |= self._record_seat(work, battle, event)
         line = summary(battle)
         changed = line != summary(before)
         if changed:
             work.tell(Listed(battle=line))
+        if is_over(battle) and not is_over(before):
+            moved |= self._record_end(work, battle)
+        if moved:
+            work.then(lambda: self.pool.move(moved))
+        work.then(lambda: self.pool.plan(battle))
         return changed
 
     async def carry_out(self, battle_id: str, decide: Decide, now: int) -> None:

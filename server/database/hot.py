@@ -57,14 +57,21 @@ class Hot(Generic[S]):
 
     async def get(self, key: str) -> Copy[S] | None:
         """The copy of a key, loaded once however many ask; None where there is no such state."""
-        copy = self._copies.get(key)
-        if copy is not None and not copy.broken:
-            self._copies.move_to_end(key)
+        copy = self.held(key)
+        if copy is not None:
             return copy
         task = self._loading.get(key)
         if task is None:
             task = self._loading[key] = asyncio.create_task(self._fetch(key))
         return await asyncio.shield(task)
+
+    def held(self, key: str) -> Copy[S] | None:
+        """The copy of a key if it is held: it counts as used, and nothing is waited for."""
+        copy = self._copies.get(key)
+        if copy is None or copy.broken:
+            return None
+        self._copies.move_to_end(key)
+        return copy
 
     async def _fetch(self, key: str) -> Copy[S] | None:
         try:
@@ -90,7 +97,7 @@ class Hot(Generic[S]):
             del self._copies[key]
 
     def peek(self, key: str) -> Copy[S] | None:
-        """The copy of a key if it is held."""
+        """The copy of a key if it is held. It is not used by that."""
         copy = self._copies.get(key)
         return None if copy is None or copy.broken else copy
 

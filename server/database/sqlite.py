@@ -43,7 +43,7 @@ class SqliteEngine:
             "journal_mode = wal",
             "synchronous = full",
             "foreign_keys = on",
-            "cache_size = -65536",
+            "cache_size = -8192",  # all that is written is new: more would only be colder memory
             "busy_timeout = 0",
         ):
             self._connection.execute(f"pragma {pragma}")

@@ -1,12 +1,21 @@
 """SQL with a name: written once with `:parameters`, for SQLite and for PostgreSQL."""
 
 import re
+from collections.abc import Callable
+from operator import itemgetter
 from typing import Any, Final
 
 _PARAMETER: Final = re.compile(r"(?<!:):([a-z_][a-z0-9_]*)")
 _RETURNING: Final = re.compile(r"\breturning\b")
 
 Row = tuple[Any, ...]
+
+
+def _picker(parameters: tuple[str, ...]) -> Callable[[dict[str, Any]], Row]:
+    """What gives the values of parameters in their order."""
+    if len(parameters) > 1:
+        return itemgetter(*parameters)
+    return lambda given: tuple([given[parameter] for parameter in parameters])
 
 
 class Statement:
@@ -16,11 +25,12 @@ class Statement:
     `returning`: whether one that changes something gives rows back.
     """
 
-    __slots__ = ("marked", "name", "parameters", "postgres", "returning", "sqlite")
+    __slots__ = ("_pick", "marked", "name", "parameters", "postgres", "returning", "sqlite")
 
     def __init__(self, name: str, text: str) -> None:
         self.name = name
         self.parameters = tuple(dict.fromkeys(_PARAMETER.findall(text)))
+        self._pick = _picker(self.parameters)
         places = {parameter: n for n, parameter in enumerate(self.parameters, 1)}
         self.sqlite = _PARAMETER.sub(lambda m: f"?{places[m[1]]}", text)
         self.postgres = _PARAMETER.sub(lambda m: f"${places[m[1]]}", text)
@@ -36,7 +46,7 @@ class Statement:
         if len(given) != len(self.parameters):
             odd = set(given) ^ set(self.parameters)
             raise KeyError(f"{self.name}: {', '.join(sorted(odd))}")
-        return tuple([given[parameter] for parameter in self.parameters])
+        return self._pick(given)
 
     def __repr__(self) -> str:
         return f"Statement({self.name})"

@@ -29,9 +29,8 @@ class Parts:
 
     def get(self, kind: type[P]) -> P:
         """The part of a type. Raises KeyError where `app.py` did not put it in."""
-        part = self._parts[kind]
-        assert isinstance(part, kind)
-        return part
+        part: Any = self._parts[kind]
+        return part  # type: ignore[no-any-return]  # it was added under its own type
 
 
 class Pending(Generic[R]):

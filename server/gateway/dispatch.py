@@ -106,17 +106,16 @@ class Dispatch:
     def count(self, connection: Connection, limit: Limit) -> None:
         """Count a message of a person and of an address. Raises Failure `rate_limited`."""
         who, now = connection.identity.id, self.clock.monotonic()
-        try:
-            self._people.check(who, limit, now)
-            try:
-                self._addresses.check(connection.network, limit, now)
-            except Failure:
-                self._people.give_back(who, limit)
-                raise
-        except Failure as e:
-            assert e.error.retry_after_ms is not None
-            connection.pace.refused(limit, (e.error.retry_after_ms - 1) / 1000, now)
-            raise
+        limits = self._people
+        wait_s = limits.take(who, limit, now)
+        if not wait_s:
+            limits = self._addresses
+            wait_s = limits.take(connection.network, limit, now)
+            if not wait_s:
+                return
+            self._people.give_back(who, limit)
+        connection.pace.refused(limit, int(wait_s * 1000) / 1000, now)
+        raise limits.refusal(limit, wait_s)
 
     def answered(self, connection: Connection) -> None:
         """A message of a connection has ended: its next one may be taken."""

@@ -60,14 +60,13 @@ class Limits:
         """Count one message. Raises Failure `rate_limited` with how long to wait."""
         wait = self.take(who, limit, now)
         if wait:
-            rate, burst = self._rates[limit]
-            raise Failure(
-                Error(
-                    Code.RATE_LIMITED,
-                    f"at most {rate:g} a second, {burst} at once{self._whose}",
-                    retry_after_ms=int(wait * 1000) + 1,
-                )
-            )
+            raise self.refusal(limit, wait)
+
+    def refusal(self, limit: Limit, wait_s: float) -> Failure:
+        """What a message is answered with that came too early."""
+        rate, burst = self._rates[limit]
+        words = f"at most {rate:g} a second, {burst} at once{self._whose}"
+        return Failure(Error(Code.RATE_LIMITED, words, retry_after_ms=int(wait_s * 1000) + 1))
 
     def take(self, who: str, limit: Limit, now: float) -> float:
         """Count one message. Returns 0, or the seconds until one may be sent."""
@@ -80,6 +79,12 @@ class Limits:
             bucket = self._buckets[key] = Bucket(burst, now)
         else:
             self._buckets.move_to_end(key)
+            # What the bucket does, in one step for what is nearly always so.
+            tokens = bucket.tokens + (now - bucket.at) * rate
+            if tokens >= 1:
+                bucket.tokens = (tokens if tokens < burst else burst) - 1.0
+                bucket.at = now
+                return 0.0
         return bucket.take(rate, burst, now)
 
     def give_back(self, who: str, limit: Limit) -> None:

@@ -44,6 +44,7 @@ _HEAD: Final = re.compile(
 )
 _ACK: Final = re.compile(r"(\d{0,100})(?!\d)", re.ASCII)
 _KINDS: Final = {str(kind): kind for kind in Kind}
+_KIND_EVENT: Final = Kind.EVENT  # looking it up each time takes longer
 _NUMBERED: Final = (Kind.EVENT, Kind.ACK, Kind.BINARY_EVENT, Kind.BINARY_ACK)
 
 
@@ -51,7 +52,7 @@ def parse(text: str) -> Packet:
     """The parts of a packet. Raises NotAPacket."""
     found = _EVENT.match(text)
     if found is not None:
-        return Packet(Kind.EVENT, MAIN, found[1], text[found.end() :])
+        return Packet(_KIND_EVENT, MAIN, found[1], text[found.end() :])
     found = _HEAD.match(text)
     if found is None:
         raise NotAPacket

@@ -15,6 +15,7 @@ from server.gateway.arrival import Arrivals
 from server.gateway.engineio import PARSE_ERROR, Session
 from server.gateway.packet import MAX_SPACE, Kind, NotAPacket, Packet, build, parse
 
+EVENT: Final = Kind.EVENT
 NOTHING: Final[Sequence[bytes]] = ()
 INVALID_NAMESPACE: Final = b'{"message":"Invalid namespace"}'
 TWICE: Final = Error(Code.INVALID, "this connection has logged in already")
@@ -136,7 +137,7 @@ class Client:
 
     def _take(self, packet: Packet) -> None:
         member = self._members.get(packet.space)
-        if member is not None and packet.kind is Kind.EVENT:  # nearly all of them
+        if member is not None and packet.kind is EVENT:  # nearly all of them
             member.event(packet.ack, packet.payload, NOTHING)
             return
         match packet.kind:

@@ -107,7 +107,7 @@ class Players:
 
     async def get(self, player_id: str) -> Copy[Record]:
         """The hot copy of a player. Raises Failure `refused` no_player."""
-        copy = await self.hot.get(player_id)
+        copy = self.hot.held(player_id) or await self.hot.get(player_id)
         if copy is None:
             raise refused(PlayerReason.NO_PLAYER, "no player belongs to this caller")
         return copy
