@@ -28,7 +28,10 @@ _OF_THE_UNIT: Final = (
     ValueError,
 )
 """What is wrong with one unit and harms no other."""
-_FALLEN: Final = Stale("what it was decided on has fallen")
+
+
+def _fallen() -> Stale:
+    return Stale("what it was decided on has fallen")
 
 
 class SqliteEngine:
@@ -97,14 +100,14 @@ class SqliteEngine:
     def _together(self, units: Sequence[Unit]) -> list[Outcome] | None:
         """All units in order; None where something is wrong with one of them."""
         try:
-            return [_FALLEN if unit.fallen else self._statements(unit) for unit in units]
+            return [_fallen() if unit.fallen else self._statements(unit) for unit in units]
         except _OF_THE_UNIT:
             return None
 
     def _alone(self, unit: Unit) -> Outcome:
         """One unit, in a savepoint: what is wrong with it harms no other."""
         if unit.fallen:
-            return _FALLEN
+            return _fallen()
         execute = self._connection.execute
         execute("savepoint unit")
         try:

@@ -10,6 +10,7 @@ from server.players.rules import (
     paid,
     refreshed,
     spend_gems,
+    spend_stamina,
 )
 from server.players.store import Players
 
@@ -24,4 +25,5 @@ __all__ = [
     "paid",
     "refreshed",
     "spend_gems",
+    "spend_stamina",
 ]

@@ -28,9 +28,9 @@ class SystemClock:
         """Wall time."""
         return time.time_ns() // 1_000_000
 
-    def monotonic(self) -> float:
-        """Seconds that only ever grow."""
-        return time.monotonic()
+    # Asked three times for every message: without a call of ours around it.
+    monotonic = staticmethod(time.monotonic)
+    """Seconds that only ever grow."""
 
     async def sleep(self, seconds: float) -> None:
         """Wait."""

@@ -1,7 +1,8 @@
 """Every command, query and room, asked for by every role, every scope, and by nobody."""
 
 from collections.abc import AsyncIterator
-from typing import Any
+from itertools import cycle
+from typing import Any, Self
 
 import pytest
 import pytest_asyncio
@@ -30,6 +31,8 @@ load()
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
+TRANSPORTS: tuple[Transport, ...] = ("websocket", "plain")
+"""Each case takes turns on both: to run it on each takes twice as long, and shows no more."""
 NOBODY = "nobody"
 IDENTITIES = [*GRANTED, NOBODY]
 NO_DATA: list[Any] = [{}, {"__proto__": {"role": "admin"}}, [], None, 7, {"request_id": []}]
@@ -39,22 +42,26 @@ NOT_LET_IN = {"forbidden", "unauthenticated", "internal"}
 
 
 class Somebody:
-    """A connection, and the access token that it came in with ("" for a service)."""
+    """A connection over each transport, and the access token of both ("" for a service)."""
 
-    def __init__(self, connection: Wire, token: str = "") -> None:
-        self.connection = connection
+    def __init__(self, connections: list[Wire], token: str = "") -> None:
+        self.connections = connections
         self.token = token
+
+    @classmethod
+    async def connect(cls, server: Server, *, token: str = "", service_key: str = "") -> Self:
+        """Log in; with neither, be nobody."""
+        opening = (
+            Wire.connect(server.url, transport, token=token, service_key=service_key)
+            if token or service_key
+            else Wire.open(server.url, transport)
+            for transport in TRANSPORTS
+        )
+        return cls([await opened for opened in opening], token)
 
     def fill_in(self, data: dict[str, Any]) -> dict[str, Any]:
         """The example's data, of this caller."""
         return {k: self.token if v == OWN_TOKEN else v for k, v in data.items()}
-
-
-@pytest.fixture(scope="module")
-def transport(request: pytest.FixtureRequest) -> Transport:
-    """How all of them connect."""
-    chosen: Transport = request.param
-    return chosen
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -65,19 +72,20 @@ async def quiet(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Serve
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def everybody(quiet: Server, transport: Transport) -> AsyncIterator[dict[str, Somebody]]:
-    """A connection of each role, each set of scopes, and of nobody."""
-    found = {NOBODY: Somebody(await Wire.open(quiet.url, transport))}
+async def everybody(quiet: Server) -> AsyncIterator[dict[str, Somebody]]:
+    """Somebody of each role, of each set of scopes, and nobody."""
+    found = {NOBODY: await Somebody.connect(quiet)}
     async with beside(quiet) as office:
         for role in (r for r in GRANTED if r not in SCOPES):
             token = (await office.person(role)).tokens.access_token
-            found[role] = Somebody(await Wire.connect(quiet.url, transport, token=token), token)
+            found[role] = await Somebody.connect(quiet, token=token)
         for name, scopes in SCOPES.items():
             key = await office.service(*scopes)
-            found[name] = Somebody(await Wire.connect(quiet.url, transport, service_key=key))
+            found[name] = await Somebody.connect(quiet, service_key=key)
     yield found
     for somebody in found.values():
-        await somebody.connection.close()
+        for connection in somebody.connections:
+            await connection.close()
 
 
 def may(who: str, permission: str) -> bool:
@@ -115,8 +123,10 @@ async def test_who_may_not_is_forbidden_whatever_is_sent_and_nothing_changes(
     wanted = needs(spec)
     caller = everybody[who]
     before = contents(quiet.data_dir)
-    for data in (caller.fill_in(wanted.data), *NO_DATA):
-        answer = await caller.connection.patiently(spec.name, data)
+    example = caller.fill_in(wanted.data)
+    sent = (example, example, *NO_DATA)
+    for data, connection in zip(sent, cycle(caller.connections), strict=False):
+        answer = await connection.patiently(spec.name, data)
         if who == NOBODY:
             assert answer["error"] == {"code": "unauthenticated", "message": "log in first"}
         else:
@@ -129,16 +139,17 @@ async def test_who_may_not_is_forbidden_whatever_is_sent_and_nothing_changes(
 async def test_who_may_is_let_in(everybody: dict[str, Somebody], who: str, spec: Spec) -> None:
     wanted = needs(spec)
     caller = everybody[who]
-    answer = await caller.connection.patiently(spec.name, caller.fill_in(wanted.data))
-    code = None if answer["ok"] else answer["error"]["code"]
-    if OWN_TOKEN in wanted.data.values() and not caller.token:
-        # A service has no access token that it could give, and is let in to be told so.
-        assert answer["error"]["field"] == "token"
-        return
-    assert code not in NOT_LET_IN, answer
-    assert code != "invalid", "the example's data does not look right"
-    answer = await caller.connection.patiently(spec.name, {"__proto__": 1})
-    assert answer["error"]["code"] == "invalid"
+    for connection in caller.connections:
+        answer = await connection.patiently(spec.name, caller.fill_in(wanted.data))
+        code = None if answer["ok"] else answer["error"]["code"]
+        if OWN_TOKEN in wanted.data.values() and not caller.token:
+            # A service has no access token that it could give, and is let in to be told so.
+            assert answer["error"]["field"] == "token"
+            continue
+        assert code not in NOT_LET_IN, answer
+        assert code != "invalid", "the example's data does not look right"
+        answer = await connection.patiently(spec.name, {"__proto__": 1})
+        assert answer["error"]["code"] == "invalid"
 
 
 @pytest.mark.parametrize("word", ROOMS)
@@ -147,14 +158,15 @@ async def test_rooms_are_open_to_who_has_their_permission(
     everybody: dict[str, Somebody], who: str, word: str
 ) -> None:
     room = f"{word}:{UNKNOWN}" if KINDS[word].keyed else word
-    answer = await everybody[who].connection.patiently("rooms.join", {"room": room})
-    code = None if answer["ok"] else answer["error"]["code"]
-    if who == NOBODY:
-        assert code == "unauthenticated"
-    elif may(who, ROOMS[word]):
-        assert code in (None, "not_found")
-    else:
-        assert code == "forbidden"
+    for connection in everybody[who].connections:
+        answer = await connection.patiently("rooms.join", {"room": room})
+        code = None if answer["ok"] else answer["error"]["code"]
+        if who == NOBODY:
+            assert code == "unauthenticated"
+        elif may(who, ROOMS[word]):
+            assert code in (None, "not_found")
+        else:
+            assert code == "forbidden"
 
 
 async def test_no_service_is_given_more_than_the_scopes(quiet: Server) -> None:
@@ -165,9 +177,10 @@ async def test_no_service_is_given_more_than_the_scopes(quiet: Server) -> None:
                 await office.service(permission)
 
 
-async def test_nobody_gives_themselves_a_role(quiet: Server, transport: Transport) -> None:
+@pytest.mark.parametrize("way", TRANSPORTS)
+async def test_nobody_gives_themselves_a_role(quiet: Server, way: Transport) -> None:
     token = (await registered(quiet.url)).tokens.access_token
-    connection = await Wire.open(quiet.url, transport)
+    connection = await Wire.open(quiet.url, way)
     auth = {"token": token, "role": "admin", "permissions": "administer"}
     assert (await connection.log_in(auth))["ok"]
     for field in ("role", "permissions", "scopes"):

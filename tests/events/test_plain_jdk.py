@@ -2,9 +2,9 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
 from tests.support.battles import easy_battle
 from tests.support.jdk import jdk_client
@@ -16,10 +16,10 @@ LARGE = "ä🐉x" * 75_000
 """300,000 characters as Java counts them, and 525,000 bytes."""
 
 
-@pytest.fixture
-async def loud(tmp_path: Path) -> AsyncIterator[Server]:
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def loud(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Server]:
     """A server that tells what it is told to."""
-    async with Server(tmp_path / "data", "tests.support.loud_server") as started:
+    async with Server(tmp_path_factory.mktemp("loud"), "tests.support.loud_server") as started:
         yield started
 
 
@@ -55,23 +55,24 @@ async def test_the_jdks_client_gets_all_of_it_in_order(loud: Server) -> None:
     await alice.close()
 
 
-@pytest.mark.parametrize("frame_size", [None, 1001], ids=["whole", "in parts"])
-async def test_the_jdks_client_sends_and_gets_what_is_large(
-    loud: Server, frame_size: int | None
+async def test_the_jdks_client_sends_and_gets_what_is_large_whole_and_in_parts(
+    loud: Server,
 ) -> None:
     logged_in = await registered(loud.url)
     async with jdk_client(f"{loud.url}/ws", logged_in.tokens.access_token) as client:
         room = f"player:{logged_in.user.id}"
         client.send({"id": 1, "type": "rooms.join", "data": {"room": room}})
         assert (await client.next())["ok"]
-        shout = {"size": 300_000, "mark": LARGE, "player_id": logged_in.user.id}
-        client.send({"id": 2, "type": "tests.shout", "data": shout}, frame_size=frame_size)
-        *told, answer = await client.until_answered(2)
-        assert answer == {"id": 2, "ok": True, "data": {}}
-        (shouted,) = [said for said in told if said["type"] == "tests.shouted"]
-        assert shouted["room"] == room
-        assert shouted["data"]["mark"] == LARGE
-        assert shouted["data"]["text"] == "x" * 300_000
+        for ident, frame_size in ((2, None), (3, 1001)):
+            shout = {"size": 300_000, "mark": LARGE, "player_id": logged_in.user.id}
+            message = {"id": ident, "type": "tests.shout", "data": shout}
+            client.send(message, frame_size=frame_size)
+            *told, answer = await client.until_answered(ident)
+            assert answer == {"id": ident, "ok": True, "data": {}}
+            (shouted,) = [said for said in told if said["type"] == "tests.shouted"]
+            assert shouted["room"] == room
+            assert shouted["data"]["mark"] == LARGE
+            assert shouted["data"]["text"] == "x" * 300_000
         assert await client.close() == "1000"
 
 
