@@ -21,7 +21,12 @@ async def poll(server: Server) -> AsyncIterator[Polling]:
     size = server.log_size()
     token = (await registered(server.url)).tokens.access_token
     async with aiohttp.ClientSession() as http:
-        yield await Polling(http, server.url).log_in(token=token)
+        polling = await Polling(http, server.url).log_in(token=token)
+        # Once this is answered, nothing that comes is held any more.
+        assert await polling.post_body(b'421["rooms.leave",{"room":"nothing"}]') == 200
+        (frame,) = (await polling.poll()).packets
+        assert frame.startswith("431[")
+        yield polling
     known = ("connected", "disconnected", "transport_refused")
     assert [line for line in server.logged(size) if line["event"] not in known] == []
 
