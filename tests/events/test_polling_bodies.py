@@ -97,3 +97,17 @@ async def test_a_request_that_breaks_off_is_no_fault(
     # Another request is answered, and by then the one before has ended too.
     async with poll.http.get(f"{server.url}/health/live") as answer:
         assert answer.status == 200
+
+
+async def test_a_body_that_breaks_off_ends_the_session(server: Server, poll: Polling) -> None:
+    """What it held is lost, so the client is to come back and ask again."""
+    waiting = asyncio.create_task(poll.poll())
+    _, writer = await asyncio.open_connection("127.0.0.1", server.port)
+    target = poll.url.removeprefix(server.url)
+    head = f"POST {target} HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n"
+    writer.write(head.encode() + b'427["players.get"')
+    await writer.drain()
+    writer.close()
+    async with asyncio.timeout(10):
+        await waiting
+    assert not await poll.is_open()
