@@ -26,6 +26,7 @@ PROBE_S: Final = 10.0
 POLLED: Final[Form] = attrgetter("packet")
 FRAMED: Final[Form] = attrgetter("socketio")
 PARSE_ERROR: Final = "parse error"
+TRANSPORT_ERROR: Final = "transport error"
 _PROBE: Final = "2probe"
 _PROBED: Final = rfc6455.encode(b"3probe")
 _UPGRADE: Final = "5"
@@ -111,7 +112,7 @@ class Session:
 
     def overflowed(self, _: object) -> None:
         """Too much waits. Who has logged in is told so: see `queued.py`."""
-        self.end("transport error")
+        self.end(TRANSPORT_ERROR)
 
     # ---- what goes out
 

@@ -11,7 +11,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from server.gateway.engineio import FRAMED, PARSE_ERROR, Handler, Probe, Session
+from server.gateway.engineio import FRAMED, PARSE_ERROR, TRANSPORT_ERROR, Handler, Probe, Session
 from server.gateway.heartbeat import Heartbeat
 from server.gateway.outbox import Bounds, Outbox
 from server.gateway.polling import CLOSE, PYTHON_MAX_PACKETS, NotAPayload, decode
@@ -244,7 +244,7 @@ class Sessions:
         polling = session.polling
         assert polling is not None
         if polling.waiting or (stamp and stamp == polling.last):
-            session.end("transport error", CLOSE)
+            session.end(TRANSPORT_ERROR, CLOSE)
             raise Refused(1, "Session ID unknown")
         polling.last = stamp
         poll = polling.begin()
@@ -252,7 +252,7 @@ class Sessions:
         answer = asyncio.ensure_future(poll.answered())
         await asyncio.wait((watching, answer), return_when=asyncio.FIRST_COMPLETED)
         if watching.done():
-            session.end("transport error")
+            session.end(TRANSPORT_ERROR)
         watching.cancel()
         answer.cancel()
         if session.closed and not len(session.outbox):
@@ -261,11 +261,15 @@ class Sessions:
 
     async def _post(self, session: Session, request: Request) -> Response:
         body = bytearray()
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > self._options.max_payload:
-                session.end("transport error")
-                raise Refused(3, "Payload too large", 413)
+        try:
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > self._options.max_payload:
+                    session.end(TRANSPORT_ERROR)
+                    raise Refused(3, "Payload too large", 413)
+        except ClientDisconnect:
+            session.end(TRANSPORT_ERROR)  # what it held is lost
+            raise
         try:
             packets = decode(bytes(body))
         except NotAPayload as e:

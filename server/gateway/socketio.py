@@ -12,7 +12,7 @@ from typing import Final, Protocol
 from protocol import codec
 from protocol.errors import Code, Error
 from server.gateway.arrival import Arrivals
-from server.gateway.engineio import PARSE_ERROR, Session
+from server.gateway.engineio import PARSE_ERROR, TRANSPORT_ERROR, Session
 from server.gateway.packet import MAX_SPACE, Kind, NotAPacket, Packet, build, parse
 
 EVENT: Final = Kind.EVENT
@@ -133,7 +133,7 @@ class Client:
         self._held.append(message)
         self._held_bytes += len(message)
         if self._held_bytes > self._max_bytes:
-            self.session.end("transport error")
+            self.session.end(TRANSPORT_ERROR)
 
     def _take(self, packet: Packet) -> None:
         member = self._members.get(packet.space)
@@ -167,7 +167,7 @@ class Client:
             return  # of an event that was refused
         self._parts.append(data)
         if sum(map(len, self._parts)) > self._max_bytes:
-            self.session.end("transport error")
+            self.session.end(TRANSPORT_ERROR)
         elif len(self._parts) == packet.attachments:
             self._awaited, parts, self._parts = None, self._parts, []
             member = self._members.get(packet.space)

@@ -21,12 +21,11 @@ async def poll(server: Server) -> AsyncIterator[Polling]:
     size = server.log_size()
     token = (await registered(server.url)).tokens.access_token
     async with aiohttp.ClientSession() as http:
-        polling = await Polling(http, server.url).log_in(token=token)
-        # Once this is answered, nothing that comes is held any more.
-        assert await polling.post_body(b'421["rooms.leave",{"room":"nothing"}]') == 200
-        (frame,) = (await polling.poll()).packets
-        assert frame.startswith("431[")
-        yield polling
+        poll = await Polling(http, server.url).log_in(token=token)
+        # What comes while a log-in is under way is read after it: an answer shows that it is over.
+        assert await poll.post('420["rooms.leave",{"room":"nothing"}]') == 200
+        assert (await poll.poll()).packets[0].startswith("430[")
+        yield poll
     known = ("connected", "disconnected", "transport_refused")
     assert [line for line in server.logged(size) if line["event"] not in known] == []
 
@@ -102,3 +101,17 @@ async def test_a_request_that_breaks_off_is_no_fault(
     # Another request is answered, and by then the one before has ended too.
     async with poll.http.get(f"{server.url}/health/live") as answer:
         assert answer.status == 200
+
+
+async def test_a_body_that_breaks_off_ends_the_session(server: Server, poll: Polling) -> None:
+    """What it held is lost, so the client is to come back and ask again."""
+    waiting = asyncio.create_task(poll.poll())
+    _, writer = await asyncio.open_connection("127.0.0.1", server.port)
+    target = poll.url.removeprefix(server.url)
+    head = f"POST {target} HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n"
+    writer.write(head.encode() + b'427["players.get"')
+    await writer.drain()
+    writer.close()
+    async with asyncio.timeout(10):
+        await waiting
+    assert not await poll.is_open()

@@ -26,7 +26,8 @@ from tests.support.relay import Relay
 from tests.support.server import ROOT, Server
 from tests.support.wire import Transport
 
-TRANSPORTS: tuple[Transport, ...] = ("websocket", "polling", "plain")
+FOLLOWERS: dict[int, Transport] = {0: "websocket", 1: "polling", 6: "plain"}
+"""By the place among all who are cut off: between them are clients and pages."""
 FOR_S = 20
 QUIET_WITHIN_S = 20
 LINES = 8
@@ -217,17 +218,17 @@ async def test_nothing_is_missed_and_nothing_doubled(own_server: Server) -> None
             await stack.enter_async_context(
                 following(Follower(relays[n].url, people[n], *rooms[n], transport=transport))
             )
-            for n, transport in enumerate(TRANSPORTS)
+            for n, transport in FOLLOWERS.items()
         ]
         clients = [
             await stack.enter_async_context(
                 ClientFollower(relays[n].url, people[n], *rooms[n], transport=transport)
             )
-            for n, transport in enumerate(("websocket", "polling"), 3)
+            for n, transport in enumerate(("websocket", "polling"), 2)
         ]
         pages = [
             await stack.enter_async_context(page(relays[n].url, people[n], transport, *rooms[n]))
-            for n, transport in enumerate(("websocket", "polling"), 5)
+            for n, transport in enumerate(("websocket", "polling"), 4)
             if which("node")
         ]
         async with Crowd(server, battle_id, 3, PACE_S), asyncio.TaskGroup() as tasks:
@@ -238,7 +239,8 @@ async def test_nothing_is_missed_and_nothing_doubled(own_server: Server) -> None
             )
             bustle.stop.set()
         # Now each catches up by itself, and is what a new one is.
-        for n, follower in enumerate((*followers, *clients)):
+        everybody = zip((*FOLLOWERS, 2, 3), (*followers, *clients), strict=True)
+        for n, follower in everybody:
             states = await fresh(server, people[n], *rooms[n])
             assert states[f"battle:{battle_id}"][0] >= FOR_S * 50
             for room, (seq, state) in states.items():
@@ -246,7 +248,7 @@ async def test_nothing_is_missed_and_nothing_doubled(own_server: Server) -> None
                 await follower.until(followed.reached(seq), QUIET_WITHIN_S)
                 followed.check()
                 assert lasting(room, followed.states[seq]) == lasting(room, state)
-        for n, ended in enumerate(pages, 5):
+        for n, ended in enumerate(pages, 4):
             expected = await fresh(server, people[n], *rooms[n])
             for room, kept in (await ended.rooms()).items():
                 seq = kept["applied"][-1]
