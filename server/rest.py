@@ -14,27 +14,13 @@ from protocol.errors import Code, Error, Failure, unavailable
 from server.database import Unavailable
 from server.runtime.log import logger
 from server.runtime.origin import fault_id
+from server.runtime.status import STATUS
 
 log = logger("rest")
 
 T = TypeVar("T")
 
 MAX_BODY_BYTES: Final = 16 * 1024
-
-STATUS: Final[dict[Code, int]] = {
-    Code.INVALID: 400,
-    Code.UNAUTHENTICATED: 401,
-    Code.FORBIDDEN: 403,
-    Code.NOT_FOUND: 404,
-    Code.CONFLICT: 409,
-    Code.REFUSED: 403,
-    Code.RATE_LIMITED: 429,
-    Code.TOO_LARGE: 413,
-    Code.BUSY: 503,
-    Code.UNAVAILABLE: 503,
-    Code.TIMED_OUT: 504,
-    Code.INTERNAL: 500,
-}
 
 SECURITY_HEADERS: Final[dict[str, str]] = {
     "content-security-policy": (

@@ -29,6 +29,7 @@ from server.gateway.sessions import AllowsOrigin
 from server.gateway.socketio import TWICE
 from server.gateway.websocket import Turn, WebSocket, take_over
 from server.runtime.log import logger
+from server.runtime.status import STATUS
 
 log = logger("gateway")
 
@@ -36,12 +37,6 @@ LOGIN: Final = "auth.login"
 NO_ID: Final = "null"
 """What names an answer to something whose id can't be read."""
 _PING: Final = rfc6455.encode(b"", Opcode.PING)
-_HTTP_STATUS: Final = {
-    Code.UNAUTHENTICATED: 401,
-    Code.FORBIDDEN: 403,
-    Code.NOT_FOUND: 404,
-    Code.UNAVAILABLE: 503,
-}
 
 
 class Message(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -264,7 +259,7 @@ class PlainWebSocket:
             given = self._given(scope)
             identity = None if given is None else await self.arrivals.identify(given)
         except Failure as e:
-            status = _HTTP_STATUS.get(e.error.code, 400)
+            status = STATUS[e.error.code]
             log.debug("transport_refused", why=e.error.message)
             response = Response(codec.reply_error(e.error), status, media_type="application/json")
             await response(scope, receive, send)

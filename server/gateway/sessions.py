@@ -87,9 +87,6 @@ class Sessions:
         self._sessions: dict[str, Session] = {}
         self._empty = asyncio.Event()
 
-    def __len__(self) -> int:
-        return len(self._sessions)
-
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request. An ASGI application."""
         asked = _asked(scope)

@@ -1,5 +1,6 @@
 """All ways in: Socket.IO under `/socket.io/`, plain WebSockets under `/ws`, beside the rest."""
 
+import asyncio
 from collections.abc import Callable, Mapping
 from typing import Final
 
@@ -70,8 +71,7 @@ class Transports:
 
     async def close(self, timeout_s: float) -> None:
         """Hang up on everybody, also on those who have not logged in, and see them off."""
-        await self._sessions.close(timeout_s)
-        await self._plain.close(timeout_s)
+        await asyncio.gather(self._sessions.close(timeout_s), self._plain.close(timeout_s))
         await self._arrivals.settled(timeout_s)
 
 

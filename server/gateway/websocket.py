@@ -134,11 +134,6 @@ class WebSocket(asyncio.Protocol):
             self._close(rfc6455.encode(message.data, Opcode.CLOSE))
             self._end()
 
-    @property
-    def unfinished(self) -> bool:
-        """Whether a message has begun and not ended."""
-        return self._reader.partial
-
     # ---- writing
 
     def wake(self) -> None:
@@ -151,6 +146,8 @@ class WebSocket(asyncio.Protocol):
     def flush(self) -> None:
         """Give the transport what waits, as long as it takes it."""
         outbox, transport = self.outbox, self.transport
+        if self._closing == b"":
+            outbox.clear()  # nothing may come after the frame that says so: RFC 6455, 5.5.1
         while outbox.queued_bytes and not self._paused:
             if transport.is_closing():
                 return

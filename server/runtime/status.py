@@ -1,0 +1,20 @@
+"""The status of HTTP that stands for each code."""
+
+from typing import Final
+
+from protocol.errors import Code
+
+STATUS: Final[dict[Code, int]] = {
+    Code.INVALID: 400,
+    Code.UNAUTHENTICATED: 401,
+    Code.FORBIDDEN: 403,
+    Code.NOT_FOUND: 404,
+    Code.CONFLICT: 409,
+    Code.REFUSED: 403,
+    Code.RATE_LIMITED: 429,
+    Code.TOO_LARGE: 413,
+    Code.BUSY: 503,
+    Code.UNAVAILABLE: 503,
+    Code.TIMED_OUT: 504,
+    Code.INTERNAL: 500,
+}
