@@ -155,9 +155,12 @@ class Reader:
         self._is_over = False
 
     @property
-    def partial(self) -> bool:
-        """Whether a frame or a message has begun and not ended."""
-        return bool(self._tail) or self._unfinished is not None
+    def unfinished(self) -> object | None:
+        """The frame or message that has begun and not ended, as an object to know it again by.
+
+        Of a message it is the same until it ends; of a frame's header, until more of it comes.
+        """
+        return self._unfinished if self._unfinished is not None else self._tail or None
 
     def feed(self, data: bytes) -> list[Message]:
         """The messages and control frames that end in these bytes, in their order.
