@@ -11,14 +11,19 @@ from typing import Any, Final
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from server.gateway.refusals import RefusalReason, Refusals
+from server.rest import SECURITY_HEADERS
 
 MAX_HEADERS: Final = 100
 MAX_HEAD_BYTES: Final = 64 * 1024
 """Of all that comes before the body; what is read in one go is read in any case."""
 
-_ANSWER: Final = (
-    "HTTP/1.1 {}\r\ncontent-type: text/plain\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{}"
-)
+_HEADERS: Final = {
+    "content-type": "text/plain",
+    "connection": "close",
+    "cache-control": "no-store",
+    **SECURITY_HEADERS,
+}
+_HEAD: Final = "".join(f"{name}: {value}\r\n" for name, value in _HEADERS.items())
 
 # What it warns of is what any client may send, as often as it likes. It is counted instead.
 _log: Final = logging.getLogger("uvicorn.error.requests")
@@ -71,8 +76,8 @@ class TimedRequests(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """The head of a request is there."""
-        self._head_bytes = None
         super().on_headers_complete()
+        self._head_bytes = None
 
     def on_message_complete(self) -> None:
         """A request is there in whole: what takes time from now on is the answer."""
@@ -106,6 +111,7 @@ class TimedRequests(HttpToolsProtocol):
         self._refusals.count(reason, status)
         in_head = self._head_bytes is not None
         if in_head or not self.cycle.response_started:
-            answer = _ANSWER.format(status, len(reason.words), reason.words)
+            length = f"content-length: {len(reason.words)}"
+            answer = f"HTTP/1.1 {status}\r\n{_HEAD}{length}\r\n\r\n{reason.words}"
             self.transport.write(answer.encode())
         self.transport.close()

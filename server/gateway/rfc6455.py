@@ -156,11 +156,11 @@ class Reader:
 
     @property
     def unfinished(self) -> object | None:
-        """The frame or message that has begun and not ended, as an object to know it again by.
+        """The message that has begun and not ended: the same object for as long as it is the same.
 
-        Of a message it is the same until it ends; of a frame's header, until more of it comes.
+        A control frame is none, nor is the header that a message begins with: they are short.
         """
-        return self._unfinished if self._unfinished is not None else self._tail or None
+        return self._unfinished
 
     def feed(self, data: bytes) -> list[Message]:
         """The messages and control frames that end in these bytes, in their order.

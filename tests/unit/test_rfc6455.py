@@ -284,26 +284,29 @@ def test_binary_may_be_anything() -> None:
     assert read(*fed_by_byte(stream)) == [b"\xff\xc0"]
 
 
-@pytest.mark.parametrize("opcode", [TEXT, BINARY, PING])
-def test_partial_from_the_first_byte_to_the_last(opcode: int) -> None:
+@pytest.mark.parametrize("opcode", [TEXT, BINARY])
+def test_a_message_is_known_from_its_header_to_its_last_byte(opcode: int) -> None:
     reader = Reader(LIMIT)
-    stream = frame(opcode, b"abc")
-    assert reader.unfinished is None
-    for byte in fed_by_byte(stream[:-1]):
+    header, *payload = frame(opcode, b"")[:6], *fed_by_byte(frame(opcode, b"abc")[6:])
+    header = header[:1] + bytes((0x80 | len(payload),)) + header[2:]
+    assert reader.feed(header) == []
+    begun = reader.unfinished
+    assert begun is not None
+    for byte in payload[:-1]:
         assert reader.feed(byte) == []
-        assert reader.unfinished is not None
-    assert len(reader.feed(stream[-1:])) == 1
+        assert reader.unfinished is begun
+    assert len(reader.feed(payload[-1])) == 1
     assert reader.unfinished is None
 
 
-def test_partial_between_fragments() -> None:
+def test_a_message_is_the_same_between_its_fragments_and_the_next_is_another() -> None:
     reader = Reader(LIMIT)
     assert reader.feed(frame(TEXT, b"a", fin=False)) == []
-    assert reader.unfinished is not None
-    assert reader.feed(frame(PING)) == [Control(PING, b"")]
-    assert reader.unfinished is not None
-    assert reader.feed(frame(CONT)) == ["a"]
-    assert reader.unfinished is None
+    begun = reader.unfinished
+    assert reader.feed(frame(PING) + frame(CONT, b"b", fin=False)) == [Control(PING, b"")]
+    assert reader.unfinished is begun is not None
+    assert reader.feed(frame(CONT) + frame(TEXT, b"c", fin=False)) == ["ab"]
+    assert reader.unfinished not in (None, begun)
 
 
 @pytest.mark.parametrize("opcode", [TEXT, BINARY])
