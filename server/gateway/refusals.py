@@ -43,7 +43,7 @@ class RefusalReason(StrEnum):
     BAD_REQUEST = "bad_request", None, "no request that is answered here"
     UNKNOWN_SESSION = "unknown_session", None, "no such session"
     ORIGIN = "origin", None, "this origin is not allowed"
-    UNAUTHENTICATED = "unauthenticated", None, "who it is was not accepted"
+    UNAUTHENTICATED = "unauthenticated", CloseCode.POLICY, "log-in was refused too often"
 
 
 FRAME_FAULTS: Final = {
