@@ -25,7 +25,7 @@ from tests.support.server import ROOT, Server
 from tests.support.wire import Wire
 
 P99_MS: Final = 50.0
-GROWTH_MB: Final = 48.0
+GROWTH_MB: Final = 64.0
 RATE: Final = 15.0
 """Messages a second of each honest client: less than one person may send."""
 HONEST_OF_EACH_WAY: Final = 2

@@ -22,7 +22,7 @@ INVALID_NAMESPACE: Final = b'{"message":"Invalid namespace"}'
 TWICE: Final = Error(Code.INVALID, "this connection has logged in already")
 MAX_ATTACHMENTS: Final = 10
 """Of one event, wherever any are taken."""
-MAX_REFUSED: Final = 10
+MAX_REFUSED: Final = 20
 """So often may a connection ask to be let in, and be refused."""
 
 
