@@ -11,6 +11,7 @@ from protocol.gateway import Closing, Evicted, EvictionReason, Expired, ExpiryRe
 from protocol.message import ADDRESS_RATES, REGISTRY, Event, Registry
 from protocol.times import rfc3339
 from server.database import Database
+from server.gateway.admission import Admission, Most
 from server.gateway.connection import Connection
 from server.gateway.context import Parts
 from server.gateway.deadlines import Deadlines
@@ -81,6 +82,16 @@ class GatewaySettings(Protocol):
         """What the rates of one address are multiplied by."""
         ...
 
+    @property
+    def max_connections_per_address(self) -> int:
+        """How many connections one address may have open."""
+        ...
+
+    @property
+    def max_connections_per_user(self) -> int:
+        """How many connections one person or service may have open."""
+        ...
+
 
 class Gateway:
     """One gateway a process. It knows no domain."""
@@ -105,6 +116,13 @@ class Gateway:
             ADDRESS_RATES,
             scale=settings.address_limit_scale * registry.limit_scale,
             whose=" from one address",
+        )
+        self.admission = Admission(
+            Most(settings.max_connections_per_address, settings.max_connections_per_user),
+            self.addresses,
+            self.roll.open_of,
+            clock.monotonic,
+            scale=registry.limit_scale,
         )
         self.deadlines = Deadlines(clock, settings.command_timeout)
         self.dispatch = Dispatch(parts, clock, self.addresses, gauges, self.deadlines, registry)
@@ -133,8 +151,12 @@ class Gateway:
         return rfc3339(self.clock.now_ms())
 
     async def authenticate(self, auth: object) -> Identity:
-        """Who opens a connection. Raises Failure `unauthenticated`, `unavailable`."""
+        """Who opens a connection.
+
+        Raises Failure `unauthenticated`, `unavailable`, `rate_limited`.
+        """
         identity = await self._authenticate(auth)
+        self.admission.log_in(identity)
         if self.draining:
             raise unavailable("the server is closing")
         return identity

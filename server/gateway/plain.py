@@ -5,6 +5,8 @@ it, with the id 0.
 """
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 from urllib.parse import parse_qs
 
@@ -17,6 +19,7 @@ from protocol import codec
 from protocol.errors import Code, Error, Failure, invalid, unauthenticated
 from protocol.ids import MAX_SAFE, uuid7
 from server.gateway import rfc6455
+from server.gateway.address import address_of
 from server.gateway.arrival import Arrivals
 from server.gateway.connection import Call
 from server.gateway.frame import Frame
@@ -29,7 +32,7 @@ from server.gateway.sessions import AllowsOrigin
 from server.gateway.socketio import TWICE
 from server.gateway.websocket import Turn, WebSocket, take_over
 from server.runtime.log import logger
-from server.runtime.status import STATUS
+from server.runtime.status import STATUS, headers
 
 log = logger("gateway")
 
@@ -110,7 +113,7 @@ class Client:
     def __init__(self, server: "PlainWebSocket", address: str, room: str | None) -> None:
         self._server = server
         self.room = room
-        self._address = address
+        self.address = address
         self._dispatch = server.arrivals.gateway.dispatch
         self._monotonic = server.arrivals.gateway.clock.monotonic
         self._held: list[str] | None = None  # while it is being looked at
@@ -206,7 +209,12 @@ class Client:
         if self._timer is not None:
             self._timer.cancel()
         gateway = self._server.arrivals.gateway
-        connection = PlainConnection(self._server.arrivals, self.socket, identity, self._address)
+        try:
+            gateway.admission.check(identity)
+        except Failure as e:  # others came in while its handshake was answered
+            self._end(CloseCode.POLICY, e.error.message)
+            return
+        connection = PlainConnection(self._server.arrivals, self.socket, identity, self.address)
         connection.answer(ack, codec.reply_ok(LoggedIn(connection.id)))
         self._connection = connection
         if self.room is not None:
@@ -257,21 +265,41 @@ class PlainWebSocket:
         try:
             room = _room(scope["path"])
             given = self._given(scope)
-            identity = None if given is None else await self.arrivals.identify(given)
+            with self._place(scope):
+                identity = None if given is None else await self.arrivals.identify(given)
+                await receive()
+                await send({"type": "websocket.accept"})
+                client = self._serve(scope, room)
         except Failure as e:
-            status = STATUS[e.error.code]
             log.debug("transport_refused", why=e.error.message)
-            response = Response(codec.reply_error(e.error), status, media_type="application/json")
+            response = Response(
+                codec.reply_error(e.error),
+                STATUS[e.error.code],
+                headers(e.error),
+                "application/json",
+            )
             await response(scope, receive, send)
             return
-        await receive()
-        await send({"type": "websocket.accept"})
-        await self._serve(scope, identity, room)
+        if identity is None:
+            client.expect_login(self._settings.connect_timeout_ms / 1000)
+        else:
+            await client.opened(identity)
+
+    @contextmanager
+    def _place(self, scope: Scope) -> Iterator[None]:
+        """A place for a client that is to come in, and is given back with it. Raises Failure."""
+        admission, address = self.arrivals.gateway.admission, address_of(scope)
+        admission.arrive(address)
+        try:
+            yield
+        except BaseException:
+            admission.leave(address)
+            raise
 
     def _given(self, scope: Scope) -> dict[str, str] | None:
         """What the handshake itself says of who it is. Raises Failure."""
-        headers = Headers(scope=scope)
-        origin = headers.get("origin")
+        given = Headers(scope=scope)
+        origin = given.get("origin")
         if origin is not None and not self._allows_origin(origin, scope):
             raise Failure(Error(Code.FORBIDDEN, "this origin is not allowed"))
         if scope["type"] != "websocket":
@@ -281,7 +309,7 @@ class PlainWebSocket:
             if not self._settings.allow_token_in_address:
                 raise invalid("token", "give it in a header: addresses end up in logs")
             return {"token": query["token"][0]}
-        scheme, _, credentials = headers.get("authorization", "").partition(" ")
+        scheme, _, credentials = given.get("authorization", "").partition(" ")
         match scheme.lower():
             case "":
                 return None
@@ -291,24 +319,22 @@ class PlainWebSocket:
                 return {"service_key": credentials}
         raise unauthenticated("Authorization is `Bearer <token>` or `Service-Key <key>`")
 
-    async def _serve(self, scope: Scope, identity: Identity | None, room: str | None) -> None:
-        address = scope["client"][0] if scope.get("client") else ""
-        client = Client(self, address, room)
+    def _serve(self, scope: Scope, room: str | None) -> Client:
+        """Take a client in that has its place."""
+        client = Client(self, address_of(scope), room)
         outbox = Outbox(self._bounds, _plain)
         outbox.overflow = lambda _: client.abort()  # until it logs in
         self._clients.add(client)
         self._empty.clear()
         client.socket = take_over(scope, client, outbox, self._turn, self.max_bytes)
         self.heartbeat.start(client)
-        if identity is None:
-            client.expect_login(self._settings.connect_timeout_ms / 1000)
-        else:
-            await client.opened(identity)
+        return client
 
     def forget(self, client: Client) -> None:
         """A client is gone."""
         self.heartbeat.stop(client)
         self._clients.discard(client)
+        self.arrivals.gateway.admission.leave(client.address)
         if not self._clients:
             self._empty.set()
 

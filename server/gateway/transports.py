@@ -46,7 +46,9 @@ class Transports:
         options = Options(
             settings.ping_interval_ms, settings.ping_timeout_ms, settings.max_message_bytes
         )
-        self._sessions = Sessions(options, bounds_of(gateway), allows_origin, self._client)
+        self._sessions = Sessions(
+            options, bounds_of(gateway), allows_origin, gateway.admission, self._client
+        )
         self._plain = PlainWebSocket(arrivals, allows_origin)
         self._rest = rest
 

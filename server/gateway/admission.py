@@ -1,0 +1,83 @@
+"""Who may still come in: how many connections one address and one person may have, and how often
+they may open one.
+
+An address has a place from the handshake on, before anybody has said who they are, and until the
+transport is gone; a person from the log-in on.
+"""
+
+from collections import Counter
+from collections.abc import Callable
+from typing import Final, NamedTuple
+
+from protocol.errors import Code, Error, Failure
+from protocol.message import RATES, Limit
+from server.gateway.address import network
+from server.gateway.identity import Identity
+from server.gateway.limits import Limits
+
+FULL_RETRY_MS: Final = 5000
+"""When it may be tried again where there is no place: some are gone by then, or none."""
+_RATES: Final = {Limit.CONNECT: RATES[Limit.CONNECT]}
+
+
+class Most(NamedTuple):
+    """How many connections there may be at once."""
+
+    of_address: int
+    of_person: int
+
+
+def _full(most: int, whose: str) -> Failure:
+    words = f"at most {most} connections at once {whose}"
+    return Failure(Error(Code.RATE_LIMITED, words, retry_after_ms=FULL_RETRY_MS))
+
+
+class Admission:
+    """The places of everybody. `addresses`: the limits by address that all messages share.
+
+    `open_of`: how many connections a person has that have logged in.
+    """
+
+    def __init__(
+        self,
+        most: Most,
+        addresses: Limits,
+        open_of: Callable[[Identity], int],
+        monotonic: Callable[[], float],
+        *,
+        scale: float = 1.0,
+    ) -> None:
+        self._most = most
+        self._addresses = addresses
+        self._people = Limits(_RATES, scale=scale)
+        self._open_of = open_of
+        self._monotonic = monotonic
+        self._taken: Counter[str] = Counter()  # by network; none stands in it with 0
+
+    def arrive(self, address: str) -> None:
+        """Take a place for whoever comes from an address. Raises Failure `rate_limited`.
+
+        It is given back with `leave`, once.
+        """
+        origin = network(address)
+        if self._taken[origin] >= self._most.of_address:
+            raise _full(self._most.of_address, "from one address")
+        self._addresses.check(origin, Limit.CONNECT, self._monotonic())
+        self._taken[origin] += 1
+
+    def leave(self, address: str) -> None:
+        """Give a place back."""
+        origin = network(address)
+        self._taken[origin] -= 1
+        if self._taken[origin] <= 0:
+            del self._taken[origin]
+
+    def log_in(self, identity: Identity) -> None:
+        """Count that somebody logs in. Raises Failure `rate_limited` where there is no place."""
+        self.check(identity)
+        self._people.check(identity.id, Limit.CONNECT, self._monotonic())
+
+    def check(self, identity: Identity) -> None:
+        """See that there is a place for a person still. Raises Failure `rate_limited`."""
+        if self._open_of(identity) >= self._most.of_person:
+            raise _full(self._most.of_person, "of one person")
