@@ -79,7 +79,7 @@ RATES: Final[Rates] = {
     Limit.ROOM: (10.0, 60),
     Limit.RARE: (1.0, 10),
     Limit.LOGIN: (0.1, 10),
-    Limit.CONNECT: (5.0, 50),
+    Limit.CONNECT: (2.0, 20),
 }
 """Of one person."""
 
