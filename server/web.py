@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import functools
 import gc
 import socket
 from collections.abc import Callable, Iterator
@@ -11,6 +12,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from server.config import Settings
+from server.gateway.refusals import Refusals
 from server.gateway.transport import bound
 from server.gateway.websocket import Handshake
 from server.runtime.clock import Clock
@@ -32,6 +34,7 @@ class Site(Protocol):
     clock: Clock
     asgi: ASGIApp
     services: dict[str, Service]
+    refusals: Refusals
 
     async def drain(self) -> None:
         """Say good-bye to all clients, and answer what was taken in."""
@@ -89,7 +92,7 @@ async def serve(
     web = WebServer(
         uvicorn.Config(
             site.asgi,
-            ws=Handshake,
+            ws=functools.partial(Handshake, site.refusals),  # type: ignore[arg-type]
             ws_max_size=site.settings.max_message_bytes,
             ws_per_message_deflate=False,
             ws_ping_interval=None,  # the gateway pings

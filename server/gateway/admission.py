@@ -14,6 +14,7 @@ from protocol.message import RATES, Limit
 from server.gateway.address import network
 from server.gateway.identity import Identity
 from server.gateway.limits import Limits
+from server.gateway.refusals import RefusalReason, Refusals
 
 FULL_RETRY_MS: Final = 5000
 """When it may be tried again where there is no place: some are gone by then, or none."""
@@ -27,11 +28,6 @@ class Most(NamedTuple):
     of_person: int
 
 
-def _full(most: int, whose: str) -> Failure:
-    words = f"at most {most} connections at once {whose}"
-    return Failure(Error(Code.RATE_LIMITED, words, retry_after_ms=FULL_RETRY_MS))
-
-
 class Admission:
     """The places of everybody. `addresses`: the limits by address that all messages share.
 
@@ -43,6 +39,7 @@ class Admission:
         most: Most,
         addresses: Limits,
         open_of: Callable[[Identity], int],
+        refusals: Refusals,
         monotonic: Callable[[], float],
         *,
         scale: float = 1.0,
@@ -51,6 +48,7 @@ class Admission:
         self._addresses = addresses
         self._people = Limits(_RATES, scale=scale)
         self._open_of = open_of
+        self._refusals = refusals
         self._monotonic = monotonic
         self._taken: Counter[str] = Counter()  # by network; none stands in it with 0
 
@@ -61,8 +59,9 @@ class Admission:
         """
         origin = network(address)
         if self._taken[origin] >= self._most.of_address:
-            raise _full(self._most.of_address, "from one address")
-        self._addresses.check(origin, Limit.CONNECT, self._monotonic())
+            words = f"at most {self._most.of_address} connections at once from one address"
+            raise self._full(RefusalReason.FULL_ADDRESS, words)
+        self._count(self._addresses, origin)
         self._taken[origin] += 1
 
     def leave(self, address: str) -> None:
@@ -75,9 +74,21 @@ class Admission:
     def log_in(self, identity: Identity) -> None:
         """Count that somebody logs in. Raises Failure `rate_limited` where there is no place."""
         self.check(identity)
-        self._people.check(identity.id, Limit.CONNECT, self._monotonic())
+        self._count(self._people, identity.id)
 
     def check(self, identity: Identity) -> None:
         """See that there is a place for a person still. Raises Failure `rate_limited`."""
         if self._open_of(identity) >= self._most.of_person:
-            raise _full(self._most.of_person, "of one person")
+            words = f"at most {self._most.of_person} connections at once of one person"
+            raise self._full(RefusalReason.FULL_PERSON, words)
+
+    def _full(self, reason: RefusalReason, words: str) -> Failure:
+        self._refusals.count(reason, words)
+        return Failure(Error(Code.RATE_LIMITED, words, retry_after_ms=FULL_RETRY_MS))
+
+    def _count(self, limits: Limits, who: str) -> None:
+        wait_s = limits.take(who, Limit.CONNECT, self._monotonic())
+        if wait_s:
+            failure = limits.refusal(Limit.CONNECT, wait_s)
+            self._refusals.count(RefusalReason.CONNECT_RATE, failure.error.message)
+            raise failure

@@ -20,6 +20,7 @@ from server.gateway.frame import announcement
 from server.gateway.identity import Identity
 from server.gateway.limits import Limits
 from server.gateway.presence import Presence
+from server.gateway.refusals import Refusals
 from server.gateway.rights import RightsChange, RightsChanges
 from server.gateway.roll import Roll
 from server.gateway.rooms import Rooms
@@ -65,6 +66,11 @@ class GatewaySettings(Protocol):
     @property
     def connect_timeout_ms(self) -> int:
         """How long a client may take to log in."""
+        ...
+
+    @property
+    def receive_timeout_ms(self) -> int:
+        """How long a request or a message may take to come whole."""
         ...
 
     @property
@@ -117,14 +123,16 @@ class Gateway:
             scale=settings.address_limit_scale * registry.limit_scale,
             whose=" from one address",
         )
+        self.deadlines = Deadlines(clock, settings.command_timeout)
+        self.refusals = Refusals(gauges, clock, settings.receive_timeout_ms / 1000)
         self.admission = Admission(
             Most(settings.max_connections_per_address, settings.max_connections_per_user),
             self.addresses,
             self.roll.open_of,
+            self.refusals,
             clock.monotonic,
             scale=registry.limit_scale,
         )
-        self.deadlines = Deadlines(clock, settings.command_timeout)
         self.dispatch = Dispatch(parts, clock, self.addresses, gauges, self.deadlines, registry)
         self._rights = RightsChanges()
         self._authenticate = authenticate

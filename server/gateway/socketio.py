@@ -12,8 +12,9 @@ from typing import Final, Protocol
 from protocol import codec
 from protocol.errors import Code, Error
 from server.gateway.arrival import Arrivals
-from server.gateway.engineio import PARSE_ERROR, TRANSPORT_ERROR, Session
+from server.gateway.engineio import Session
 from server.gateway.packet import MAX_SPACE, Kind, NotAPacket, Packet, build, parse
+from server.gateway.refusals import RefusalReason
 
 EVENT: Final = Kind.EVENT
 NOTHING: Final[Sequence[bytes]] = ()
@@ -123,7 +124,7 @@ class Client:
             try:
                 packet = parse(message)
             except NotAPacket:
-                self.session.end(PARSE_ERROR)
+                self.session.refuse(RefusalReason.PARSE_ERROR)
                 return
             self._take(packet)
 
@@ -133,7 +134,7 @@ class Client:
         self._held.append(message)
         self._held_bytes += len(message)
         if self._held_bytes > self._max_bytes:
-            self.session.end(TRANSPORT_ERROR)
+            self.session.refuse(RefusalReason.TOO_LARGE)
 
     def _take(self, packet: Packet) -> None:
         member = self._members.get(packet.space)
@@ -157,7 +158,7 @@ class Client:
                 if space is not None:
                     space.stranger(self, packet.ack)
             case Kind.CONNECT_ERROR:
-                self.session.end(PARSE_ERROR)
+                self.session.refuse(RefusalReason.PARSE_ERROR)
             case _:
                 pass  # an answer, and nothing was asked; or a namespace that it is not in
 
@@ -167,7 +168,7 @@ class Client:
             return  # of an event that was refused
         self._parts.append(data)
         if sum(map(len, self._parts)) > self._max_bytes:
-            self.session.end(TRANSPORT_ERROR)
+            self.session.refuse(RefusalReason.TOO_LARGE)
         elif len(self._parts) == packet.attachments:
             self._awaited, parts, self._parts = None, self._parts, []
             member = self._members.get(packet.space)
@@ -224,7 +225,7 @@ class Client:
     def _late(self) -> None:
         self._timer = None
         if not self._members and not self._connecting:
-            self.session.end("connect timeout")
+            self.session.refuse(RefusalReason.NO_LOGIN)
 
     # ---- what goes out, and the end
 

@@ -17,10 +17,8 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 
 from server.gateway import rfc6455
 from server.gateway.outbox import Outbox
+from server.gateway.refusals import FRAME_FAULTS, RefusalReason, Refusals
 from server.gateway.rfc6455 import Broken, CloseCode, Control, Opcode, Reader
-from server.runtime.log import logger
-
-log = logger("gateway")
 
 BATCH_BYTES: Final = 64 * 1024
 """Given to a transport at once; what it can't send at once of that much, it holds."""
@@ -69,8 +67,8 @@ class Turn:
 class WebSocket(asyncio.Protocol):
     """One open WebSocket: reads for a listener, sends what lies in an outbox."""
 
-    __slots__ = ("_closing", "_is_over", "_lost", "_paused", "_reader", "_turn", "listener",
-                 "outbox", "peers", "transport")  # fmt: skip
+    __slots__ = ("_closing", "_is_over", "_lost", "_paused", "_reader", "_refusals", "_turn",
+                 "listener", "outbox", "peers", "transport")  # fmt: skip
 
     def __init__(
         self,
@@ -80,9 +78,11 @@ class WebSocket(asyncio.Protocol):
         outbox: Outbox,
         turn: Turn,
         max_bytes: int,
+        refusals: Refusals,
     ) -> None:
         self.transport = transport
         self.peers = peers
+        self._refusals = refusals
         self._reader = Reader(max_bytes)
         self._turn = turn
         self._paused = False
@@ -121,7 +121,7 @@ class WebSocket(asyncio.Protocol):
 
     def _not_a_message(self, message: Control | Broken) -> None:
         if isinstance(message, Broken):
-            log.debug("transport_refused", why=message.reason)
+            self._refusals.count(FRAME_FAULTS[message.code], message.reason)
             self.close(message.code, message.reason)
             self._end()
         elif message.opcode is Opcode.PING:
@@ -231,10 +231,16 @@ class _Given(asyncio.Transport):
 class Handshake(WebSocketsSansIOProtocol):
     """uvicorn's, until the application takes over."""
 
+    def __init__(self, refusals: Refusals, **given: Any) -> None:
+        super().__init__(**given)
+        self._refusals = refusals
+
     def handle_connect(self, event: Any) -> None:
         """A request for a WebSocket."""
         super().handle_connect(event)
-        if not self.close_sent:
+        if self.close_sent:
+            self._refusals.count(RefusalReason.BAD_REQUEST, "no handshake of a WebSocket")
+        else:
             extensions: dict[str, Any] = self.scope["extensions"]
             extensions[EXTENSION] = self._take_over
 
@@ -249,7 +255,9 @@ class Handshake(WebSocketsSansIOProtocol):
     ) -> WebSocket:
         transport, self.transport = self.transport, _Given()
         self.connections.discard(self)
-        socket = WebSocket(transport, self.connections, listener, outbox, turn, max_bytes)
+        socket = WebSocket(
+            transport, self.connections, listener, outbox, turn, max_bytes, self._refusals
+        )
         loop = asyncio.get_running_loop()
         if self.disconnected:
             loop.call_soon(socket.connection_lost, None)
