@@ -64,7 +64,6 @@ class Limit(StrEnum):
     ROOM = "room"
     RARE = "rare"
     LOGIN = "login"  # log-ins that fail, by account
-    CONNECT = "connect"  # connections that are opened
 
     __hash__ = str.__hash__  # an enumeration's own is written in Python, and asked for each message
 
@@ -79,7 +78,6 @@ RATES: Final[Rates] = {
     Limit.ROOM: (10.0, 60),
     Limit.RARE: (1.0, 10),
     Limit.LOGIN: (0.1, 10),
-    Limit.CONNECT: (2.0, 20),
 }
 """Of one person."""
 
@@ -90,7 +88,6 @@ ADDRESS_RATES: Final[Rates] = {
     Limit.ROOM: (1000.0, 6000),
     Limit.RARE: (100.0, 1000),
     Limit.LOGIN: (1.0, 30),
-    Limit.CONNECT: (200.0, 2000),
 }
 """Of one address, multiplied by ADDRESS_LIMIT_SCALE: a hundred people at full speed may share one,
 and a thousand come at once. Passwords that are wrong are few wherever people only mistype them."""

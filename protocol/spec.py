@@ -368,8 +368,6 @@ def _rates(_: list[ModuleType]) -> str:
 
     def counted(limit: Limit) -> str:
         routes = [route for route, of in ROUTES.items() if of is limit]
-        if limit is Limit.CONNECT:
-            return "opening a connection, for a person once it has logged in"
         return _codes([*(s.name for s in calls if s.limit is limit), *routes])
 
     rows = (

@@ -2,7 +2,8 @@
 they may open one.
 
 An address has a place from the handshake on, before anybody has said who they are, and until the
-transport is gone; a person from the log-in on.
+transport is gone; a person from the log-in on. As many as may be open at once may also be opened
+at once, as after a restart of the server, and as many again within RENEWED_S.
 """
 
 from collections import Counter
@@ -10,7 +11,7 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from protocol.errors import Code, Error, Failure
-from protocol.message import RATES, Limit
+from protocol.message import Limit
 from server.gateway.address import network
 from server.gateway.identity import Identity
 from server.gateway.limits import Limits
@@ -18,7 +19,9 @@ from server.gateway.refusals import RefusalReason, Refusals
 
 FULL_RETRY_MS: Final = 5000
 """When it may be tried again where there is no place: some are gone by then, or none."""
-_RATES: Final = {Limit.CONNECT: RATES[Limit.CONNECT]}
+RENEWED_S: Final = 10.0
+_OPENED: Final = Limit.RARE
+"""The class that connections count in, at rates of their own."""
 
 
 class Most(NamedTuple):
@@ -28,29 +31,32 @@ class Most(NamedTuple):
     of_person: int
 
 
-class Admission:
-    """The places of everybody. `addresses`: the limits by address that all messages share.
+def _rates(most: int, whose: str) -> Limits:
+    return Limits({_OPENED: (most / RENEWED_S, most)}, whose=whose)
 
-    `open_of`: how many connections a person has that have logged in.
-    """
+
+class Admission:
+    """The places of everybody. `open_of`: how many connections a person has that have logged in."""
 
     def __init__(
         self,
         most: Most,
-        addresses: Limits,
         open_of: Callable[[Identity], int],
         refusals: Refusals,
         monotonic: Callable[[], float],
-        *,
-        scale: float = 1.0,
     ) -> None:
         self._most = most
-        self._addresses = addresses
-        self._people = Limits(_RATES, scale=scale)
+        self._addresses = _rates(most.of_address, " from one address")
+        self._people = _rates(most.of_person, " of one person")
         self._open_of = open_of
         self._refusals = refusals
         self._monotonic = monotonic
         self._taken: Counter[str] = Counter()  # by network; none stands in it with 0
+
+    @property
+    def taken(self) -> int:
+        """How many connections there are, logged in or not."""
+        return self._taken.total()
 
     def arrive(self, address: str) -> None:
         """Take a place for whoever comes from an address. Raises Failure `rate_limited`.
@@ -87,8 +93,8 @@ class Admission:
         return Failure(Error(Code.RATE_LIMITED, words, retry_after_ms=FULL_RETRY_MS))
 
     def _count(self, limits: Limits, who: str) -> None:
-        wait_s = limits.take(who, Limit.CONNECT, self._monotonic())
+        wait_s = limits.take(who, _OPENED, self._monotonic())
         if wait_s:
-            failure = limits.refusal(Limit.CONNECT, wait_s)
+            failure = limits.refusal(_OPENED, wait_s)
             self._refusals.count(RefusalReason.CONNECT_RATE, failure.error.message)
             raise failure

@@ -127,17 +127,20 @@ class Gateway:
         self.refusals = Refusals(gauges, clock, settings.receive_timeout_ms / 1000)
         self.admission = Admission(
             Most(settings.max_connections_per_address, settings.max_connections_per_user),
-            self.addresses,
             self.roll.open_of,
             self.refusals,
             clock.monotonic,
-            scale=registry.limit_scale,
         )
         self.dispatch = Dispatch(parts, clock, self.addresses, gauges, self.deadlines, registry)
         self._rights = RightsChanges()
         self._authenticate = authenticate
         self.draining = False
         gauges.watch("warroom_connections", "Open connections.", lambda: len(self.presence))
+        gauges.watch(
+            "warroom_transports",
+            "Open sessions and WebSockets, logged in or not.",
+            lambda: self.admission.taken,
+        )
         gauges.watch(
             "warroom_outbox_messages",
             "Messages that wait for all clients together.",

@@ -26,6 +26,7 @@ from server.gateway.frame import Frame
 from server.gateway.heartbeat import Heartbeat
 from server.gateway.identity import Identity
 from server.gateway.outbox import Bounds, Outbox
+from server.gateway.overhead import Overhead
 from server.gateway.queued import Queued, bounds_of
 from server.gateway.refusals import RefusalReason
 from server.gateway.rfc6455 import CloseCode, Opcode
@@ -122,6 +123,7 @@ class Client:
         self._held: list[str] | None = None  # while it is being looked at
         self._held_bytes = 0
         self._connection: PlainConnection | None = None
+        self._overhead: Overhead | None = None
         self._timer: asyncio.TimerHandle | None = None
         self.socket: WebSocket | None = None
         self.gone = False
@@ -158,9 +160,21 @@ class Client:
         """No message."""
         self._refuse(Error(Code.INVALID, "a message is text"), NO_ID)
 
+    def pinged(self) -> None:
+        """It asks whether we are there."""
+        self._count_overhead()
+
     def pong(self) -> None:
         """It is there."""
-        self._server.heartbeat.answered(self)
+        if not self._server.heartbeat.answered(self):
+            self._count_overhead()
+
+    def _count_overhead(self) -> None:
+        """Something came that is no message of anybody. Too much of that ends it."""
+        if self._overhead is None:
+            self._overhead = Overhead()
+        if self._overhead.exceeds():
+            self._give_up(RefusalReason.FLOODING)
 
     def lost(self) -> None:
         """It is gone."""
@@ -229,8 +243,10 @@ class Client:
     def _refuse(self, error: Error, ack: str) -> None:
         if self._connection is not None:
             self._dispatch.refuse(self._connection, error, ack)
-        elif ack and self.socket is not None:
-            self.socket.outbox.push(_answer(ack, codec.reply_error(error)))
+        elif self.socket is not None:
+            if ack:
+                self.socket.outbox.push(_answer(ack, codec.reply_error(error)))
+            self._count_overhead()
 
     def _give_up(self, reason: RefusalReason, why: str = "") -> None:
         """End it for what the client does, or fails to do."""

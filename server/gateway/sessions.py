@@ -216,6 +216,7 @@ class Sessions:
                 await send({"type": "websocket.accept"})
                 self._begin_over(scope)
             return
+        session.overhead()
         await receive()
         await send({"type": "websocket.accept"})
         if session.polling is None or session.probe or session.closed:
@@ -312,6 +313,8 @@ class Sessions:
         except NotAPayload as e:
             session.refuse(RefusalReason.PARSE_ERROR, str(e))
             raise Refused(3, f"Bad request: {e}", reason=None) from None
+        if not packets:
+            session.overhead()
         for packet in packets:
             if isinstance(packet, str):
                 session.text(packet)

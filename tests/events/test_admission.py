@@ -1,24 +1,27 @@
 """How many connections one address and one person may have, over every transport."""
 
+import itertools
 from collections.abc import AsyncIterator
-from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
 import aiohttp
 import pytest
 import pytest_asyncio
 
-from protocol.message import ADDRESS_RATES, Limit
-from tests.support.outside import until
-from tests.support.people import handshake, registered
+from tests.support.outside import metric, until
+from tests.support.people import registered
 from tests.support.server import Server
 from tests.support.websocket import Refused
 from tests.support.wire import NotLetIn, Transport, Wire
 
-OF_ADDRESS, OF_PERSON = 6, 3
+OF_ADDRESS, OF_PERSON = 30, 20
 TRANSPORTS: tuple[Transport, ...] = get_args(Transport)
-HELD_S = 10.0
-"""Within which a place is free again whose connection is gone."""
+REFUSED = 'warroom_transport_refused_total{{reason="{}"}}'
+FREE_WITHIN_S = 10.0
+"""A place whose connection is gone."""
+
+sources = (f"127.0.{net}.{n}" for net in itertools.count(1) for n in range(1, 255))
+"""Addresses that nobody has come from yet."""
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -33,55 +36,76 @@ async def capped(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Serv
         yield started
 
 
-async def status_of(server: Server, transport: Transport, source: str) -> tuple[int, str | None]:
-    """What a handshake from an address is refused with: its status, and when to come again."""
+async def new_token(server: Server) -> str:
+    """Somebody new."""
+    return (await registered(server.url)).tokens.access_token
+
+
+async def refusal(
+    server: Server, transport: Transport, source: str, **headers: str
+) -> tuple[int, str, str]:
+    """What a handshake from an address is refused with: status, when to come again, words."""
     if transport == "polling":
         connector = aiohttp.TCPConnector(local_addr=(source, 0))
         url = f"{server.url}/socket.io/?EIO=4&transport=polling"
-        async with aiohttp.ClientSession(connector=connector) as http, http.get(url) as answer:
-            assert "at most" in await answer.text()
-            return answer.status, answer.headers.get("retry-after")
-    with pytest.raises(Refused, match="at most") as refused:
-        await Wire.open(server.url, transport, source=source)
-    return refused.value.status, refused.value.headers.get("retry-after")
+        async with (
+            aiohttp.ClientSession(connector=connector, headers=headers) as http,
+            http.get(url) as answer,
+        ):
+            return answer.status, answer.headers.get("retry-after", ""), await answer.text()
+    with pytest.raises(Refused) as refused:
+        await Wire.open(server.url, transport, source=source, headers=headers)
+    e = refused.value
+    return e.status, e.headers.get("retry-after", ""), e.body
 
 
-async def let_in(server: Server, transport: Transport, token: str, **options: Any) -> Wire:
+async def let_in(server: Server, transport: Transport, token: str, source: str) -> Wire:
     """A connection, once there is a place for it."""
     found: list[Wire] = []
 
     async def look() -> bool:
         try:
-            found.append(await Wire.connect(server.url, transport, token=token, **options))
+            found.append(await Wire.connect(server.url, transport, token=token, source=source))
         except (NotLetIn, ConnectionError):
             return False
         return True
 
-    await until(look, HELD_S)
+    await until(look, FREE_WITHIN_S)
     return found[0]
+
+
+async def all_gone(server: Server, *connections: Wire) -> None:
+    """Drop connections, and wait until the server has seen that all are gone."""
+    for connection in connections:
+        await connection.drop()
+
+    async def look() -> bool:
+        return not await metric(server.url, "warroom_transports")
+
+    await until(look, FREE_WITHIN_S)
 
 
 @pytest.mark.parametrize("way", TRANSPORTS)
 async def test_one_address_has_so_many_places_and_no_more(capped: Server, way: Transport) -> None:
-    """Whoever they are, over whichever way: a place is taken by the handshake."""
-    source = f"127.0.1.{TRANSPORTS.index(way) + 1}"
-    token = (await registered(capped.url)).tokens.access_token
+    """Whoever they are, over whichever transport: a place is taken by the handshake."""
+    source, elsewhere, token = next(sources), next(sources), await new_token(capped)
     held = [
         await Wire.open(capped.url, TRANSPORTS[n % len(TRANSPORTS)], source=source)
         for n in range(OF_ADDRESS)
     ]
-    assert await status_of(capped, way, source) == (429, "5")
+    before = await metric(capped.url, REFUSED.format("full_address"))
     # What it says of other addresses changes nothing: it is no proxy.
-    with pytest.raises((Refused, ConnectionError)):
-        await Wire.open(capped.url, way, source=source, headers={"x-forwarded-for": "203.0.113.9"})
-    elsewhere = await Wire.connect(capped.url, way, source="127.0.1.99", token=token)
-    assert (await elsewhere.call("players.get"))["ok"]
-    await elsewhere.close()
+    for headers in {}, {"x-forwarded-for": "203.0.113.9"}:
+        status, again, words = await refusal(capped, way, source, **headers)
+        assert (status, again) == (429, "5")
+        assert f"at most {OF_ADDRESS} connections at once from one address" in words
+    assert await metric(capped.url, REFUSED.format("full_address")) == before + 2
+    beside = await Wire.connect(capped.url, way, source=elsewhere, token=token)
+    assert (await beside.call("players.get"))["ok"]
     await held.pop().drop()
-    again = await let_in(capped, way, token, source=source)
-    assert (await again.call("players.get"))["ok"]
-    for wire in (*held, again):
-        await wire.drop()
+    again_in = await let_in(capped, way, token, source)
+    assert (await again_in.call("players.get"))["ok"]
+    await all_gone(capped, beside, again_in, *held)
 
 
 @pytest.mark.parametrize("way", TRANSPORTS)
@@ -89,60 +113,42 @@ async def test_behind_a_proxy_it_is_the_address_that_the_proxy_names(
     capped: Server, way: Transport
 ) -> None:
     """All of an IPv6 /64 are one."""
-    net = f"2001:db8:0:{TRANSPORTS.index(way)}"
+    net, neighbour = (f"2001:db8:{n}:{TRANSPORTS.index(way)}" for n in range(2))
     held = [
         await Wire.open(capped.url, way, headers={"x-forwarded-for": f"{net}::{n}"})
         for n in range(OF_ADDRESS)
     ]
-    with pytest.raises((Refused, ConnectionError), match="429"):
-        await Wire.open(capped.url, way, headers={"x-forwarded-for": f"{net}:1::"})
-    other = {"x-forwarded-for": f"2001:db8:1:{TRANSPORTS.index(way)}::1"}
-    held.append(await Wire.open(capped.url, way, headers=other))
-    for wire in held:
-        await wire.drop()
+    status, again, _ = await refusal(
+        capped, way, "127.0.0.1", **{"x-forwarded-for": f"1.2.3.4, {net}:1::"}
+    )
+    assert (status, again) == (429, "5")
+    held.append(await Wire.open(capped.url, way, headers={"x-forwarded-for": f"{neighbour}::1"}))
+    await all_gone(capped, *held)
 
 
 @pytest.mark.parametrize("way", TRANSPORTS)
 async def test_one_person_has_so_many_places_from_all_addresses(
     capped: Server, way: Transport
 ) -> None:
-    token = (await registered(capped.url)).tokens.access_token
+    token, other, source = await new_token(capped), await new_token(capped), next(sources)
     held = [
-        await Wire.connect(capped.url, TRANSPORTS[n], token=token, source=f"127.0.2.{n + 1}")
+        await Wire.connect(capped.url, TRANSPORTS[n % 3], token=token, source=next(sources))
         for n in range(OF_PERSON)
     ]
-    error = (await handshake(capped.url, way, {"token": token}))["error"]
-    assert error["code"] == "rate_limited"
-    assert error["message"] == f"at most {OF_PERSON} connections at once of one person"
-    assert error["retry_after_ms"] == 5000
-    other = (await registered(capped.url)).tokens.access_token
-    await (await Wire.connect(capped.url, way, token=other)).close()
-    await held.pop().drop()
-    held.append(await let_in(capped, way, token))
+    before = await metric(capped.url, REFUSED.format("full_person"))
+    with pytest.raises(NotLetIn) as refused:
+        await Wire.connect(capped.url, way, token=token, source=source)
+    assert refused.value.error == {
+        "code": "rate_limited",
+        "message": f"at most {OF_PERSON} connections at once of one person",
+        "retry_after_ms": 5000,
+    }
+    if way == "plain":
+        status, again, _ = await refusal(capped, way, source, authorization=f"Bearer {token}")
+        assert (status, again) == (429, "5")
+    assert await metric(capped.url, REFUSED.format("full_person")) > before
+    held.append(await Wire.connect(capped.url, way, token=other, source=source))
+    await held.pop(0).drop()
+    held.append(await let_in(capped, way, token, source))
     assert (await held[-1].call("players.get"))["ok"]
-    for wire in held:
-        await wire.drop()
-
-
-async def test_a_header_that_logs_in_is_refused_likewise(capped: Server) -> None:
-    token = (await registered(capped.url)).tokens.access_token
-    headers = {"authorization": f"Bearer {token}"}
-    held = [await Wire.open(capped.url, "plain", headers=headers) for _ in range(OF_PERSON)]
-    with pytest.raises(Refused, match="of one person") as refused:
-        await Wire.open(capped.url, "plain", headers=headers)
-    assert (refused.value.status, refused.value.headers["retry-after"]) == (429, "5")
-    for wire in held:
-        await wire.drop()
-
-
-async def test_handshakes_are_counted_by_address(tmp_path: Path) -> None:
-    """Also those that are closed again at once."""
-    scale = 0.01
-    at_once = round(ADDRESS_RATES[Limit.CONNECT][1] * scale)
-    async with Server(tmp_path / "data", ADDRESS_LIMIT_SCALE=str(scale)) as server:
-        for n in range(at_once):
-            wire = await Wire.open(server.url, ("websocket", "plain")[n % 2])
-            await wire.drop()
-        for transport in TRANSPORTS:
-            assert await status_of(server, transport, "127.0.0.1") == (429, "1")
-        assert (await Wire.open(server.url, source="127.0.0.2")).is_open
+    await all_gone(capped, *held)
