@@ -15,6 +15,7 @@ from server.config import Settings
 from server.gateway.refusals import Refusals
 from server.gateway.transport import bound
 from server.gateway.websocket import Handshake
+from server.request_timeouts import TimedRequests
 from server.runtime.clock import Clock
 from server.runtime.log import logger
 from server.runtime.services import Service, run_all
@@ -92,6 +93,7 @@ async def serve(
     web = WebServer(
         uvicorn.Config(
             site.asgi,
+            http=functools.partial(TimedRequests, site.refusals),  # type: ignore[arg-type]
             ws=functools.partial(Handshake, site.refusals),  # type: ignore[arg-type]
             ws_max_size=site.settings.max_message_bytes,
             ws_per_message_deflate=False,

@@ -81,6 +81,7 @@ class Client:
         "_connecting",
         "_held",
         "_held_bytes",
+        "_is_late",
         "_max_bytes",
         "_members",
         "_namespaces",
@@ -103,6 +104,7 @@ class Client:
         self._arrivals = arrivals
         self._members: dict[str, Member] = {}
         self._connecting = False
+        self._is_late = False
         self._held: deque[str | bytes] | None = None  # while it is being looked at
         self._held_bytes = 0
         self._max_bytes = max_bytes
@@ -190,6 +192,8 @@ class Client:
             await self._enter(namespace, packet)
         finally:
             self._connecting = False
+            if self._is_late:
+                self._late()
             self._go_on()
 
     def _go_on(self) -> None:
@@ -224,6 +228,7 @@ class Client:
 
     def _late(self) -> None:
         self._timer = None
+        self._is_late = self._connecting  # what is under way may let it in yet
         if not self._members and not self._connecting:
             self.session.refuse(RefusalReason.NO_LOGIN)
 

@@ -71,8 +71,8 @@ class Turn:
 class WebSocket(asyncio.Protocol):
     """One open WebSocket: reads for a listener, sends what lies in an outbox."""
 
-    __slots__ = ("_closing", "_is_over", "_lost", "_paused", "_reader", "_refusals", "_turn",
-                 "listener", "outbox", "peers", "transport")  # fmt: skip
+    __slots__ = ("_closing", "_is_broken", "_is_over", "_lost", "_paused", "_reader", "_refusals",
+                 "_slow", "_turn", "listener", "outbox", "peers", "transport")  # fmt: skip
 
     def __init__(
         self,
@@ -92,6 +92,8 @@ class WebSocket(asyncio.Protocol):
         self._paused = False
         self._closing: bytes | None = None  # the frame that says so, until it is sent
         self._is_over = False  # nothing is heard of the peer any more once that is sent
+        self._is_broken = False  # nothing that the peer sends is looked at any more
+        self._slow: _Slow | None = None
         self._lost = False
         peers.add(self)
         transport.set_protocol(self)
@@ -111,7 +113,10 @@ class WebSocket(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Part of a protocol."""
         listener = self.listener
-        for message in self._reader.feed(data):
+        messages = self._reader.feed(data)
+        if not messages:
+            self._watch()
+        for message in messages:
             if self._is_closing:
                 if type(message) is Control and message.opcode is Opcode.CLOSE:
                     self._end()
@@ -124,10 +129,9 @@ class WebSocket(asyncio.Protocol):
             listener = self.listener  # it may have been given on
 
     def _not_a_message(self, message: Control | Broken) -> None:
+        self._watch()
         if isinstance(message, Broken):
-            self._refusals.count(FRAME_FAULTS[message.code], message.reason)
-            self.close(message.code, message.reason)
-            self._end()
+            self._refuse(FRAME_FAULTS[message.code], message.reason)
         elif message.opcode is Opcode.PING:
             pong = rfc6455.encode(message.data, Opcode.PONG) if message.data else _PONG
             self.outbox.push(pong)
@@ -138,6 +142,32 @@ class WebSocket(asyncio.Protocol):
             self.outbox.clear()
             self._close(rfc6455.encode(message.data, Opcode.CLOSE))
             self._end()
+
+    def _watch(self) -> None:
+        """What has begun and not ended is to end in time."""
+        unfinished = self._reader.unfinished
+        if unfinished is not None and self._slow is None and not self._lost:
+            self._slow = _Slow(self, unfinished)
+            self._refusals.slow.begin(self._slow)
+
+    def late(self, unfinished: object) -> None:
+        """A message may take no longer: it ends the connection, unless it has ended itself."""
+        self._slow = None
+        if self._reader.unfinished is unfinished and not self._is_closing:
+            self._refuse(RefusalReason.SLOW, RefusalReason.SLOW.words)
+        else:
+            self._watch()
+
+    def _refuse(self, reason: RefusalReason, why: str) -> None:
+        """Close it for what the peer sends; whatever more comes of that is thrown away unread.
+
+        Only our side is closed at first: were all of it closed while the peer still sends, the
+        system would throw away what says why.
+        """
+        assert reason.close_code is not None
+        self._refusals.count(reason, why)
+        self._is_broken = True
+        self.close(reason.close_code, why)
 
     # ---- writing
 
@@ -161,6 +191,8 @@ class WebSocket(asyncio.Protocol):
             if self._closing:
                 transport.write(self._closing)
                 self._closing = b""
+                if self._is_broken and not self._is_over:
+                    transport.write_eof()
             if self._is_over:
                 transport.close()
 
@@ -214,9 +246,25 @@ class WebSocket(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Part of a protocol."""
         self._lost = True
+        if self._slow is not None:
+            self._refusals.slow.end(self._slow)
         self.peers.discard(self)
         self.outbox.taker = None
         self.listener.lost()
+
+
+class _Slow:
+    """A message that has begun and not ended, and has so long to."""
+
+    __slots__ = ("_socket", "_unfinished")
+
+    def __init__(self, socket: WebSocket, unfinished: object) -> None:
+        self._socket = socket
+        self._unfinished = unfinished
+
+    def expire(self) -> None:
+        """It is late."""
+        self._socket.late(self._unfinished)
 
 
 TakeOver = Callable[[Listener, Outbox, Turn, int], WebSocket]
