@@ -43,7 +43,11 @@ class RefusalReason(StrEnum):
     BAD_REQUEST = "bad_request", None, "no request that is answered here"
     UNKNOWN_SESSION = "unknown_session", None, "no such session"
     ORIGIN = "origin", None, "this origin is not allowed"
-    UNAUTHENTICATED = "unauthenticated", CloseCode.POLICY, "log-in was refused too often"
+    FULL_ADDRESS = "full_address", None, "an address has as many connections as it may"
+    FULL_PERSON = "full_person", CloseCode.POLICY, "a person has as many connections as they may"
+    CONNECT_RATE = "connect_rate", None, "connections are opened too often"
+    FLOODING = "flooding", CloseCode.POLICY, "flooding"
+    UNAUTHENTICATED = "unauthenticated", None, "who it is was not accepted"
 
 
 FRAME_FAULTS: Final = {

@@ -3,11 +3,13 @@
 from typing import Final
 
 from tests.support.abuse.attack import Attacks
+from tests.support.abuse.floods import FLOODS
 from tests.support.abuse.frames import FRAMES
 from tests.support.abuse.handshakes import HANDSHAKES
 from tests.support.abuse.packets import PACKETS
 
 KINDS: Final[dict[str, Attacks]] = {
+    "floods": FLOODS,
     "frames": FRAMES,
     "handshakes": HANDSHAKES,
     "packets": PACKETS,
