@@ -99,7 +99,7 @@ class Honest:
 class Attacked:
     """A bench: all attacks of one kind."""
 
-    ROUNDS = 1
+    ROUNDS = 3
     SECONDS = 3.0
 
     def __init__(self, kind: str) -> None:

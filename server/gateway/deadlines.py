@@ -1,4 +1,4 @@
-"""How long a message may take: what takes longer is answered `timed_out`.
+"""How long something may take: a message to be answered, or a request to come whole.
 
 A timer a message would cost every one of them; so one watcher sleeps until the oldest is due.
 """
@@ -45,7 +45,11 @@ class Deadlines:
             now = self._clock.monotonic()
             # What begins while nothing is under way is not due before this wakes.
             await self._clock.sleep(self._limit_s if oldest is None else oldest - now)
-            now = self._clock.monotonic()
-            for limited in [limited for limited, due in self._due.items() if due <= now]:
-                self.end(limited)
-                limited.expire()
+            self.end_late()
+
+    def end_late(self) -> None:
+        """End all that is late by now."""
+        now = self._clock.monotonic()
+        for limited in [limited for limited, due in self._due.items() if due <= now]:
+            self.end(limited)
+            limited.expire()
