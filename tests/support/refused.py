@@ -18,7 +18,8 @@ class Refused:
     def pass_time(self, seconds: float = TIMEOUT_S) -> None:
         """Turn the clock, and do what its watcher does then."""
         self.clock.advance(seconds)
-        self.refusals.slow.end_late()
+        while self.refusals.slow.end_late():
+            continue
 
     @property
     def counted(self) -> dict[RefusalReason, int]:
