@@ -20,6 +20,7 @@ _arguments: Final = msgspec.json.Decoder(list[msgspec.Raw])
 _name: Final = msgspec.json.Decoder(str)
 _STRANGER: Final = codec.reply_error(unauthenticated("log in first").error)
 _NO_BYTES: Final = Error(Code.INVALID, "binary attachments are not taken")
+_STRAY: Final = Error(Code.INVALID, "nobody asked for it")
 
 
 def parse(arguments: str) -> tuple[str, msgspec.Raw | bytes]:
@@ -102,6 +103,10 @@ class SocketIOConnection(Queued):
         """A message with attachments."""
         self._dispatch.refuse(self, _NO_BYTES, ack)
 
+    def stray(self) -> None:
+        """A packet that is passed over: it counts like a message that can't be read."""
+        self._dispatch.refuse(self, _STRAY, "")
+
     def gone(self, reason: str) -> None:
         """It has left, or is gone."""
         self._outbox.overflow = self._session.overflowed
@@ -128,7 +133,6 @@ class Entrance:
             if client.session.closed:
                 raise unavailable("the connection is gone")
         except Failure as e:
-            client.session.overhead()
             raise Refusal(e.error) from None
         return self._made(self._arrivals, client, identity)
 
