@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import NamedTuple, Self
@@ -65,14 +66,18 @@ class Player:
         if self._wire is not None:
             await (self._wire.close() if politely else self._wire.drop())
 
-    async def live(self, stays_s: float, pause_s: float, chance: random.Random) -> None:
+    async def live(
+        self, stays_s: float, pause_s: float, chance: random.Random, took_ms: list[float]
+    ) -> None:
         """Strike, leave and come back, for ever: each stay lasts so long in the mean."""
         clock = asyncio.get_running_loop().time
         while True:
             leaves_at = clock() + chance.expovariate(1 / stays_s)
             while clock() < leaves_at:
                 await asyncio.sleep(chance.uniform(0, 2 * pause_s))
+                begun = time.monotonic()  # the loop's own is only looked at once a turn
                 await self.strike()
+                took_ms.append((time.monotonic() - begun) * 1000)
             await self.leave(politely=chance.random() < 0.5)
             await self.come()
 
@@ -85,6 +90,8 @@ class Churn:
         self._stays_s = stays_s
         self._pause_s = pause_s
         self._tasks: list[asyncio.Task[None]] = []
+        self.took_ms: list[float] = []
+        """How long each strike took to be answered."""
 
     async def begin(self) -> None:
         """Let all come, and live."""
@@ -96,7 +103,9 @@ class Churn:
 
         await asyncio.gather(*map(come, self.players))
         self._tasks = [
-            asyncio.create_task(player.live(self._stays_s, self._pause_s, random.Random(n)))
+            asyncio.create_task(
+                player.live(self._stays_s, self._pause_s, random.Random(n), self.took_ms)
+            )
             for n, player in enumerate(self.players)
         ]
 
@@ -108,8 +117,8 @@ class Churn:
         for task in done:
             task.result()
 
-    async def stay(self) -> None:
-        """Nobody strikes or leaves any more; who was just leaving comes back."""
+    async def end(self) -> None:
+        """Nobody strikes any more, and all are gone."""
         tasks, self._tasks = self._tasks, []
         for task in tasks:
             task.cancel()
@@ -117,6 +126,10 @@ class Churn:
         for player in self.players:
             with suppress(ConnectionError):
                 await player.leave(politely=False)
+
+    async def stay(self) -> None:
+        """Nobody strikes or leaves any more, and all are there."""
+        await self.end()
         for player in self.players:
             await player.come()
 
