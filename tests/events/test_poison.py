@@ -203,3 +203,36 @@ async def test_what_only_looks_like_more_than_text_comes_as_it_was_sent(
     for count, (name, client) in zip(before, arena.listeners, strict=True):
         assert said(client)[count:] == [*lines, f"said over {over}"], name
     await wire.close()
+
+
+ODD = "\u202e🐉<img/src=x/onerror=alert(1)>\ufeff"
+"""What most text may be, without a space, which an address has none of."""
+
+
+async def test_addresses_come_as_they_were_given(arena: Arena) -> None:
+    who = arena.attacker.user.id
+    await arena.speaker.ok("users.update", user_id=who, email=f"{ODD}@example.org")
+    await arena.check("after the address")
+    for name, client in arena.listeners:
+        assert client.named("users.changed")[-1]["user"]["email"] == f"{ODD}@example.org", name
+
+
+async def test_words_to_who_is_disconnected_come_as_they_were_given(arena: Arena) -> None:
+    token, url = arena.attacker.tokens.access_token, arena.server.url
+    victims: list[Any] = [
+        *[await NodeClient.connect(url, over, token) for over in ("websocket", "polling")],
+        *[await official(url, over, token) for over in ("websocket", "polling")],
+        *[await Wire.connect(url, over, token=token) for over in TRANSPORTS],
+    ]
+    page = await arena.speaker.ok("connections.list", user_id=arena.attacker.user.id, limit=200)
+    newest = page["items"][: len(victims)]
+    for view in newest:
+        await arena.speaker.ok(
+            "connections.disconnect", connection_id=view["connection_id"], reason=ODD
+        )
+    for victim in victims:
+        await victim.until_closed()
+        assert victim.events[-1].name == "server.evicted"
+        assert victim.named("server.evicted") == [{"reason": "disconnected", "message": ODD}]
+        await victim.close()
+    await arena.check("after the disconnections")
