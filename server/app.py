@@ -75,6 +75,7 @@ class App:
         self.settings = settings
         self.database = db
         self.gateway = gateway
+        self.refusals = gateway.refusals
         self.auth = access
         self.rights = rights
         self.users = users = access.people.users
@@ -127,6 +128,7 @@ class App:
             "progress": gateway.watch_progress,
             "connections": connections.Counting(gateway, clock).run,
             "deadlines": gateway.deadlines.watch,
+            "slow": gateway.refusals.slow.watch,
         }
         self.sockets = Transports(gateway, self._allows_origin, self._rest(gauges))
         self.asgi = self._asgi()

@@ -206,6 +206,12 @@ class Settings:
     connect_timeout_ms: int = _setting(
         _integer(100, 300_000), 10_000, "how long a client may take to log in", unit="milliseconds"
     )
+    receive_timeout_ms: int = _setting(
+        _integer(100, 300_000),
+        8_000,  # with what it takes to notice, within the 10 s that clients are told
+        "how long a request, or a message, may take to come whole",
+        unit="milliseconds",
+    )
     allow_token_in_address: bool = _setting(
         _yes_or_no,
         False,

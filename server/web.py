@@ -5,6 +5,7 @@ All answers have the same security headers, also those that no application makes
 
 import asyncio
 import contextlib
+import functools
 import gc
 import socket
 from collections.abc import Callable, Iterator
@@ -14,8 +15,10 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from server.config import Settings
+from server.gateway.refusals import Refusals
 from server.gateway.transport import bound
 from server.gateway.websocket import Handshake
+from server.request_timeouts import TimedRequests
 from server.runtime.clock import Clock
 from server.runtime.log import logger
 from server.runtime.services import Service, run_all
@@ -51,6 +54,7 @@ class Site(Protocol):
     clock: Clock
     asgi: ASGIApp
     services: dict[str, Service]
+    refusals: Refusals
 
     async def drain(self) -> None:
         """Say good-bye to all clients, and answer what was taken in."""
@@ -108,7 +112,8 @@ async def serve(
     web = WebServer(
         uvicorn.Config(
             site.asgi,
-            ws=Handshake,
+            http=functools.partial(TimedRequests, site.refusals),  # type: ignore[arg-type]
+            ws=functools.partial(Handshake, site.refusals),  # type: ignore[arg-type]
             ws_max_size=site.settings.max_message_bytes,
             ws_per_message_deflate=False,
             ws_ping_interval=None,  # the gateway pings

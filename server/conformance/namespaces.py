@@ -13,10 +13,10 @@ from protocol import codec
 from protocol.errors import Failure
 from protocol.ids import uuid7
 from server.gateway.arrival import Arrivals
-from server.gateway.engineio import PARSE_ERROR
 from server.gateway.entrance import Entrance, SocketIOConnection
 from server.gateway.identity import Identity
 from server.gateway.packet import MAIN, Kind, build
+from server.gateway.refusals import RefusalReason
 from server.gateway.socketio import Client, Refusal
 
 MAX_ATTACHMENTS: Final = 10
@@ -63,7 +63,7 @@ class Echo:
         except (*codec.UNREADABLE, ValueError):
             name, rest = b"", []
         if not name.startswith(b'"'):
-            self._client.session.end(PARSE_ERROR)
+            self._client.session.refuse(RefusalReason.PARSE_ERROR)
             return True
         if name == b'"message"':
             self._send(Kind.EVENT, "", [b'"message-back"', *rest], attachments)

@@ -18,15 +18,14 @@ from server.gateway import rfc6455
 from server.gateway.heartbeat import Heartbeat
 from server.gateway.outbox import Bounds, Form, Outbox
 from server.gateway.polling import NOOP, Polling, encode_binary
-from server.gateway.rfc6455 import Opcode
+from server.gateway.refusals import RefusalReason, Refusals
+from server.gateway.rfc6455 import CloseCode, Opcode
 from server.gateway.websocket import LINGER_S, WebSocket
 
 PROBE_S: Final = 10.0
 """How long a WebSocket may take to show that it carries what a poll carries."""
 POLLED: Final[Form] = attrgetter("packet")
 FRAMED: Final[Form] = attrgetter("socketio")
-PARSE_ERROR: Final = "parse error"
-TRANSPORT_ERROR: Final = "transport error"
 _PROBE: Final = "2probe"
 _PROBED: Final = rfc6455.encode(b"3probe")
 _UPGRADE: Final = "5"
@@ -68,6 +67,11 @@ class Owner(Protocol):
     @property
     def heartbeat(self) -> Heartbeat:
         """The heartbeats of all sessions."""
+        ...
+
+    @property
+    def refusals(self) -> Refusals:
+        """Counts those that are ended for what they do."""
         ...
 
     def forget(self, session: "Session") -> None:
@@ -112,7 +116,7 @@ class Session:
 
     def overflowed(self, _: object) -> None:
         """Too much waits. Who has logged in is told so: see `queued.py`."""
-        self.end(TRANSPORT_ERROR)
+        self.refuse(RefusalReason.UNREAD)
 
     # ---- what goes out
 
@@ -135,7 +139,7 @@ class Session:
 
     def silent(self) -> None:
         """It was not there."""
-        self.end("ping timeout")
+        self.refuse(RefusalReason.PING_TIMEOUT)
 
     # ---- what comes in
 
@@ -171,7 +175,7 @@ class Session:
             case "6":
                 pass
             case _:
-                self.end(PARSE_ERROR)
+                self.refuse(RefusalReason.PARSE_ERROR)
 
     # ---- its end
 
@@ -190,14 +194,26 @@ class Session:
             self.polling.end(NOOP)
             asyncio.get_running_loop().call_later(LINGER_S, self._owner.forget, self)
 
-    def end(self, reason: str, word: bytes = NOOP) -> None:
-        """End it, and drop what waits. A poll that waits is answered with a word."""
+    def refuse(self, reason: RefusalReason, why: str = "", word: bytes = NOOP) -> None:
+        """End it for what the client does, or fails to do. `why`: where more exact is known."""
+        if not self.closed:
+            self._owner.refusals.count(reason, why)
+            code = CloseCode.NORMAL if reason.close_code is None else reason.close_code
+            self.end(reason, word, code, why or reason.words)
+
+    def end(
+        self, reason: str, word: bytes = NOOP, code: int = CloseCode.NORMAL, why: str = ""
+    ) -> None:
+        """End it, and drop what waits.
+
+        A poll that waits is answered with a word, a WebSocket closed with a code and why.
+        """
         if self.closed:
             return
         self._over(reason)
         self.outbox.clear()
         if self.socket is not None:
-            self.socket.close()
+            self.socket.close(code, why)
         else:
             self._owner.forget(self)
             if self.polling is not None:

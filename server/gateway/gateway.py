@@ -19,6 +19,7 @@ from server.gateway.frame import announcement
 from server.gateway.identity import Identity
 from server.gateway.limits import Limits
 from server.gateway.presence import Presence
+from server.gateway.refusals import Refusals
 from server.gateway.rights import RightsChange, RightsChanges
 from server.gateway.roll import Roll
 from server.gateway.rooms import Rooms
@@ -67,6 +68,11 @@ class GatewaySettings(Protocol):
         ...
 
     @property
+    def receive_timeout_ms(self) -> int:
+        """How long a request or a message may take to come whole."""
+        ...
+
+    @property
     def allow_token_in_address(self) -> bool:
         """Whether a plain WebSocket may give its token in its address."""
         ...
@@ -107,6 +113,7 @@ class Gateway:
             whose=" from one address",
         )
         self.deadlines = Deadlines(clock, settings.command_timeout)
+        self.refusals = Refusals(gauges, clock, settings.receive_timeout_ms / 1000)
         self.dispatch = Dispatch(parts, clock, self.addresses, gauges, self.deadlines, registry)
         self._rights = RightsChanges()
         self._authenticate = authenticate

@@ -24,19 +24,22 @@ from server.gateway.heartbeat import Heartbeat
 from server.gateway.identity import Identity
 from server.gateway.outbox import Bounds, Outbox
 from server.gateway.queued import Queued, bounds_of
+from server.gateway.refusals import RefusalReason
 from server.gateway.rfc6455 import CloseCode, Opcode
 from server.gateway.sessions import AllowsOrigin
 from server.gateway.socketio import TWICE
 from server.gateway.websocket import Turn, WebSocket, take_over
-from server.runtime.log import logger
 from server.runtime.status import STATUS
-
-log = logger("gateway")
 
 LOGIN: Final = "auth.login"
 NO_ID: Final = "null"
 """What names an answer to something whose id can't be read."""
 _PING: Final = rfc6455.encode(b"", Opcode.PING)
+_REASONS: Final = {
+    Code.FORBIDDEN: RefusalReason.ORIGIN,
+    Code.UNAUTHENTICATED: RefusalReason.UNAUTHENTICATED,
+}
+"""What a refused handshake counts as."""
 
 
 class Message(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -128,7 +131,8 @@ class Client:
             self._held.append(text)
             self._held_bytes += len(text)
             if self._held_bytes > self._server.max_bytes:
-                self._end(CloseCode.TOO_LARGE, "too much before the log-in was answered")
+                why = "too much before the log-in was answered"
+                self._give_up(RefusalReason.TOO_LARGE, why)
             return
         try:
             message = codec.decode(Message, text)
@@ -176,14 +180,14 @@ class Client:
 
     def silent(self) -> None:
         """It was not there."""
-        self._end(CloseCode.POLICY, "ping timeout")
+        self._give_up(RefusalReason.PING_TIMEOUT)
 
     # ---- logging in
 
     def expect_login(self, timeout_s: float) -> None:
         """It has so long to log in by a message."""
         loop = asyncio.get_running_loop()
-        self._timer = loop.call_later(timeout_s, self._end, CloseCode.POLICY, "no log-in in time")
+        self._timer = loop.call_later(timeout_s, self._give_up, RefusalReason.NO_LOGIN)
 
     async def _log_in(self, data: msgspec.Raw, ack: str) -> None:
         try:
@@ -220,13 +224,22 @@ class Client:
         elif ack and self.socket is not None:
             self.socket.outbox.push(_answer(ack, codec.reply_error(error)))
 
-    def _end(self, code: CloseCode, reason: str) -> None:
-        if self.socket is not None:
-            self.socket.close(code, reason)
+    def _give_up(self, reason: RefusalReason, why: str = "") -> None:
+        """End it for what the client does, or fails to do."""
+        assert self.socket is not None
+        assert reason.close_code is not None
+        self._server.arrivals.gateway.refusals.count(reason, why)
+        self.socket.close(reason.close_code, why or reason.words)
 
     def hang_up(self) -> None:
         """The server closes."""
-        self._end(CloseCode.SERVICE_RESTART, "")
+        if self.socket is not None:
+            self.socket.close(CloseCode.SERVICE_RESTART)
+
+    def overflowed(self, _: object) -> None:
+        """Too much waits, and nobody has logged in who could be told so."""
+        self._server.arrivals.gateway.refusals.count(RefusalReason.UNREAD)
+        self.abort()
 
     def abort(self) -> None:
         """Hang up, whatever still waits."""
@@ -255,18 +268,25 @@ class PlainWebSocket:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
         try:
-            room = _room(scope["path"])
-            given = self._given(scope)
+            room, given = self._asked(scope)
             identity = None if given is None else await self.arrivals.identify(given)
         except Failure as e:
             status = STATUS[e.error.code]
-            log.debug("transport_refused", why=e.error.message)
             response = Response(codec.reply_error(e.error), status, media_type="application/json")
             await response(scope, receive, send)
             return
         await receive()
         await send({"type": "websocket.accept"})
         await self._serve(scope, identity, room)
+
+    def _asked(self, scope: Scope) -> tuple[str | None, dict[str, str] | None]:
+        """The room that a handshake names, and who it says it is. Raises Failure."""
+        try:
+            return _room(scope["path"]), self._given(scope)
+        except Failure as e:
+            reason = _REASONS.get(e.error.code, RefusalReason.BAD_REQUEST)
+            self.arrivals.gateway.refusals.count(reason, e.error.message)
+            raise
 
     def _given(self, scope: Scope) -> dict[str, str] | None:
         """What the handshake itself says of who it is. Raises Failure."""
@@ -295,7 +315,7 @@ class PlainWebSocket:
         address = scope["client"][0] if scope.get("client") else ""
         client = Client(self, address, room)
         outbox = Outbox(self._bounds, _plain)
-        outbox.overflow = lambda _: client.abort()  # until it logs in
+        outbox.overflow = client.overflowed  # until it logs in
         self._clients.add(client)
         self._empty.clear()
         client.socket = take_over(scope, client, outbox, self._turn, self.max_bytes)

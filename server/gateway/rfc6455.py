@@ -155,9 +155,12 @@ class Reader:
         self._is_over = False
 
     @property
-    def partial(self) -> bool:
-        """Whether a frame or a message has begun and not ended."""
-        return bool(self._tail) or self._unfinished is not None
+    def unfinished(self) -> object | None:
+        """The message that has begun and not ended: the same object for as long as it is the same.
+
+        A control frame is none, nor is the header that a message begins with: they are short.
+        """
+        return self._unfinished
 
     def feed(self, data: bytes) -> list[Message]:
         """The messages and control frames that end in these bytes, in their order.

@@ -11,14 +11,12 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from server.gateway.engineio import FRAMED, PARSE_ERROR, TRANSPORT_ERROR, Handler, Probe, Session
+from server.gateway.engineio import FRAMED, Handler, Probe, Session
 from server.gateway.heartbeat import Heartbeat
 from server.gateway.outbox import Bounds, Outbox
 from server.gateway.polling import CLOSE, PYTHON_MAX_PACKETS, NotAPayload, decode
+from server.gateway.refusals import RefusalReason, Refusals
 from server.gateway.websocket import Turn, take_over
-from server.runtime.log import logger
-
-log = logger("gateway")
 
 VERSION: Final = "4"
 _JSON: Final = "application/json"
@@ -40,11 +38,19 @@ class Options(NamedTuple):
 class Refused(Exception):
     """A request that is not taken, with Engine.IO's number for why, and the status of HTTP.
 
+    `reason` counts it: None where the end of its session counts already.
     Source: `Server.errors` of engine.io.
     """
 
-    def __init__(self, code: int, message: str, status: int = 400) -> None:
+    def __init__(
+        self,
+        code: int,
+        message: str,
+        status: int = 400,
+        reason: RefusalReason | None = RefusalReason.BAD_REQUEST,
+    ) -> None:
         super().__init__(message)
+        self.reason = reason
         self.response = Response(
             msgspec.json.encode({"code": code, "message": message}), status, media_type=_JSON
         )
@@ -77,8 +83,10 @@ class Sessions:
         bounds: Bounds,
         allows_origin: AllowsOrigin,
         opened: Callable[[Session], Handler],
+        refusals: Refusals,
     ) -> None:
         self.bounds = bounds
+        self.refusals = refusals
         self.heartbeat = Heartbeat(options.ping_interval_ms / 1000, options.ping_timeout_ms / 1000)
         self._options = options
         self._allows_origin = allows_origin
@@ -97,7 +105,8 @@ class Sessions:
                 return
             response = await self._polling(scope, asked, receive, send)
         except Refused as e:
-            log.debug("transport_refused", why=str(e))
+            if e.reason is not None:
+                self.refusals.count(e.reason, str(e))
             response = e.response
         except ClientDisconnect:
             return
@@ -107,7 +116,7 @@ class Sessions:
     def _check(self, scope: Scope, asked: _Asked) -> None:
         origin = Headers(scope=scope).get("origin")
         if origin is not None and not self._allows_origin(origin, scope):
-            raise Refused(4, "Forbidden", 403)
+            raise Refused(4, "Forbidden", 403, RefusalReason.ORIGIN)
         if scope.get("method") == "OPTIONS":
             return
         if asked.transport not in ("polling", "websocket"):
@@ -153,7 +162,7 @@ class Sessions:
     def _find(self, sid: str) -> Session:
         session = self._sessions.get(sid)
         if session is None:
-            raise Refused(1, "Session ID unknown")
+            raise Refused(1, "Session ID unknown", reason=RefusalReason.UNKNOWN_SESSION)
         return session
 
     def forget(self, session: Session) -> None:
@@ -214,7 +223,7 @@ class Sessions:
         if method == "GET":
             if self.heartbeat.is_late(session):
                 session.silent()
-                raise Refused(1, "Session ID unknown")
+                raise Refused(1, "Session ID unknown", reason=None)
             return await self._poll(session, asked.stamp, receive)
         if method == "POST" and not session.closed:
             return await self._post(session, request)
@@ -241,15 +250,15 @@ class Sessions:
         polling = session.polling
         assert polling is not None
         if polling.waiting or (stamp and stamp == polling.last):
-            session.end(TRANSPORT_ERROR, CLOSE)
-            raise Refused(1, "Session ID unknown")
+            session.refuse(RefusalReason.BROKEN_POLL, "a second poll", CLOSE)
+            raise Refused(1, "Session ID unknown", reason=None)
         polling.last = stamp
         poll = polling.begin()
         watching = asyncio.ensure_future(_until_gone(receive))
         answer = asyncio.ensure_future(poll.answered())
         await asyncio.wait((watching, answer), return_when=asyncio.FIRST_COMPLETED)
         if watching.done():
-            session.end(TRANSPORT_ERROR)
+            session.refuse(RefusalReason.BROKEN_POLL, "a poll broke off")
         watching.cancel()
         answer.cancel()
         if session.closed and not len(session.outbox):
@@ -262,23 +271,24 @@ class Sessions:
             async for chunk in request.stream():
                 body += chunk
                 if len(body) > self._options.max_payload:
-                    session.end(TRANSPORT_ERROR)
-                    raise Refused(3, "Payload too large", 413)
+                    session.refuse(RefusalReason.TOO_LARGE)
+                    raise Refused(3, "Payload too large", 413, None)
         except ClientDisconnect:
-            session.end(TRANSPORT_ERROR)  # what it held is lost
+            # What it held is lost.
+            session.refuse(RefusalReason.BROKEN_POLL, "a body broke off")
             raise
         try:
             packets = decode(bytes(body))
         except NotAPayload as e:
-            session.end(PARSE_ERROR)
-            raise Refused(3, f"Bad request: {e}") from None
+            session.refuse(RefusalReason.PARSE_ERROR, str(e))
+            raise Refused(3, f"Bad request: {e}", reason=None) from None
         for packet in packets:
             if isinstance(packet, str):
                 session.text(packet)
             else:
                 session.binary(packet)
-        if session.ended == PARSE_ERROR:
-            raise Refused(3, "Bad request")
+        if session.ended == RefusalReason.PARSE_ERROR:
+            raise Refused(3, "Bad request", reason=None)
         return Response("ok", media_type="text/html")
 
 

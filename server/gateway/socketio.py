@@ -12,8 +12,9 @@ from typing import Final, Protocol
 from protocol import codec
 from protocol.errors import Code, Error
 from server.gateway.arrival import Arrivals
-from server.gateway.engineio import PARSE_ERROR, TRANSPORT_ERROR, Session
+from server.gateway.engineio import Session
 from server.gateway.packet import MAX_SPACE, Kind, NotAPacket, Packet, build, parse
+from server.gateway.refusals import RefusalReason
 
 EVENT: Final = Kind.EVENT
 NOTHING: Final[Sequence[bytes]] = ()
@@ -80,6 +81,7 @@ class Client:
         "_connecting",
         "_held",
         "_held_bytes",
+        "_is_late",
         "_max_bytes",
         "_members",
         "_namespaces",
@@ -102,6 +104,7 @@ class Client:
         self._arrivals = arrivals
         self._members: dict[str, Member] = {}
         self._connecting = False
+        self._is_late = False
         self._held: deque[str | bytes] | None = None  # while it is being looked at
         self._held_bytes = 0
         self._max_bytes = max_bytes
@@ -123,7 +126,7 @@ class Client:
             try:
                 packet = parse(message)
             except NotAPacket:
-                self.session.end(PARSE_ERROR)
+                self.session.refuse(RefusalReason.PARSE_ERROR)
                 return
             self._take(packet)
 
@@ -133,7 +136,7 @@ class Client:
         self._held.append(message)
         self._held_bytes += len(message)
         if self._held_bytes > self._max_bytes:
-            self.session.end(TRANSPORT_ERROR)
+            self.session.refuse(RefusalReason.TOO_LARGE)
 
     def _take(self, packet: Packet) -> None:
         member = self._members.get(packet.space)
@@ -157,7 +160,7 @@ class Client:
                 if space is not None:
                     space.stranger(self, packet.ack)
             case Kind.CONNECT_ERROR:
-                self.session.end(PARSE_ERROR)
+                self.session.refuse(RefusalReason.PARSE_ERROR)
             case _:
                 pass  # an answer, and nothing was asked; or a namespace that it is not in
 
@@ -167,7 +170,7 @@ class Client:
             return  # of an event that was refused
         self._parts.append(data)
         if sum(map(len, self._parts)) > self._max_bytes:
-            self.session.end(TRANSPORT_ERROR)
+            self.session.refuse(RefusalReason.TOO_LARGE)
         elif len(self._parts) == packet.attachments:
             self._awaited, parts, self._parts = None, self._parts, []
             member = self._members.get(packet.space)
@@ -189,6 +192,8 @@ class Client:
             await self._enter(namespace, packet)
         finally:
             self._connecting = False
+            if self._is_late:
+                self._late()
             self._go_on()
 
     def _go_on(self) -> None:
@@ -223,8 +228,9 @@ class Client:
 
     def _late(self) -> None:
         self._timer = None
+        self._is_late = self._connecting  # what is under way may let it in yet
         if not self._members and not self._connecting:
-            self.session.end("connect timeout")
+            self.session.refuse(RefusalReason.NO_LOGIN)
 
     # ---- what goes out, and the end
 

@@ -43,6 +43,12 @@ class Gauges:
         self.evicted = Counter(
             "warroom_evicted", "Clients let go, by reason.", ("reason",), registry=self._registry
         )
+        self.refused = Counter(
+            "warroom_transport_refused",
+            "Requests refused and connections ended by their transport, by reason.",
+            ("reason",),
+            registry=self._registry,
+        )
         self.batch_units = Histogram(
             "warroom_batch_units",
             "Units of work committed together.",

@@ -66,6 +66,8 @@ OTHER: dict[str, tuple[str, int]] = {
     "preflight of Socket.IO": (f"OPTIONS {POLL} HTTP/1.1\r\n", 204),
     "polling from elsewhere": (f"GET {POLL} HTTP/1.1\r\n{ELSEWHERE}", 403),
     "polling of nobody": (f"POST {POLL}&sid=nobody HTTP/1.1\r\n", 400),
+    "too many headers": ("GET / HTTP/1.1\r\n" + "X: y\r\n" * 200, 400),
+    "too long a head": ("GET / HTTP/1.1\r\n" + f"X: {'y' * 600}\r\n" * 99 + f"Y: {LONG}", 431),
     "no HTTP": ("HELLO\r\n", 400),
     "HTTP 2": ("PRI * HTTP/2.0\r\n", 400),
     "another upgrade": ("GET / HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n", 200),

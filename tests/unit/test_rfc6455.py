@@ -95,14 +95,14 @@ def test_after_a_close_nothing_is_read() -> None:
     messages = reader.feed(frame(TEXT, b"a") + close(1000, b"bye") + frame(TEXT, b"b"))
     assert messages == ["a", Control(CLOSE, b"\x03\xe8bye")]
     assert reader.feed(frame(TEXT, b"c")) == []
-    assert not reader.partial
+    assert reader.unfinished is None
 
 
 def test_a_close_may_come_within_a_message() -> None:
     """RFC 6455, 5.4: control frames may be injected in the middle of a fragmented message."""
     reader = Reader(LIMIT)
     assert reader.feed(frame(TEXT, b"a", fin=False) + close(1001)) == [Control(CLOSE, b"\x03\xe9")]
-    assert not reader.partial
+    assert reader.unfinished is None
 
 
 WITHIN = frame(TEXT, b"a", fin=False)
@@ -146,7 +146,7 @@ def test_what_no_client_may_send_ends_it(stream: bytes, by_byte: bool) -> None:
         messages += reader.feed(chunk)
     assert codes(messages) == ["before", CloseCode.PROTOCOL_ERROR]
     assert reader.feed(frame(TEXT, b"after")) == []
-    assert not reader.partial
+    assert reader.unfinished is None
 
 
 def test_a_message_that_has_ended_is_not_continued() -> None:
@@ -284,26 +284,29 @@ def test_binary_may_be_anything() -> None:
     assert read(*fed_by_byte(stream)) == [b"\xff\xc0"]
 
 
-@pytest.mark.parametrize("opcode", [TEXT, BINARY, PING])
-def test_partial_from_the_first_byte_to_the_last(opcode: int) -> None:
+@pytest.mark.parametrize("opcode", [TEXT, BINARY])
+def test_a_message_is_known_from_its_header_to_its_last_byte(opcode: int) -> None:
     reader = Reader(LIMIT)
-    stream = frame(opcode, b"abc")
-    assert not reader.partial
-    for byte in fed_by_byte(stream[:-1]):
+    header, *payload = frame(opcode, b"")[:6], *fed_by_byte(frame(opcode, b"abc")[6:])
+    header = header[:1] + bytes((0x80 | len(payload),)) + header[2:]
+    assert reader.feed(header) == []
+    begun = reader.unfinished
+    assert begun is not None
+    for byte in payload[:-1]:
         assert reader.feed(byte) == []
-        assert reader.partial
-    assert len(reader.feed(stream[-1:])) == 1
-    assert not reader.partial
+        assert reader.unfinished is begun
+    assert len(reader.feed(payload[-1])) == 1
+    assert reader.unfinished is None
 
 
-def test_partial_between_fragments() -> None:
+def test_a_message_is_the_same_between_its_fragments_and_the_next_is_another() -> None:
     reader = Reader(LIMIT)
     assert reader.feed(frame(TEXT, b"a", fin=False)) == []
-    assert reader.partial
-    assert reader.feed(frame(PING)) == [Control(PING, b"")]
-    assert reader.partial
-    assert reader.feed(frame(CONT)) == ["a"]
-    assert not reader.partial
+    begun = reader.unfinished
+    assert reader.feed(frame(PING) + frame(CONT, b"b", fin=False)) == [Control(PING, b"")]
+    assert reader.unfinished is begun is not None
+    assert reader.feed(frame(CONT) + frame(TEXT, b"c", fin=False)) == ["ab"]
+    assert reader.unfinished not in (None, begun)
 
 
 @pytest.mark.parametrize("opcode", [TEXT, BINARY])

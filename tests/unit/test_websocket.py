@@ -6,8 +6,10 @@ from unittest import mock
 
 from server.gateway import rfc6455
 from server.gateway.outbox import Bounds, Outbox
+from server.gateway.refusals import Refusals
 from server.gateway.rfc6455 import CloseCode
 from server.gateway.websocket import Turn, WebSocket
+from server.runtime.gauges import Gauges
 from tests.support.clock import ManualClock
 
 
@@ -15,7 +17,8 @@ def opened() -> tuple[WebSocket, mock.Mock]:
     """A socket, and its transport."""
     transport = mock.Mock(**{"is_closing.return_value": False})
     outbox = Outbox(Bounds(1000, 10.0, ManualClock().monotonic), attrgetter("socketio"))
-    return WebSocket(transport, set(), mock.Mock(), outbox, Turn(), 1000), transport
+    refusals = Refusals(Gauges(), ManualClock(), 10.0)
+    return WebSocket(transport, set(), mock.Mock(), outbox, Turn(), 1000, refusals), transport
 
 
 def written(transport: mock.Mock) -> bytes:
