@@ -10,20 +10,25 @@ import pytest
 import pytest_asyncio
 
 from protocol.auth import LoggedIn, Register
-from protocol.domains import load
+from tests.support.abuse.poison import (
+    ATTACHMENTS,
+    CONTROLS,
+    NO_UTF8,
+    VALUES,
+    attach,
+    doses,
+    give,
+)
 from tests.support.injections import INJECTIONS
 from tests.support.messages import calls
 from tests.support.node_client import NodeClient
 from tests.support.official import OfficialClient
 from tests.support.people import PASSWORD
-from tests.support.poison import ATTACHMENTS, CONTROLS, NAMES, NO_UTF8, VALUES, Poisoner, doses
 from tests.support.roles import beside
 from tests.support.server import Server
 from tests.support.strategies import text_places
 from tests.support.talk import Talk
 from tests.support.wire import Transport, Wire
-
-load()
 
 pytestmark = [pytest.mark.node, pytest.mark.asyncio(loop_scope="module")]
 
@@ -67,6 +72,11 @@ class Arena(NamedTuple):
     speaker: Wire
     battle_id: str
     listeners: list[Listener]
+
+    async def connect(self, over: Transport) -> Wire:
+        """The attacker, connected."""
+        token = self.attacker.tokens.access_token
+        return await Wire.connect(self.server.url, over, token=token)
 
     async def check(self, words: str) -> None:
         """What is honest is still heard by everybody, and all of them heard the same."""
@@ -134,26 +144,24 @@ async def arena(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Arena
 async def test_every_poison_in_every_field_is_refused_and_nobody_hears_of_it(
     arena: Arena, over: Transport
 ) -> None:
-    token = arena.attacker.tokens.access_token
-    poisoner = await Poisoner.connect(arena.server.url, over, token)
-    for dose in doses():
-        await poisoner.give(dose)
-    assert poisoner.survived == []
-    await poisoner.close()
+    wire = await arena.connect(over)
+    assert [wrong for dose in doses() if (wrong := await give(wire, dose))] == []
+    await wire.ok("players.get")
+    await wire.close()
     await arena.check(f"after the poison over {over}")
 
 
 @pytest.mark.parametrize("over", TRANSPORTS)
-async def test_attachments_and_names_of_others_are_refused(arena: Arena, over: Transport) -> None:
-    token = arena.attacker.tokens.access_token
-    poisoner = await Poisoner.connect(arena.server.url, over, token)
-    for spec in calls():
-        for attachments in ATTACHMENTS:
-            await poisoner.attach(spec, attachments)
-    for name in NAMES:
-        await poisoner.call_it(name)
-    assert poisoner.survived == []
-    await poisoner.close()
+async def test_attachments_are_refused_in_every_message(arena: Arena, over: Transport) -> None:
+    wire = await arena.connect(over)
+    wrong = [
+        await attach(wire, over, spec, attachments)
+        for spec in calls()
+        for attachments in ATTACHMENTS
+    ]
+    assert set(wrong) == {None}
+    await wire.ok("players.get")
+    await wire.close()
     await arena.check(f"after the attachments over {over}")
 
 
@@ -161,9 +169,8 @@ async def test_attachments_and_names_of_others_are_refused(arena: Arena, over: T
 async def test_what_is_no_utf_8_ends_the_connection_that_it_came_on(
     arena: Arena, over: Transport
 ) -> None:
-    token = arena.attacker.tokens.access_token
+    wire = await arena.connect(over)
     if over == "polling":
-        wire = await Wire.connect(arena.server.url, over, token=token)
         async with aiohttp.ClientSession(arena.server.url) as http:
             address = f"/socket.io/?EIO=4&transport=polling&sid={wire.greeting.sid}"
             body = b'42["battles.chat",' + NO_UTF8 + b"]"
@@ -171,7 +178,6 @@ async def test_what_is_no_utf_8_ends_the_connection_that_it_came_on(
                 assert answer.status == 400
         await wire.until_closed()
     else:
-        wire = await Wire.connect(arena.server.url, over, token=token)
         text = b'42["battles.chat",' + NO_UTF8 + b"]"
         wire.write(bytes((0x81, 0x80 | len(text), 0, 0, 0, 0)) + text)
         assert (await wire.until_closed()).code == 1007
@@ -193,8 +199,7 @@ async def test_names_and_addresses_are_as_clean_when_they_are_registered(arena: 
 async def test_what_only_looks_like_more_than_text_comes_as_it_was_sent(
     arena: Arena, over: Transport
 ) -> None:
-    token = arena.attacker.tokens.access_token
-    wire = await Wire.connect(arena.server.url, over, token=token)
+    wire = await arena.connect(over)
     before = [len(said(client)) for _, client in arena.listeners]
     lines = [text for text in RELAYED if not {"\r", "\n"} & set(text)]
     for text in lines:
