@@ -9,10 +9,7 @@ import pytest
 import pytest_asyncio
 
 from tests.support.abuse.attack import Attack, Target
-from tests.support.abuse.frames import FRAMES
-from tests.support.abuse.handshakes import HANDSHAKES
-from tests.support.abuse.packets import PACKETS
-from tests.support.abuse.poison import POISON
+from tests.support.abuse.kinds import KINDS
 from tests.support.outside import metric
 from tests.support.people import registered
 from tests.support.server import Server
@@ -26,7 +23,7 @@ EVERY_S = 0.06
 
 CASES = [
     pytest.param(attack, way, id=f"{attack.name}-{way}")
-    for attacks in (FRAMES, HANDSHAKES, PACKETS, POISON)
+    for attacks in KINDS.values()
     for attack in attacks.all
     for way in attack.ways
 ]

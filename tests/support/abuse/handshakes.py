@@ -1,6 +1,7 @@
 """Those who connect and never come in: silent, slow, or asking for what is not there."""
 
 import asyncio
+import itertools
 from typing import Final
 
 from server.gateway.refusals import RefusalReason
@@ -84,14 +85,15 @@ async def slow(target: Target) -> None:
 async def slow_bodies(target: Target) -> None:
     """To a session, and to a route: what was announced does not come."""
     wire = await target.nobody()
-    for path in (f"{HELLO['polling']}&sid={wire.greeting.sid}", "/api/auth/login"):
-        asked = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n".encode()
-        first, *more = await asyncio.gather(
-            _one(target, asked, b"4" * 1000),
-            *[_one(target, asked, b"") for _ in range(MANY // 2 if target.full else FEW // 2)],
-        )
-        for said in (first, *more):
-            assert said.startswith((b"HTTP/1.1 408 ", b"HTTP/1.1 400 ")), said
+    session, route = (
+        f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n".encode()
+        for path in (f"{HELLO['polling']}&sid={wire.greeting.sid}", "/api/auth/login")
+    )
+    answers = await asyncio.gather(
+        _many(target, session, b""), _many(target, route, b""), _many(target, route, b"4" * 1000)
+    )
+    for said in itertools.chain(*answers):
+        assert said.startswith((b"HTTP/1.1 408 ", b"HTTP/1.1 400 ")), said
     await wire.drop()
 
 

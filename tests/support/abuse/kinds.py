@@ -1,0 +1,16 @@
+"""All attacks, by their kind."""
+
+from typing import Final
+
+from tests.support.abuse.attack import Attacks
+from tests.support.abuse.frames import FRAMES
+from tests.support.abuse.handshakes import HANDSHAKES
+from tests.support.abuse.packets import PACKETS
+from tests.support.abuse.poison import POISON
+
+KINDS: Final[dict[str, Attacks]] = {
+    "frames": FRAMES,
+    "handshakes": HANDSHAKES,
+    "packets": PACKETS,
+    "poison": POISON,
+}
