@@ -12,7 +12,7 @@ from protocol.errors import Code, Error, Failure, unavailable
 from server.database import Unavailable
 from server.runtime.log import logger
 from server.runtime.origin import fault_id
-from server.runtime.status import STATUS
+from server.runtime.status import STATUS, headers
 
 log = logger("rest")
 
@@ -51,14 +51,13 @@ def answer(data: object, status: int = 200) -> Response:
 
 
 def _json(value: object, status: int) -> Response:
-    headers = {"cache-control": "no-store"}
-    return Response(codec.encode(value), status, headers, "application/json")
+    fresh = {"cache-control": "no-store"}
+    return Response(codec.encode(value), status, fresh, "application/json")
 
 
 def _error(error: Error) -> Response:
     response = _json(NoSuccess(error), STATUS[error.code])
-    if error.retry_after_ms is not None:
-        response.headers["retry-after"] = str(-(-error.retry_after_ms // 1000))
+    response.headers.update(headers(error))
     return response
 
 

@@ -74,7 +74,14 @@ class ConformanceSite:
         options = SessionOptions(
             settings.ping_interval_ms, settings.ping_timeout_ms, settings.max_message_bytes
         )
-        self._engine = Sessions(options, bounds, self._allows_origin, EngineEcho, gateway.refusals)
+        self._engine = Sessions(
+            options,
+            bounds,
+            self._allows_origin,
+            EngineEcho,
+            gateway.refusals,
+            gateway.admission,
+        )
         self._sockets = Transports(gateway, self._allows_origin, _rest(gauges), _namespaces)
         self.asgi: ASGIApp = self
 

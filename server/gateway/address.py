@@ -2,6 +2,14 @@
 
 import ipaddress
 
+from starlette.types import Scope
+
+
+def address_of(scope: Scope) -> str:
+    """Where a request is from, "" where that is not known."""
+    client = scope.get("client")
+    return client[0] if client else ""
+
 
 def network(address: str) -> str:
     """An IPv4 address itself, an IPv6 address's /64, "" for what is neither.

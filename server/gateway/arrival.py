@@ -23,7 +23,7 @@ class Arrivals:
         self._tasks: set[asyncio.Task[Any]] = set()
 
     async def identify(self, auth: object) -> Identity:
-        """Who somebody is. Raises Failure `unauthenticated`, `unavailable`, and nothing else."""
+        """Who somebody is. Raises Failure as `Gateway.authenticate` does, and nothing else."""
         try:
             return await self.gateway.authenticate(auth)
         except Failure as e:

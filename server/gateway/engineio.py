@@ -17,6 +17,7 @@ from typing import Final, Protocol
 from server.gateway import rfc6455
 from server.gateway.heartbeat import Heartbeat
 from server.gateway.outbox import Bounds, Form, Outbox
+from server.gateway.overhead import Overhead
 from server.gateway.polling import NOOP, Polling, encode_binary
 from server.gateway.refusals import RefusalReason, Refusals
 from server.gateway.rfc6455 import CloseCode, Opcode
@@ -83,6 +84,7 @@ class Session:
     """One client, over whichever transport it has. Messages go to its handler."""
 
     __slots__ = (
+        "_overhead",
         "_owner",
         "address",
         "closed",
@@ -97,6 +99,7 @@ class Session:
 
     def __init__(self, owner: Owner, address: str, max_packets: int | None = None) -> None:
         self._owner = owner
+        self._overhead: Overhead | None = None
         self.sid = secrets.token_urlsafe(15)
         self.address = address
         self.outbox = Outbox(owner.bounds, POLLED)
@@ -153,8 +156,20 @@ class Session:
         if not self.closed:
             self.handler.received(data)
 
+    def pinged(self) -> None:
+        """A ping of the WebSocket's own."""
+        self.overhead()
+
     def pong(self) -> None:
         """A pong of the WebSocket's own: nobody has asked for it."""
+        self.overhead()
+
+    def overhead(self) -> None:
+        """Something came that is no message. Too much of that ends it."""
+        if self._overhead is None:
+            self._overhead = Overhead()
+        if self._overhead.exceeds():
+            self.refuse(RefusalReason.FLOODING)
 
     def lost(self) -> None:
         """The WebSocket is gone."""
@@ -169,11 +184,12 @@ class Session:
             return
         match kind:
             case "3":
-                self._owner.heartbeat.answered(self)
+                if not self._owner.heartbeat.answered(self):
+                    self.overhead()
             case "1":
                 self.end("transport close")
             case "6":
-                pass
+                self.overhead()
             case _:
                 self.refuse(RefusalReason.PARSE_ERROR)
 
@@ -276,8 +292,13 @@ class Probe:
         """Nothing that belongs here."""
         self.give_up()
 
+    def pinged(self) -> None:
+        """Nothing that belongs here."""
+        self.give_up()
+
     def pong(self) -> None:
         """Nothing that anybody asked for."""
+        self.give_up()
 
     def lost(self) -> None:
         """The session goes on as it was."""

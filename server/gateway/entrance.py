@@ -128,6 +128,7 @@ class Entrance:
             if client.session.closed:
                 raise unavailable("the connection is gone")
         except Failure as e:
+            client.session.overhead()
             raise Refusal(e.error) from None
         return self._made(self._arrivals, client, identity)
 
@@ -135,3 +136,4 @@ class Entrance:
         """A message has come from who has not logged in."""
         if ack:
             client.send(_answer(ack, _STRANGER))
+        client.session.overhead()

@@ -5,6 +5,8 @@ it, with the id 0.
 """
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 from urllib.parse import parse_qs
 
@@ -17,19 +19,21 @@ from protocol import codec
 from protocol.errors import Code, Error, Failure, invalid, unauthenticated
 from protocol.ids import MAX_SAFE, uuid7
 from server.gateway import rfc6455
+from server.gateway.address import address_of
 from server.gateway.arrival import Arrivals
 from server.gateway.connection import Call
 from server.gateway.frame import Frame
 from server.gateway.heartbeat import Heartbeat
 from server.gateway.identity import Identity
 from server.gateway.outbox import Bounds, Outbox
+from server.gateway.overhead import Overhead
 from server.gateway.queued import Queued, bounds_of
 from server.gateway.refusals import RefusalReason
 from server.gateway.rfc6455 import CloseCode, Opcode
 from server.gateway.sessions import AllowsOrigin
 from server.gateway.socketio import TWICE
 from server.gateway.websocket import Turn, WebSocket, take_over
-from server.runtime.status import STATUS
+from server.runtime.status import STATUS, headers
 
 LOGIN: Final = "auth.login"
 NO_ID: Final = "null"
@@ -113,12 +117,13 @@ class Client:
     def __init__(self, server: "PlainWebSocket", address: str, room: str | None) -> None:
         self._server = server
         self.room = room
-        self._address = address
+        self.address = address
         self._dispatch = server.arrivals.gateway.dispatch
         self._monotonic = server.arrivals.gateway.clock.monotonic
         self._held: list[str] | None = None  # while it is being looked at
         self._held_bytes = 0
         self._connection: PlainConnection | None = None
+        self._overhead: Overhead | None = None
         self._timer: asyncio.TimerHandle | None = None
         self.socket: WebSocket | None = None
         self.gone = False
@@ -155,9 +160,21 @@ class Client:
         """No message."""
         self._refuse(Error(Code.INVALID, "a message is text"), NO_ID)
 
+    def pinged(self) -> None:
+        """It asks whether we are there."""
+        self._count_overhead()
+
     def pong(self) -> None:
         """It is there."""
-        self._server.heartbeat.answered(self)
+        if not self._server.heartbeat.answered(self):
+            self._count_overhead()
+
+    def _count_overhead(self) -> None:
+        """Something came that is no message of anybody. Too much of that ends it."""
+        if self._overhead is None:
+            self._overhead = Overhead()
+        if self._overhead.exceeds():
+            self._give_up(RefusalReason.FLOODING)
 
     def lost(self) -> None:
         """It is gone."""
@@ -210,7 +227,12 @@ class Client:
         if self._timer is not None:
             self._timer.cancel()
         gateway = self._server.arrivals.gateway
-        connection = PlainConnection(self._server.arrivals, self.socket, identity, self._address)
+        try:
+            gateway.admission.check(identity)
+        except Failure as e:  # others came in while its handshake was answered
+            self.socket.close(CloseCode.POLICY, e.error.message)
+            return
+        connection = PlainConnection(self._server.arrivals, self.socket, identity, self.address)
         connection.answer(ack, codec.reply_ok(LoggedIn(connection.id)))
         self._connection = connection
         if self.room is not None:
@@ -221,8 +243,10 @@ class Client:
     def _refuse(self, error: Error, ack: str) -> None:
         if self._connection is not None:
             self._dispatch.refuse(self._connection, error, ack)
-        elif ack and self.socket is not None:
-            self.socket.outbox.push(_answer(ack, codec.reply_error(error)))
+        elif self.socket is not None:
+            if ack:
+                self.socket.outbox.push(_answer(ack, codec.reply_error(error)))
+            self._count_overhead()
 
     def _give_up(self, reason: RefusalReason, why: str = "") -> None:
         """End it for what the client does, or fails to do."""
@@ -269,15 +293,35 @@ class PlainWebSocket:
         """Answer a request."""
         try:
             room, given = self._asked(scope)
-            identity = None if given is None else await self.arrivals.identify(given)
+            with self._place(scope):
+                identity = None if given is None else await self.arrivals.identify(given)
+                await receive()
+                await send({"type": "websocket.accept"})
+                client = self._serve(scope, room)
         except Failure as e:
-            status = STATUS[e.error.code]
-            response = Response(codec.reply_error(e.error), status, media_type="application/json")
+            response = Response(
+                codec.reply_error(e.error),
+                STATUS[e.error.code],
+                headers(e.error),
+                "application/json",
+            )
             await response(scope, receive, send)
             return
-        await receive()
-        await send({"type": "websocket.accept"})
-        await self._serve(scope, identity, room)
+        if identity is None:
+            client.expect_login(self._settings.connect_timeout_ms / 1000)
+        else:
+            await client.opened(identity)
+
+    @contextmanager
+    def _place(self, scope: Scope) -> Iterator[None]:
+        """A place for a client that is to come in, and is given back with it. Raises Failure."""
+        admission, address = self.arrivals.gateway.admission, address_of(scope)
+        admission.arrive(address)
+        try:
+            yield
+        except BaseException:
+            admission.leave(address)
+            raise
 
     def _asked(self, scope: Scope) -> tuple[str | None, dict[str, str] | None]:
         """The room that a handshake names, and who it says it is. Raises Failure."""
@@ -290,8 +334,8 @@ class PlainWebSocket:
 
     def _given(self, scope: Scope) -> dict[str, str] | None:
         """What the handshake itself says of who it is. Raises Failure."""
-        headers = Headers(scope=scope)
-        origin = headers.get("origin")
+        given = Headers(scope=scope)
+        origin = given.get("origin")
         if origin is not None and not self._allows_origin(origin, scope):
             raise Failure(Error(Code.FORBIDDEN, "this origin is not allowed"))
         if scope["type"] != "websocket":
@@ -301,7 +345,7 @@ class PlainWebSocket:
             if not self._settings.allow_token_in_address:
                 raise invalid("token", "give it in a header: addresses end up in logs")
             return {"token": query["token"][0]}
-        scheme, _, credentials = headers.get("authorization", "").partition(" ")
+        scheme, _, credentials = given.get("authorization", "").partition(" ")
         match scheme.lower():
             case "":
                 return None
@@ -311,24 +355,22 @@ class PlainWebSocket:
                 return {"service_key": credentials}
         raise unauthenticated("Authorization is `Bearer <token>` or `Service-Key <key>`")
 
-    async def _serve(self, scope: Scope, identity: Identity | None, room: str | None) -> None:
-        address = scope["client"][0] if scope.get("client") else ""
-        client = Client(self, address, room)
+    def _serve(self, scope: Scope, room: str | None) -> Client:
+        """Take a client in that has its place."""
+        client = Client(self, address_of(scope), room)
         outbox = Outbox(self._bounds, _plain)
         outbox.overflow = client.overflowed  # until it logs in
         self._clients.add(client)
         self._empty.clear()
         client.socket = take_over(scope, client, outbox, self._turn, self.max_bytes)
         self.heartbeat.start(client)
-        if identity is None:
-            client.expect_login(self._settings.connect_timeout_ms / 1000)
-        else:
-            await client.opened(identity)
+        return client
 
     def forget(self, client: Client) -> None:
         """A client is gone."""
         self.heartbeat.stop(client)
         self._clients.discard(client)
+        self.arrivals.gateway.admission.leave(client.address)
         if not self._clients:
             self._empty.set()
 

@@ -43,6 +43,10 @@ class RefusalReason(StrEnum):
     BAD_REQUEST = "bad_request", None, "no request that is answered here"
     UNKNOWN_SESSION = "unknown_session", None, "no such session"
     ORIGIN = "origin", None, "this origin is not allowed"
+    FULL_ADDRESS = "full_address", None, "an address has as many connections as it may"
+    FULL_PERSON = "full_person", CloseCode.POLICY, "a person has as many connections as they may"
+    CONNECT_RATE = "connect_rate", None, "connections are opened too often"
+    FLOODING = "flooding", CloseCode.POLICY, "flooding"
     UNAUTHENTICATED = "unauthenticated", None, "who it is was not accepted"
 
 

@@ -1,7 +1,8 @@
 """The sessions of Engine.IO, and the requests that open, carry and upgrade them."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Final, NamedTuple
 from urllib.parse import parse_qs
 
@@ -11,12 +12,16 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from protocol.errors import Failure
+from server.gateway.address import address_of
+from server.gateway.admission import Admission
 from server.gateway.engineio import FRAMED, Handler, Probe, Session
 from server.gateway.heartbeat import Heartbeat
 from server.gateway.outbox import Bounds, Outbox
 from server.gateway.polling import CLOSE, PYTHON_MAX_PACKETS, NotAPayload, decode
 from server.gateway.refusals import RefusalReason, Refusals
 from server.gateway.websocket import Turn, take_over
+from server.runtime.status import STATUS, headers
 
 VERSION: Final = "4"
 _JSON: Final = "application/json"
@@ -84,12 +89,14 @@ class Sessions:
         allows_origin: AllowsOrigin,
         opened: Callable[[Session], Handler],
         refusals: Refusals,
+        admission: Admission,
     ) -> None:
         self.bounds = bounds
         self.refusals = refusals
         self.heartbeat = Heartbeat(options.ping_interval_ms / 1000, options.ping_timeout_ms / 1000)
         self._options = options
         self._allows_origin = allows_origin
+        self._admission = admission
         self._opened = opened
         self._turn = Turn()
         self._sessions: dict[str, Session] = {}
@@ -137,9 +144,25 @@ class Sessions:
 
     # ---- sessions
 
+    @contextmanager
+    def _place(self, scope: Scope) -> Iterator[None]:
+        """A place for a session that is to begin, and is given back with it. Raises Refused."""
+        address = address_of(scope)
+        try:
+            self._admission.arrive(address)
+        except Failure as e:
+            refused = Refused(4, e.error.message, STATUS[e.error.code], None)
+            refused.response.headers.update(headers(e.error))
+            raise refused from None
+        try:
+            yield
+        except BaseException:
+            self._admission.leave(address)
+            raise
+
     def _new(self, scope: Scope, max_packets: int | None = None) -> Session:
-        client = scope.get("client")
-        session = Session(self, client[0] if client else "", max_packets)
+        """A session that has its place."""
+        session = Session(self, address_of(scope), max_packets)
         self._sessions[session.sid] = session
         self._empty.clear()
         return session
@@ -167,7 +190,8 @@ class Sessions:
 
     def forget(self, session: Session) -> None:
         """A session is over, and nothing of it is under way."""
-        self._sessions.pop(session.sid, None)
+        if self._sessions.pop(session.sid, None) is not None:
+            self._admission.leave(session.address)
         if not self._sessions:
             self._empty.set()
 
@@ -186,25 +210,31 @@ class Sessions:
 
     async def _websocket(self, scope: Scope, asked: _Asked, receive: Receive, send: Send) -> None:
         session = self._find(asked.sid) if asked.sid else None
+        if session is None:
+            with self._place(scope):
+                await receive()
+                await send({"type": "websocket.accept"})
+                self._begin_over(scope)
+            return
+        session.overhead()
         await receive()
         await send({"type": "websocket.accept"})
-        if session is not None and (session.polling is None or session.probe or session.closed):
+        if session.polling is None or session.probe or session.closed:
             # Closed rather than refused, as by the reference: its clients take a refusal for a
             # fault of the server.
             await send({"type": "websocket.close", "code": 1000})
             return
+        probe = Probe(session)
+        outbox = Outbox(self.bounds, FRAMED)
+        probe.socket = take_over(scope, probe, outbox, self._turn, self._options.max_payload)
+
+    def _begin_over(self, scope: Scope) -> None:
+        """Begin a session over a WebSocket."""
+        session = self._new(scope)
         most = self._options.max_payload
-        if session is None:
-            session = self._new(scope)
-            outbox = session.outbox
-            socket = take_over(scope, session, outbox, self._turn, most)
-            session.carried_by(socket)
-            session.send_packet(self._open_packet(session, []))
-            self._begin(session)
-        else:
-            probe = Probe(session)
-            outbox = Outbox(self.bounds, FRAMED)
-            probe.socket = take_over(scope, probe, outbox, self._turn, most)
+        session.carried_by(take_over(scope, session, session.outbox, self._turn, most))
+        session.send_packet(self._open_packet(session, []))
+        self._begin(session)
 
     # ---- polling
 
@@ -242,7 +272,8 @@ class Sessions:
     def _handshake(self, request: Request) -> Response:
         agent = request.headers.get("user-agent", "").lower()
         most = PYTHON_MAX_PACKETS if agent.startswith("python") else None
-        session = self._new(request.scope, most)
+        with self._place(request.scope):
+            session = self._new(request.scope, most)
         self._begin(session)
         return Response(self._open_packet(session, ["websocket"]), media_type=_TEXT)
 
@@ -282,6 +313,8 @@ class Sessions:
         except NotAPayload as e:
             session.refuse(RefusalReason.PARSE_ERROR, str(e))
             raise Refused(3, f"Bad request: {e}", reason=None) from None
+        if not packets:
+            session.overhead()
         for packet in packets:
             if isinstance(packet, str):
                 session.text(packet)

@@ -48,7 +48,12 @@ class Transports:
             settings.ping_interval_ms, settings.ping_timeout_ms, settings.max_message_bytes
         )
         self._sessions = Sessions(
-            options, bounds_of(gateway), allows_origin, self._client, gateway.refusals
+            options,
+            bounds_of(gateway),
+            allows_origin,
+            self._client,
+            gateway.refusals,
+            gateway.admission,
         )
         self._plain = PlainWebSocket(arrivals, allows_origin)
         self._rest = rest

@@ -40,6 +40,10 @@ class Listener(Protocol):
         """A message of bytes."""
         ...
 
+    def pinged(self) -> None:
+        """The peer has sent a ping, and gets its answer."""
+        ...
+
     def pong(self) -> None:
         """The peer answers a ping."""
         ...
@@ -132,6 +136,7 @@ class WebSocket(asyncio.Protocol):
         elif message.opcode is Opcode.PING:
             pong = rfc6455.encode(message.data, Opcode.PONG) if message.data else _PONG
             self.outbox.push(pong)
+            self.listener.pinged()
         elif message.opcode is Opcode.PONG:
             self.listener.pong()
         else:

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, Self
 
 import aiohttp
@@ -85,12 +85,22 @@ class PollingLink:
 
     @classmethod
     async def open(
-        cls, url: str, *, on_text: Callable[[str], None], on_closed: Callable[[Closed], None]
+        cls,
+        url: str,
+        *,
+        on_text: Callable[[str], None],
+        on_closed: Callable[[Closed], None],
+        headers: Mapping[str, str] | None = None,
+        source: str = "",
     ) -> Self:
-        """Open a session. Raises ConnectionError, TimeoutError."""
+        """Open a session, from `source` where it is given. Raises ConnectionError, TimeoutError."""
         link = cls(on_text, on_closed)
         # Of its own, so that no connection of before is used again.
-        http = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=None))
+        http = aiohttp.ClientSession(
+            timeout=aiohttp.ClientTimeout(total=None),
+            connector=aiohttp.TCPConnector(local_addr=(source, 0)) if source else None,
+            headers=headers,
+        )
         try:
             async with asyncio.timeout(ANSWERS_WITHIN_S):
                 polling = Polling(http, url)

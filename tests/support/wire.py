@@ -85,15 +85,18 @@ class Wire(Talk):
         headers: Mapping[str, str] | None = None,
         receive_buffer: int | None = None,
         socket: type[WebSocket] = WebSocket,
+        source: str = "",
     ) -> Self:
         """Connect, and stay nobody.
 
-        `query` is added to the address, which is `path` where that is given. Raises Refused,
-        ConnectionError, TimeoutError.
+        `query` is added to the address, which is `path` where that is given; `source` is the
+        address to come from. Raises Refused, ConnectionError, TimeoutError.
         """
         wire = cls(transport, on_event)
         if transport == "polling":
-            wire._link = await PollingLink.open(url, on_text=wire._take, on_closed=wire._end)
+            wire._link = await PollingLink.open(
+                url, on_text=wire._take, on_closed=wire._end, headers=headers, source=source
+            )
             return wire
         wire._link = await socket.open(
             url + (path or PATHS[transport]) + query,
@@ -101,6 +104,7 @@ class Wire(Talk):
             on_closed=wire._end,
             headers=headers,
             receive_buffer=receive_buffer,
+            source=source,
         )
         if transport == "websocket" and SESSION not in query:
             await wire.until(lambda: wire.greeting.sid)
