@@ -25,12 +25,12 @@ from tests.support.server import ROOT, Server
 from tests.support.wire import Wire
 
 P99_MS: Final = 50.0
-GROWTH_MB: Final = 48.0
+GROWTH_MB: Final = 64.0
 RATE: Final = 15.0
 """Messages a second of each honest client: less than one person may send."""
 HONEST_OF_EACH_WAY: Final = 2
 GIVEN_BACK_WITHIN_S: Final = 10.0
-PING_MS: Final = 4000
+PING_MS: Final = 5000
 SETTINGS: Final = {
     "CONNECT_TIMEOUT_MS": "10000",
     "PING_INTERVAL_MS": str(PING_MS),
@@ -161,7 +161,8 @@ class Attacked:
         except TimeoutError:
             kept = sockets(pid) - open_before
             raise Broken(f"{attack.name}: {kept} sockets are still open") from None
-        print(f"  {attack.name}: {other}", file=sys.stderr, flush=True)
+        told = f"{base.p99_ms:.1f} -> {other}"
+        print(f"  {attack.name}: {told}", file=sys.stderr, flush=True)
         return base, other
 
     async def _counted(self, server: Server, attack: Attack) -> float:
@@ -181,7 +182,9 @@ class Attacked:
             cwd=ROOT, stdin=pipe, stdout=pipe, stderr=pipe,
         )  # fmt: skip
         assert process.stdout is not None
-        await process.stdout.readline()
+        if not await process.stdout.readline():
+            _, errors = await process.communicate()
+            raise Broken(errors.decode(errors="replace").strip()[-2000:])
         return process
 
     def _result(self, pairs: dict[str, list[tuple[Round, Round]]], seconds: float) -> Result:

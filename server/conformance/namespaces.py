@@ -17,9 +17,8 @@ from server.gateway.entrance import Entrance, SocketIOConnection
 from server.gateway.identity import Identity
 from server.gateway.packet import MAIN, Kind, build
 from server.gateway.refusals import RefusalReason
-from server.gateway.socketio import Client, Refusal
+from server.gateway.socketio import MAX_ATTACHMENTS, Client, Refusal
 
-MAX_ATTACHMENTS: Final = 10
 AUTH_AFTER_S: Final = 0.1
 """The suite listens for one frame at a time, and misses the second of two that come at once."""
 _SPOKEN: Final = '["message'
@@ -101,6 +100,9 @@ class EchoMember:
 
     def unattached(self, ack: str) -> None:
         """Too many attachments: not answered."""
+
+    def stray(self) -> None:
+        """Passed over."""
 
     def gone(self, reason: str) -> None:
         """It has left."""

@@ -31,7 +31,7 @@ from server.gateway.queued import Queued, bounds_of
 from server.gateway.refusals import RefusalReason
 from server.gateway.rfc6455 import CloseCode, Opcode
 from server.gateway.sessions import AllowsOrigin
-from server.gateway.socketio import TWICE
+from server.gateway.socketio import MAX_REFUSED, TWICE
 from server.gateway.websocket import Turn, WebSocket, take_over
 from server.runtime.status import STATUS, headers
 
@@ -122,6 +122,8 @@ class Client:
         self._monotonic = server.arrivals.gateway.clock.monotonic
         self._held: list[str] | None = None  # while it is being looked at
         self._held_bytes = 0
+        self._given_up = False
+        self._refused = 0  # how often it was not let in
         self._connection: PlainConnection | None = None
         self._overhead: Overhead | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -211,6 +213,11 @@ class Client:
             identity = await self._server.arrivals.identify(codec.decode(object, data))
         except Failure as e:
             self._refuse(e.error, ack)
+            self._refused += 1
+            if self._refused >= MAX_REFUSED:
+                self._held = None
+                self._give_up(RefusalReason.UNAUTHENTICATED)
+                return
         else:
             if not self.gone:
                 await self.opened(identity, ack)
@@ -252,6 +259,9 @@ class Client:
         """End it for what the client does, or fails to do."""
         assert self.socket is not None
         assert reason.close_code is not None
+        if self._given_up:
+            return
+        self._given_up = True
         self._server.arrivals.gateway.refusals.count(reason, why)
         self.socket.close(reason.close_code, why or reason.words)
 

@@ -20,6 +20,10 @@ EVENT: Final = Kind.EVENT
 NOTHING: Final[Sequence[bytes]] = ()
 INVALID_NAMESPACE: Final = b'{"message":"Invalid namespace"}'
 TWICE: Final = Error(Code.INVALID, "this connection has logged in already")
+MAX_ATTACHMENTS: Final = 10
+"""Of one event, wherever any are taken."""
+MAX_REFUSED: Final = 20
+"""So often may a connection ask to be let in, and be refused."""
 
 
 class Refusal(Exception):
@@ -55,6 +59,10 @@ class Member(Protocol):
         """It announces more attachments than it may."""
         ...
 
+    def stray(self) -> None:
+        """It sends what nobody asked for and nobody answers: too much of that is a flood."""
+        ...
+
     def gone(self, reason: str) -> None:
         """It has left, or is gone."""
         ...
@@ -72,12 +80,30 @@ class Namespace(Protocol):
         ...
 
 
+class _Announced:
+    """An event whose attachments are to come. Of one that was refused, they are thrown away."""
+
+    __slots__ = ("_session", "is_refused", "left", "packet", "parts", "size")
+
+    def __init__(self, session: Session, packet: Packet, *, is_refused: bool) -> None:
+        self._session = session
+        self.packet = packet
+        self.is_refused = is_refused
+        self.left = min(packet.attachments, MAX_ATTACHMENTS)
+        self.size = 0
+        self.parts: list[bytes] = []
+
+    def expire(self) -> None:
+        """They have not come in time."""
+        self._session.refuse(RefusalReason.SLOW, "the attachments did not come in time")
+
+
 class Client:
     """One client of Socket.IO: handles its session."""
 
     __slots__ = (
+        "_announced",
         "_arrivals",
-        "_awaited",
         "_connecting",
         "_held",
         "_held_bytes",
@@ -85,7 +111,7 @@ class Client:
         "_max_bytes",
         "_members",
         "_namespaces",
-        "_parts",
+        "_refused",
         "_timeout_s",
         "_timer",
         "session",
@@ -108,8 +134,8 @@ class Client:
         self._held: deque[str | bytes] | None = None  # while it is being looked at
         self._held_bytes = 0
         self._max_bytes = max_bytes
-        self._awaited: Packet | None = None  # whose attachments are still to come
-        self._parts: list[bytes] = []
+        self._announced: _Announced | None = None
+        self._refused = 0  # how often it was not let in
         self._timeout_s = connect_timeout_s
         self._timer: asyncio.TimerHandle | None = None
         self._expect()
@@ -151,10 +177,7 @@ class Client:
                 member.gone("client disconnect")
                 self._expect()
             case Kind.BINARY_EVENT if member is not None:
-                if not 0 < packet.attachments <= member.max_attachments:
-                    member.unattached(packet.ack)
-                else:
-                    self._awaited, self._parts = packet, []
+                self._announce(member, packet)
             case Kind.EVENT | Kind.BINARY_EVENT:
                 space = self._namespaces.get(packet.space)
                 if space is not None:
@@ -162,20 +185,47 @@ class Client:
             case Kind.CONNECT_ERROR:
                 self.session.refuse(RefusalReason.PARSE_ERROR)
             case _:
-                pass  # an answer, and nothing was asked; or a namespace that it is not in
+                self._stray()  # an answer, and nothing was asked; or a namespace it is not in
+
+    def _stray(self) -> None:
+        """Something was passed over. Who is nowhere has little time for that anyway."""
+        for member in self._members.values():
+            member.stray()
+            break
+
+    def _announce(self, member: Member, packet: Packet) -> None:
+        self._give_up_announced()
+        is_taken = 0 < packet.attachments <= member.max_attachments
+        if packet.attachments:
+            self._announced = _Announced(self.session, packet, is_refused=not is_taken)
+        if is_taken and self._announced is not None:
+            self._arrivals.gateway.refusals.slow.begin(self._announced)
+        else:
+            member.unattached(packet.ack)
+
+    def _give_up_announced(self) -> None:
+        announced, self._announced = self._announced, None
+        if announced is not None:
+            self._arrivals.gateway.refusals.slow.end(announced)
 
     def _attached(self, data: bytes) -> None:
-        packet = self._awaited
-        if packet is None:
-            return  # of an event that was refused
-        self._parts.append(data)
-        if sum(map(len, self._parts)) > self._max_bytes:
-            self.session.refuse(RefusalReason.TOO_LARGE)
-        elif len(self._parts) == packet.attachments:
-            self._awaited, parts, self._parts = None, self._parts, []
+        announced = self._announced
+        if announced is None:
+            self._stray()
+            return
+        announced.left -= 1
+        announced.size += len(data)
+        if announced.size > self._max_bytes:
+            self.session.refuse(RefusalReason.TOO_LARGE, "the attachments are too large")
+            return
+        if not announced.is_refused:
+            announced.parts.append(data)
+        if not announced.left:
+            self._give_up_announced()
+            packet = announced.packet
             member = self._members.get(packet.space)
-            if member is not None:
-                member.event(packet.ack, packet.payload, parts)
+            if member is not None and not announced.is_refused:
+                member.event(packet.ack, packet.payload, announced.parts)
 
     # ---- coming in
 
@@ -183,6 +233,7 @@ class Client:
         namespace = self._namespaces.get(packet.space)
         if namespace is None:
             self.send(build(Kind.CONNECT_ERROR, packet.space[:MAX_SPACE], INVALID_NAMESPACE))
+            self._turned_away()
         else:
             self._connecting = True
             self._arrivals.spawn(self._connected(namespace, packet))
@@ -212,6 +263,7 @@ class Client:
             member = await namespace.connect(self, packet.payload)
         except Refusal as e:
             self.send(build(Kind.CONNECT_ERROR, packet.space, e.payload))
+            self._turned_away()
             return
         if self._timer is not None:
             self._timer.cancel()
@@ -219,6 +271,13 @@ class Client:
         self._members[packet.space] = member
         self.send(build(Kind.CONNECT, packet.space, b'{"sid":"%b"}' % member.sid.encode()))
         await member.opened()
+
+    def _turned_away(self) -> None:
+        """It was not let in. Who asks again and again is let go; who is in sends what is stray."""
+        self._stray()
+        self._refused += 1
+        if not self._members and self._refused >= MAX_REFUSED:
+            self.session.refuse(RefusalReason.UNAUTHENTICATED)
 
     def _expect(self) -> None:
         """Whoever is nowhere has so long to connect."""
@@ -244,6 +303,7 @@ class Client:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        self._give_up_announced()
         self._held = None
         members, self._members = self._members, {}
         for member in members.values():

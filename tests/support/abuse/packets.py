@@ -1,14 +1,28 @@
 """Packets that no client library sends, and as many of them as somebody likes."""
 
+import asyncio
+import base64
+import json
 from typing import Any, Final
 
+import aiohttp
+
+from server.gateway.refusals import RefusalReason
+from server.gateway.rfc6455 import CloseCode
+from server.gateway.socketio import MAX_REFUSED
 from tests.support.abuse.attack import SOCKET_IO, Attacks, Target
+from tests.support.abuse.frames import closed_with
+from tests.support.polling import Polling
+from tests.support.websocket import frame
 from tests.support.wire import Wire
 
 PACKETS: Final = Attacks()
 attack = PACKETS.attack
 
 LEAVE: Final = '["rooms.leave",{"room":"nothing"}]'
+FLOOD: Final = 1000
+MAX_PACKETS: Final = 1024
+"""Of one body."""
 CODES: Final = {"ok", "rate_limited", "busy"}
 
 
@@ -17,6 +31,27 @@ async def still_there(wire: Wire) -> None:
     answer = await wire.patiently("rooms.leave", {"room": "nothing"})
     assert answer["ok"], answer
     await wire.close()
+
+
+async def flood(target: Target, *packets: str | bytes) -> None:
+    """Send very many at once, be told that it is too much, and be closed."""
+    if target.way != "polling":
+        wire = await target.logged_in()
+        wire.send(*packets)
+        await wire.until_closed()
+        assert "flooding" in wire.frames[-1], wire.frames[-3:]
+        return
+    texts = [
+        text if isinstance(text, str) else f"b{base64.b64encode(text).decode()}"
+        for text in packets[:MAX_PACKETS]
+    ]
+    async with aiohttp.ClientSession() as http:
+        polling = await Polling(http, target.url).log_in(token=target.token)
+        await polling.post(*texts)
+        said: list[str] = []
+        while (polled := await polling.poll()).status == 200:
+            said += polled.packets
+    assert any("flooding" in text for text in said), said[-3:]
 
 
 def code_of(answer: dict[str, Any]) -> str:
@@ -54,6 +89,102 @@ async def unasked(target: Target) -> None:
     wire.send(*(f"43{number}[1]" for number in (0, 1, 99_999_999, "9" * 100)))
     wire.send("461-7[{}]")
     await still_there(wire)
+    await flood(target, *(f"43{number}[1]" for number in range(FLOOD)))
+
+
+@attack("150 MB of attachments", RefusalReason.TOO_LARGE, ways=SOCKET_IO)
+async def attachments(target: Target) -> None:
+    """Announced and sent: in messages of which each is small enough, they are too much."""
+    piece, number = 1_000_000, 150 if target.full else 5
+    if target.way == "polling":
+        packets = [f"b{base64.b64encode(bytes(piece // 4)).decode()}"] * 3
+        async with aiohttp.ClientSession() as http:
+            polling = await Polling(http, target.url).log_in(token=target.token)
+            assert await polling.post(f'45{number}-["battles.get"]') == 200
+            statuses = [await polling.post(*packets) for _ in range(3)]
+            assert statuses[-1] == 400, statuses
+        return
+    wire = await target.logged_in()
+    wire.send(f'45{number}-["battles.get",{{"_placeholder":true,"num":0}}]')
+    raw = frame(bytes(piece))
+    for _ in range(number):
+        if wire.closed is not None:
+            break
+        wire.write(raw)
+        await asyncio.sleep(0)
+    await closed_with(wire, CloseCode.TOO_LARGE, "attachments")
+
+
+@attack("bytes that belong to nothing", ways=SOCKET_IO)
+async def stray_bytes(target: Target) -> None:
+    """One is passed over. A flood of them is one of messages."""
+    wire = await target.logged_in()
+    wire.send("bAAAA" if target.way == "polling" else b"\0")
+    await still_there(wire)
+    await flood(target, *[b"\0"] * FLOOD)
+
+
+@attack("2,000 CONNECTs", ways=SOCKET_IO)
+async def connects(target: Target) -> None:
+    """By somebody who is in: each is refused, and then it is too much."""
+    await flood(target, *[f'40{{"token":"{target.token}"}}'] * 2000)
+
+
+@attack("2,000 log-ins that fail", RefusalReason.UNAUTHENTICATED)
+async def logins(target: Target) -> None:
+    """By somebody who is not in: few are looked at."""
+    wire = await target.nobody()
+    if target.way == "plain":
+        wire.send(*['{"id":1,"type":"auth.login","data":{"token":"none"}}'] * 2000)
+        await closed_with(wire, CloseCode.POLICY, "too often")
+        assert len(wire.replies["1"]) == MAX_REFUSED
+        return
+    wire.send(*['40{"token":"none"}'] * 2000)
+    closed = await wire.until_closed()
+    assert target.way == "polling" or (closed.code, "too often" in closed.reason) == (1008, True)
+    assert len(wire.heard) <= MAX_REFUSED
+
+
+@attack("unknown namespaces", ways=SOCKET_IO)
+async def namespaces(target: Target) -> None:
+    """Each is refused, until it is too much; and their names are not said back in full."""
+    wire = await target.logged_in()
+    wire.send(f"40/{'x' * 700_000},")
+    await wire.until(lambda: wire.frames[-1].startswith("44/x"))
+    assert len(wire.frames[-1]) < 200
+    await wire.close()
+    await flood(target, *(f"40/{number}," for number in range(FLOOD)))
+
+
+@attack("unknown namespaces, by nobody", RefusalReason.UNAUTHENTICATED, ways=SOCKET_IO)
+async def namespaces_of_nobody(target: Target) -> None:
+    """Few are answered."""
+    wire = await target.nobody()
+    wire.send(*(f"40/{number}," for number in range(FLOOD)))
+    await wire.until_closed()
+    assert sum(text.startswith("44/") for text in wire.frames) <= MAX_REFUSED
+
+
+@attack("100 emits in one flush")
+async def flush(target: Target) -> None:
+    """Each is answered once: carried out, or refused in so many words."""
+    wire = await target.logged_in()
+    if target.way == "polling":
+        await wire.close()
+        async with aiohttp.ClientSession() as http:
+            polling = await Polling(http, target.url).log_in(token=target.token)
+            assert await polling.post(*(f"42{ack}{LEAVE}" for ack in range(100, 200))) == 200
+            said: list[str] = []
+            while len(said) < 100:
+                said += [text for text in (await polling.poll()).packets if text.startswith("43")]
+        answers = {text[2:5]: json.loads(text[5:])[0] for text in said}
+        assert len(said) == len(answers) == 100
+    else:
+        asked = [wire.ask("rooms.leave", room="nothing") for _ in range(100)]
+        answers = dict(enumerate(await asyncio.gather(*asked)))
+        await wire.close()
+    assert {code_of(answer) for answer in answers.values()} <= CODES
+    assert code_of(next(iter(answers.values()))) == "ok"
 
 
 @attack("names of JavaScript and of Socket.IO")
