@@ -199,10 +199,18 @@ async def opened(settings: Settings, clock: Clock | None = None) -> AsyncIterato
     """A server whose database is open and up to date. Closing commits what is queued."""
     if names := unhandled():
         raise RuntimeError(f"nobody handles {', '.join(names)}")
-    clock = clock or SystemClock()
+    services: dict[str, Service] = {}
+    gauges, parts = Gauges(), Parts()
+    if clock is None:
+        clock = system = SystemClock()
+        services["clock"] = system.follow
+        gauges.watch(
+            "warroom_clock_off_seconds",
+            "How far the machine's clock is ahead of the server's, which follows it slowly.",
+            lambda: system.off_s,
+        )
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     await asyncio.to_thread(database.migrate, settings.database)
-    gauges, parts = Gauges(), Parts()
     secret = auth.load_secret(settings.secret_key, settings.data_dir)
     passwords = auth.Passwords(settings.password_hash_cost)
 
@@ -232,7 +240,9 @@ async def opened(settings: Settings, clock: Clock | None = None) -> AsyncIterato
             clock,
             settings,
         )
-        yield App(settings, db, gateway, access, rights, clock, gauges, parts)
+        app = App(settings, db, gateway, access, rights, clock, gauges, parts)
+        app.services |= services
+        yield app
     finally:
         passwords.close()
         await db.close()

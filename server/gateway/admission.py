@@ -7,7 +7,8 @@ at once, as after a restart of the server, and as many again within RENEWED_S.
 """
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Final, NamedTuple
 
 from protocol.errors import Code, Error, Failure
@@ -57,6 +58,16 @@ class Admission:
     def taken(self) -> int:
         """How many connections there are, logged in or not."""
         return self._taken.total()
+
+    @contextmanager
+    def place(self, address: str) -> Iterator[None]:
+        """Take a place, and give it back where what follows fails. Raises as `arrive` does."""
+        self.arrive(address)
+        try:
+            yield
+        except BaseException:
+            self.leave(address)
+            raise
 
     def arrive(self, address: str) -> None:
         """Take a place for whoever comes from an address. Raises Failure `rate_limited`.

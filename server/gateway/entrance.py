@@ -133,7 +133,6 @@ class Entrance:
             if client.session.closed:
                 raise unavailable("the connection is gone")
         except Failure as e:
-            client.session.overhead()
             raise Refusal(e.error) from None
         return self._made(self._arrivals, client, identity)
 

@@ -5,8 +5,6 @@ it, with the id 0.
 """
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any, Final
 from urllib.parse import parse_qs
 
@@ -303,7 +301,7 @@ class PlainWebSocket:
         """Answer a request."""
         try:
             room, given = self._asked(scope)
-            with self._place(scope):
+            with self.arrivals.gateway.admission.place(address_of(scope)):
                 identity = None if given is None else await self.arrivals.identify(given)
                 await receive()
                 await send({"type": "websocket.accept"})
@@ -321,17 +319,6 @@ class PlainWebSocket:
             client.expect_login(self._settings.connect_timeout_ms / 1000)
         else:
             await client.opened(identity)
-
-    @contextmanager
-    def _place(self, scope: Scope) -> Iterator[None]:
-        """A place for a client that is to come in, and is given back with it. Raises Failure."""
-        admission, address = self.arrivals.gateway.admission, address_of(scope)
-        admission.arrive(address)
-        try:
-            yield
-        except BaseException:
-            admission.leave(address)
-            raise
 
     def _asked(self, scope: Scope) -> tuple[str | None, dict[str, str] | None]:
         """The room that a handshake names, and who it says it is. Raises Failure."""

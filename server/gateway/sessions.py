@@ -147,18 +147,13 @@ class Sessions:
     @contextmanager
     def _place(self, scope: Scope) -> Iterator[None]:
         """A place for a session that is to begin, and is given back with it. Raises Refused."""
-        address = address_of(scope)
         try:
-            self._admission.arrive(address)
+            with self._admission.place(address_of(scope)):
+                yield
         except Failure as e:
             refused = Refused(4, e.error.message, STATUS[e.error.code], None)
             refused.response.headers.update(headers(e.error))
             raise refused from None
-        try:
-            yield
-        except BaseException:
-            self._admission.leave(address)
-            raise
 
     def _new(self, scope: Scope, max_packets: int | None = None) -> Session:
         """A session that has its place."""

@@ -188,10 +188,11 @@ class Client:
                 self._stray()  # an answer, and nothing was asked; or a namespace it is not in
 
     def _stray(self) -> None:
-        """Something was passed over. Who is nowhere has little time for that anyway."""
+        """Something was passed over."""
         for member in self._members.values():
             member.stray()
-            break
+            return
+        self.session.overhead()
 
     def _announce(self, member: Member, packet: Packet) -> None:
         self._give_up_announced()

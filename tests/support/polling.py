@@ -12,6 +12,8 @@ from tests.support.websocket import ANSWERS_WITHIN_S, NO_CLOSE, Closed
 
 SEPARATOR = "\x1e"
 """Between the packets of one body."""
+AT_ONCE = 500
+"""Packets that wait are sent in one body, as JavaScript's client does."""
 
 
 class Polled(NamedTuple):
@@ -139,8 +141,14 @@ class PollingLink:
             self._on_closed(Closed(NO_CLOSE, ""))
 
     async def _write(self, polling: Polling) -> None:
-        while (packet := await self._outgoing.get()) is not None:
-            if (status := await polling.post(packet)) != 200:
+        is_over = False
+        while not is_over:
+            packets = [await self._outgoing.get()]
+            while len(packets) < AT_ONCE and not self._outgoing.empty():
+                packets.append(self._outgoing.get_nowait())
+            is_over = None in packets
+            status = await polling.post(*(p for p in packets if p is not None))
+            if status != 200:
                 raise ConnectionError(status)
 
     async def _read(self, polling: Polling) -> None:

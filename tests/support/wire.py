@@ -287,6 +287,11 @@ class Wire(Talk):
         return self.heard[self._next - 1]
 
     @property
+    def heard_at(self) -> float:
+        """When the last byte came, by the loop's clock."""
+        return self._link.heard_at
+
+    @property
     def has_been_read(self) -> bool:
         """Whether `next` has given all that was heard."""
         return self._next == len(self.heard)
