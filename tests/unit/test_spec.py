@@ -28,6 +28,7 @@ from server.gateway.polling import MAX_PACKETS
 from server.gateway.refusals import RefusalReason
 from server.gateway.rfc6455 import FRAGMENT_BYTES, SPARE_FRAGMENTS
 from server.gateway.rooms import MAX_GAP_BYTES, MAX_GAP_EVENTS, MAX_ROOMS
+from server.gateway.socketio import MAX_REFUSED
 from server.gateway.websocket import LINGER_S
 from server.request_timeouts import MAX_HEAD_BYTES, MAX_HEADERS
 from server.rest import MAX_BODY_BYTES, STATUS
@@ -165,13 +166,14 @@ LIMITS = {
         f"{Settings.max_message_bytes:,} bytes of UTF-8 (`MAX_MESSAGE_BYTES`)"
     ),
     "fragments of one message over a WebSocket": (
-        f"{SPARE_FRAGMENTS + Settings.max_message_bytes // FRAGMENT_BYTES:,}"
+        f"{SPARE_FRAGMENTS:,}, and one more for each {FRAGMENT_BYTES} bytes that have come"
     ),
     "packets in one body of polling": f"{MAX_PACKETS:,}",
     "attachments of bytes": "none" if SocketIOConnection.max_attachments == 0 else "some",
     "messages that wait for their reply, a connection": f"{MAX_INBOX}",
     "messages in spite of `rate_limited`, a connection": rate_of(pace.EXCUSED),
-    "what is no message: pings, answers to none, log-ins that fail, a connection": rate_of(
+    "log-ins that are refused, a connection": f"{MAX_REFUSED}",
+    "what is no message: pings, answers to none, words of strangers, a connection": rate_of(
         overhead.EXCUSED
     ),
     "rooms that a connection is in": f"{MAX_ROOMS:,}",
