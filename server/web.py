@@ -43,8 +43,9 @@ SECURITY_HEADERS: Final[dict[str, str]] = {
     "cross-origin-resource-policy": "same-origin",
 }
 """The page needs nothing from elsewhere, and no text of it becomes HTML or a script: the last line
-of the policy has the browser see to that. Pages that CORS_ORIGINS names ask by CORS, which the last
-header says nothing of."""
+of the policy has the browser see to that. Its own WebSocket is 'self' too; Safari before 16 thinks
+otherwise, and polls. Pages that CORS_ORIGINS names ask by CORS, which the last header says nothing
+of."""
 
 
 class Site(Protocol):
