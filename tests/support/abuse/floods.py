@@ -47,7 +47,9 @@ async def is_let_go(target: Target, wire: Wire, send: Callable[[int], object]) -
         if wire.closed or wire.named("server.evicted"):  # with it goes what was not read yet
             return True
         answers = (answers[0] for answers in wire.replies.values())
-        return any(not a["ok"] and a["error"]["code"] == "rate_limited" for a in answers)
+        # Or it was let go already, and what waited for it dropped.
+        told = any(not a["ok"] and a["error"]["code"] == "rate_limited" for a in answers)
+        return told or bool(wire.named("server.evicted"))
 
     flood = asyncio.create_task(pour(wire, send, 10_000))
     async with asyncio.timeout(LIMITED_S):
