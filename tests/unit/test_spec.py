@@ -28,7 +28,6 @@ from server.gateway.polling import MAX_PACKETS
 from server.gateway.refusals import RefusalReason
 from server.gateway.rfc6455 import FRAGMENT_BYTES, SPARE_FRAGMENTS
 from server.gateway.rooms import MAX_GAP_BYTES, MAX_GAP_EVENTS, MAX_ROOMS
-from server.gateway.socketio import MAX_REFUSED
 from server.gateway.websocket import LINGER_S
 from server.request_timeouts import MAX_HEAD_BYTES, MAX_HEADERS
 from server.rest import MAX_BODY_BYTES, STATUS
@@ -172,8 +171,7 @@ LIMITS = {
     "attachments of bytes": "none" if SocketIOConnection.max_attachments == 0 else "some",
     "messages that wait for their reply, a connection": f"{MAX_INBOX}",
     "messages in spite of `rate_limited`, a connection": rate_of(pace.EXCUSED),
-    "log-ins that are refused, a connection": f"{MAX_REFUSED}",
-    "what is no message: pings, answers to none, words of strangers, a connection": rate_of(
+    "what is no message: pings, answers to none, log-ins that are refused, a connection": rate_of(
         overhead.EXCUSED
     ),
     "rooms that a connection is in": f"{MAX_ROOMS:,}",
