@@ -36,6 +36,7 @@ from server.request_ids import RequestIds
 from server.rest import EXCEPTION_HANDLERS
 from server.runtime.clock import Clock, SystemClock
 from server.runtime.gauges import Gauges
+from server.runtime.lag import Lag
 from server.runtime.log import logger
 from server.runtime.services import Service, ServiceFailed, repeat
 from server.runtime.signals import on_end
@@ -128,6 +129,7 @@ class App:
             "progress": gateway.watch_progress,
             "connections": connections.Counting(gateway, clock).run,
             "deadlines": gateway.deadlines.watch,
+            "lag": Lag(gauges, clock).run,
             "slow": gateway.refusals.slow.watch,
         }
         self.sockets = Transports(gateway, self._allows_origin, self._rest(gauges))

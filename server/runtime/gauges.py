@@ -49,6 +49,12 @@ class Gauges:
             ("reason",),
             registry=self._registry,
         )
+        self.loop_lag = Histogram(
+            "warroom_loop_lag_seconds",
+            "How much later than asked the event loop woke: all messages wait as long.",
+            buckets=_FAST,
+            registry=self._registry,
+        )
         self.batch_units = Histogram(
             "warroom_batch_units",
             "Units of work committed together.",
