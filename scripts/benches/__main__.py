@@ -66,6 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--pair", action="store_true", help="only the two that are compared, nothing beside"
     )
+    parser.add_argument("--only", default="", help="of attacks, those with these words")
     parser.add_argument("--clients", type=int, help="memory: how many connections")
     parser.add_argument("--no-bars", action="store_true", help="exit with 0 all the same")
     return parser
@@ -81,7 +82,7 @@ def _bench(name: str) -> str:
 def _result(name: str, arguments: argparse.Namespace) -> Result:
     bench = ALL[name]
     rounds, seconds = arguments.rounds or bench.ROUNDS, arguments.seconds or bench.SECONDS
-    asked = Asked(rounds, seconds, arguments.pair, arguments.clients)
+    asked = Asked(rounds, seconds, arguments.pair, arguments.clients, arguments.only)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         result: Result = runner.run(bench.run(asked))
     return result

@@ -41,7 +41,7 @@ def main() -> None:
     """Attack."""
     kind, name, seconds, given = sys.argv[1:]
     target = msgspec.json.decode(given, type=Target)
-    os.nice(LEAST_PRIORITY)
+    os.setpriority(os.PRIO_PROCESS, 0, LEAST_PRIORITY)
     print("ready", flush=True)
     sys.stdin.readline()
     made = asyncio.run(_attack(kind, name, float(seconds), target))

@@ -101,9 +101,6 @@ class EchoMember:
     def unattached(self, ack: str) -> None:
         """Too many attachments: not answered."""
 
-    def stray(self) -> None:
-        """Passed over."""
-
     def gone(self, reason: str) -> None:
         """It has left."""
         self._echo.quiet()

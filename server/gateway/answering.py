@@ -30,6 +30,8 @@ log = logger("gateway")
 _debugging = debugging("gateway")
 
 MAX_DECISIONS: Final = 5
+UNKNOWN: Final = "unknown"
+"""Under which name is counted what has none of the registry's."""
 
 
 class Desk(Protocol):
@@ -60,7 +62,7 @@ class Answering:
     # What most messages never change is not set for each.
     _call: Call | None = None
     _origin: Origin | None = None
-    _name = "unknown"
+    _name = UNKNOWN
     _message: msgspec.Struct | None = None
     _request: Request | None = None
     _pending: Pending[Any] | None = None

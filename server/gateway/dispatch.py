@@ -10,7 +10,7 @@ from protocol.errors import Error, Failure, busy, unavailable
 from protocol.gateway import EvictionReason
 from protocol.message import RATES, REGISTRY, Limit, Registry
 from server.database import Database, Key
-from server.gateway.answering import Answering
+from server.gateway.answering import UNKNOWN, Answering
 from server.gateway.connection import MAX_INBOX, Call, Connection
 from server.gateway.context import Parts
 from server.gateway.deadlines import Deadlines
@@ -85,6 +85,7 @@ class Dispatch:
             self.count(connection, Limit.READ)
         except Failure as e:
             error = e.error
+        self.gauges.replies.add(UNKNOWN, error.code)
         connection.answer(ack, codec.reply_error(error))
         connection.taken += 1
         if _debugging():

@@ -20,7 +20,6 @@ _arguments: Final = msgspec.json.Decoder(list[msgspec.Raw])
 _name: Final = msgspec.json.Decoder(str)
 _STRANGER: Final = codec.reply_error(unauthenticated("log in first").error)
 _NO_BYTES: Final = Error(Code.INVALID, "binary attachments are not taken")
-_STRAY: Final = Error(Code.INVALID, "nobody asked for it")
 
 
 def parse(arguments: str) -> tuple[str, msgspec.Raw | bytes]:
@@ -102,10 +101,6 @@ class SocketIOConnection(Queued):
     def unattached(self, ack: str) -> None:
         """A message with attachments."""
         self._dispatch.refuse(self, _NO_BYTES, ack)
-
-    def stray(self) -> None:
-        """A packet that is passed over: it counts like a message that can't be read."""
-        self._dispatch.refuse(self, _STRAY, "")
 
     def gone(self, reason: str) -> None:
         """It has left, or is gone."""

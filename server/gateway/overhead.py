@@ -1,5 +1,6 @@
-"""What a client sends that is no message: pings, answers to pings that nobody sent, words of
-strangers. It counts in no class of rates, and there is no end of it."""
+"""What a client sends that is no message: pings, answers that nobody asked for, bytes that belong
+to nothing, log-ins that fail, words of strangers. It counts in no class of rates, and there is no
+end of it."""
 
 import asyncio
 from typing import Final

@@ -29,7 +29,7 @@ from server.gateway.queued import Queued, bounds_of
 from server.gateway.refusals import RefusalReason
 from server.gateway.rfc6455 import CloseCode, Opcode
 from server.gateway.sessions import AllowsOrigin
-from server.gateway.socketio import MAX_REFUSED, TWICE
+from server.gateway.socketio import TWICE
 from server.gateway.websocket import Turn, WebSocket, take_over
 from server.runtime.status import STATUS, headers
 
@@ -121,7 +121,6 @@ class Client:
         self._held: list[str] | None = None  # while it is being looked at
         self._held_bytes = 0
         self._given_up = False
-        self._refused = 0  # how often it was not let in
         self._connection: PlainConnection | None = None
         self._overhead: Overhead | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -211,11 +210,6 @@ class Client:
             identity = await self._server.arrivals.identify(codec.decode(object, data))
         except Failure as e:
             self._refuse(e.error, ack)
-            self._refused += 1
-            if self._refused >= MAX_REFUSED:
-                self._held = None
-                self._give_up(RefusalReason.UNAUTHENTICATED)
-                return
         else:
             if not self.gone:
                 await self.opened(identity, ack)

@@ -47,7 +47,7 @@ class RefusalReason(StrEnum):
     FULL_PERSON = "full_person", CloseCode.POLICY, "a person has as many connections as they may"
     CONNECT_RATE = "connect_rate", None, "connections are opened too often"
     FLOODING = "flooding", CloseCode.POLICY, "flooding"
-    UNAUTHENTICATED = "unauthenticated", CloseCode.POLICY, "log-in was refused too often"
+    UNAUTHENTICATED = "unauthenticated", None, "who it is was not accepted"
 
 
 FRAME_FAULTS: Final = {

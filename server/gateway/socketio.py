@@ -22,8 +22,6 @@ INVALID_NAMESPACE: Final = b'{"message":"Invalid namespace"}'
 TWICE: Final = Error(Code.INVALID, "this connection has logged in already")
 MAX_ATTACHMENTS: Final = 10
 """Of one event, wherever any are taken."""
-MAX_REFUSED: Final = 10
-"""So often may a connection ask to be let in, and be refused."""
 
 
 class Refusal(Exception):
@@ -57,10 +55,6 @@ class Member(Protocol):
 
     def unattached(self, ack: str) -> None:
         """It announces more attachments than it may."""
-        ...
-
-    def stray(self) -> None:
-        """It sends what nobody asked for and nobody answers: too much of that is a flood."""
         ...
 
     def gone(self, reason: str) -> None:
@@ -111,7 +105,6 @@ class Client:
         "_max_bytes",
         "_members",
         "_namespaces",
-        "_refused",
         "_timeout_s",
         "_timer",
         "session",
@@ -135,7 +128,6 @@ class Client:
         self._held_bytes = 0
         self._max_bytes = max_bytes
         self._announced: _Announced | None = None
-        self._refused = 0  # how often it was not let in
         self._timeout_s = connect_timeout_s
         self._timer: asyncio.TimerHandle | None = None
         self._expect()
@@ -185,14 +177,8 @@ class Client:
             case Kind.CONNECT_ERROR:
                 self.session.refuse(RefusalReason.PARSE_ERROR)
             case _:
-                self._stray()  # an answer, and nothing was asked; or a namespace it is not in
-
-    def _stray(self) -> None:
-        """Something was passed over."""
-        for member in self._members.values():
-            member.stray()
-            return
-        self.session.overhead()
+                # An answer, and nothing was asked; or a namespace that it is not in.
+                self.session.overhead()
 
     def _announce(self, member: Member, packet: Packet) -> None:
         self._give_up_announced()
@@ -212,7 +198,7 @@ class Client:
     def _attached(self, data: bytes) -> None:
         announced = self._announced
         if announced is None:
-            self._stray()
+            self.session.overhead()  # it belongs to nothing
             return
         announced.left -= 1
         announced.size += len(data)
@@ -234,7 +220,7 @@ class Client:
         namespace = self._namespaces.get(packet.space)
         if namespace is None:
             self.send(build(Kind.CONNECT_ERROR, packet.space[:MAX_SPACE], INVALID_NAMESPACE))
-            self._turned_away()
+            self.session.overhead()
         else:
             self._connecting = True
             self._arrivals.spawn(self._connected(namespace, packet))
@@ -264,7 +250,7 @@ class Client:
             member = await namespace.connect(self, packet.payload)
         except Refusal as e:
             self.send(build(Kind.CONNECT_ERROR, packet.space, e.payload))
-            self._turned_away()
+            self.session.overhead()
             return
         if self._timer is not None:
             self._timer.cancel()
@@ -272,13 +258,6 @@ class Client:
         self._members[packet.space] = member
         self.send(build(Kind.CONNECT, packet.space, b'{"sid":"%b"}' % member.sid.encode()))
         await member.opened()
-
-    def _turned_away(self) -> None:
-        """It was not let in. Who asks again and again is let go; who is in sends what is stray."""
-        self._stray()
-        self._refused += 1
-        if not self._members and self._refused >= MAX_REFUSED:
-            self.session.refuse(RefusalReason.UNAUTHENTICATED)
 
     def _expect(self) -> None:
         """Whoever is nowhere has so long to connect."""

@@ -83,6 +83,15 @@ async def test_answers_are_counted_by_name_and_code(server: Server, alice: Perso
         assert after[name] == before.get(name, 0) + 1
 
 
+async def test_what_can_not_be_read_is_counted_as_well(server: Server, alice: Person) -> None:
+    name = "warroom_replies_total invalid unknown"
+    before = (await scrape(server))["warroom_replies"][1].get(name, 0)
+    for _ in range(3):
+        await alice.mumble("words")
+    await alice.ok("players.get")
+    assert (await scrape(server))["warroom_replies"][1][name] == before + 3
+
+
 async def test_every_reason_to_refuse_is_there_from_the_start(server: Server) -> None:
     refused = (await scrape(server))["warroom_transport_refused"][1]
     names = {f"warroom_transport_refused_total {reason}" for reason in RefusalReason}

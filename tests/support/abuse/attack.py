@@ -16,6 +16,8 @@ SOON_S: Final = 5.0
 """In so long an attack must be over that nothing has to time out for; the server takes far less."""
 MARGIN_S: Final = 2.0
 """How much later than at its time-out a client may be let go."""
+OPENING_S: Final = 5.0
+"""What it may take to open hundreds of connections, before anybody's time begins."""
 
 
 class Target(NamedTuple):
@@ -95,7 +97,7 @@ def received(target: Target) -> float:
 
 def let_in(target: Target) -> float:
     """For who does not log in."""
-    return target.connect_s + MARGIN_S
+    return target.connect_s + MARGIN_S + OPENING_S
 
 
 def heard(target: Target) -> float:

@@ -6,7 +6,7 @@ from typing import Final
 
 from server.gateway.refusals import RefusalReason
 from server.gateway.rfc6455 import CloseCode
-from tests.support.abuse.attack import Attacks, Target, let_in, received
+from tests.support.abuse.attack import WAYS, Attacks, Target, let_in, received
 from tests.support.abuse.frames import closed_with
 from tests.support.wire import PATHS
 
@@ -121,7 +121,8 @@ async def no_request(target: Target) -> None:
 @attack("who never connects", RefusalReason.NO_LOGIN, within_s=let_in)
 async def nobody(target: Target) -> None:
     """An open connection of Engine.IO, or of `/ws`, on which nothing is said."""
-    wires = await asyncio.gather(*(target.nobody() for _ in range(MANY if target.full else FEW)))
+    count = (MANY if target.full else FEW) // len(WAYS)
+    wires = await asyncio.gather(*(target.nobody() for _ in range(count)))
     for wire in wires:
         if target.way == "polling":
             await wire.until_closed()
