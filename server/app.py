@@ -33,7 +33,7 @@ from server.players.rooms import PlayerRoom, PlayersRoom, ProfileRoom
 from server.players.service import StaminaPush
 from server.request_ids import HEADER as REQUEST_ID
 from server.request_ids import RequestIds
-from server.rest import EXCEPTION_HANDLERS, SecurityHeaders
+from server.rest import EXCEPTION_HANDLERS
 from server.runtime.clock import Clock, SystemClock
 from server.runtime.gauges import Gauges
 from server.runtime.lag import Lag
@@ -153,8 +153,7 @@ class App:
         return rest
 
     def _asgi(self) -> ASGIApp:
-        # Around all of it: Starlette answers faults outside of its own middleware.
-        app: Any = SecurityHeaders(self.sockets)
+        app: Any = self.sockets
         proxies = self.settings.trusted_proxies
         # Without any, anybody on this machine would be believed.
         if proxies:

@@ -11,19 +11,16 @@ from typing import Any, Final
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from server.gateway.refusals import RefusalReason, Refusals
-from server.rest import SECURITY_HEADERS
 
 MAX_HEADERS: Final = 100
 MAX_HEAD_BYTES: Final = 64 * 1024
 """Of all that comes before the body; what is read in one go is read in any case."""
 
-_HEADERS: Final = {
-    "content-type": "text/plain",
-    "connection": "close",
-    "cache-control": "no-store",
-    **SECURITY_HEADERS,
-}
-_HEAD: Final = "".join(f"{name}: {value}\r\n" for name, value in _HEADERS.items())
+_HEADERS: Final = (
+    (b"content-type", b"text/plain; charset=utf-8"),
+    (b"connection", b"close"),
+    (b"cache-control", b"no-store"),
+)
 
 # What it warns of is what any client may send, as often as it likes. It is counted instead.
 _log: Final = logging.getLogger("uvicorn.error.requests")
@@ -111,7 +108,11 @@ class TimedRequests(HttpToolsProtocol):
         self._refusals.count(reason, status)
         in_head = self._head_bytes is not None
         if in_head or not self.cycle.response_started:
-            length = f"content-length: {len(reason.words)}"
-            answer = f"HTTP/1.1 {status}\r\n{_HEAD}{length}\r\n\r\n{reason.words}"
-            self.transport.write(answer.encode())
+            headers = (*self.server_state.default_headers, *_HEADERS)
+            head = b"".join(b"%b: %b\r\n" % header for header in headers)
+            words = reason.words.encode()
+            self.transport.write(
+                b"HTTP/1.1 %b\r\n%bcontent-length: %d\r\n\r\n%b"
+                % (status.encode(), head, len(words), words)
+            )
         self.transport.close()

@@ -1,13 +1,11 @@
-"""REST: the envelope of bodies and answers, errors by code, headers on every route."""
+"""REST: the envelope of bodies and answers, errors by code."""
 
 from typing import Any, Final, TypeVar
 
 import msgspec
-from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from protocol import codec
 from protocol.errors import Code, Error, Failure, unavailable
@@ -21,18 +19,6 @@ log = logger("rest")
 T = TypeVar("T")
 
 MAX_BODY_BYTES: Final = 16 * 1024
-
-SECURITY_HEADERS: Final[dict[str, str]] = {
-    "content-security-policy": (
-        "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data:;"
-        " connect-src 'self' ws: wss:; base-uri 'none'; form-action 'self';"
-        " frame-ancestors 'none'; object-src 'none'"
-    ),
-    "x-content-type-options": "nosniff",
-    "x-frame-options": "DENY",
-    "referrer-policy": "no-referrer",
-    "cross-origin-opener-policy": "same-origin",
-}
 
 
 class Success(msgspec.Struct, frozen=True):
@@ -109,25 +95,3 @@ EXCEPTION_HANDLERS: Final[Any] = {
     ClientDisconnect: _gone,
     Exception: _broken,
 }
-
-
-class SecurityHeaders:
-    """Puts the security headers on every answer."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """ASGI."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-
-        async def with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                for name, value in SECURITY_HEADERS.items():
-                    headers.setdefault(name, value)
-            await send(message)
-
-        await self._app(scope, receive, with_headers)

@@ -14,6 +14,7 @@ from typing import Any, Final, Protocol
 
 from starlette.types import Scope
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.http11 import Response
 
 from server.gateway import rfc6455
 from server.gateway.outbox import Outbox
@@ -287,6 +288,15 @@ class Handshake(WebSocketsSansIOProtocol):
     def __init__(self, refusals: Refusals, **given: Any) -> None:
         super().__init__(**given)
         self._refusals = refusals
+        self._respond = self.conn.send_response
+        self.conn.send_response = self._with_headers  # type: ignore[method-assign]
+
+    def _with_headers(self, response: Response) -> None:
+        """Send the answer to a request. uvicorn leaves a refusal without its default headers."""
+        for name, value in self.default_headers:
+            if (text := name.decode("latin-1")) not in response.headers:
+                response.headers[text] = value.decode("latin-1")
+        self._respond(response)
 
     def handle_connect(self, event: Any) -> None:
         """A request for a WebSocket."""
