@@ -64,6 +64,8 @@ class Connection(ABC):
         self.number = 0  # in the order in which connections opened
         self.closed = False
         self.expiry: Callable[[], None] | None = None
+        self.tell: Callable[[Frame], None] = self.send
+        """`send`, without a call around it where a transport has one."""
 
     @abstractmethod
     def send(self, frame: Frame) -> None:

@@ -1,6 +1,6 @@
 """Where all messages come in: each is answered, and those of one client in order.
 
-What changes nothing and never waits is answered here. What becomes of any other message is in
+What changes nothing and need not wait is answered here. What becomes of any other message is in
 `answering.py`.
 """
 
@@ -17,6 +17,7 @@ from server.gateway.answering import OK, Answering, error_of, log_answer
 from server.gateway.connection import MAX_INBOX, Call, Connection, Data
 from server.gateway.context import Context, Parts
 from server.gateway.deadlines import Deadlines
+from server.gateway.handling import at_once
 from server.gateway.limits import Both, Limits
 from server.gateway.requests import Requests
 from server.gateway.routes import Route, Routes
@@ -53,7 +54,7 @@ class Dispatch:
         self.draining = False
         self.database: Database | None = None  # opened after the rooms that it publishes to
         self._monotonic = clock.monotonic
-        self._is_logged = _debugging()  # levels are set before anything begins
+        self.is_logged = _debugging()  # levels are set before anything begins
         self._people = Limits(RATES, scale=registry.limit_scale)
         self._addresses = addresses
         self._answering: dict[Connection, asyncio.Future[None] | None] = {}
@@ -84,28 +85,32 @@ class Dispatch:
     def _answer(
         self, connection: Connection, route: Route, data: Data, ack: str, at: float
     ) -> None:
-        """Answer what changes nothing and never waits, now and in one go."""
+        """Answer what changes nothing, now and in one go, unless its handler has to wait."""
         assert route.direct is not None
         connection.taken = number = connection.taken + 1
         before = ORIGIN.set((connection.id, number))
         try:
             message = self.admit(connection, route, data, at)
             ctx = Context(connection, self.parts, self.database, self.clock, None)
-            reply = codec.encode(route.direct(ctx, message))
+            decided = at_once(route.direct, ctx, message)
+            reply = b"" if decided is None else codec.encode(decided)
         except Exception as e:  # noqa: BLE001 - answered, and logged where it is a fault of ours
             error = error_of(e, route.name, connection)
             took = self._monotonic() - at
             self.gauges.replies.add(route.name, error.code)
             route.timed.add(took)
-            if self._is_logged:
+            if self.is_logged:
                 log_answer(connection, route.name, error.code, took)
             connection.answer(ack, codec.reply_error(error))
             self._let_go(connection)
         else:
+            if decided is None:
+                self._begin(Answering(self, connection, Call(route.name, data, ack, at), message))
+                return
             took = self._monotonic() - at
             route.ok.count += 1
             route.timed.add(took)
-            if self._is_logged:
+            if self.is_logged:
                 log_answer(connection, route.name, OK, took)
             try:
                 connection.reply(ack, reply)
@@ -125,12 +130,17 @@ class Dispatch:
         if error is not None:
             connection.answer(call.ack, codec.reply_error(error))
             return
-        connection.inbox.append(call)
-        if connection not in self._answering:
-            self._answering[connection] = None
-            answering = Answering(self, connection)
-            if not answering.at_once():
-                self.runner.add(answering)
+        if connection in self._answering:
+            connection.inbox.append(call)
+        else:
+            connection.taken += 1
+            self._begin(Answering(self, connection, call))
+
+    def _begin(self, answering: Answering) -> None:
+        """Answer the only message of a connection."""
+        self._answering[answering.connection] = None
+        if not answering.at_once():
+            self.runner.add(answering)
 
     def admit(self, connection: Connection, route: Route, data: Data, now: float) -> msgspec.Struct:
         """The message, where it may be sent. Raises Failure."""

@@ -28,7 +28,7 @@ class Route:
         self.limit: Limit = spec.limit
         self.is_command = spec.kind is Kind.COMMAND
         self.direct: Direct | None = direct_handler_of(spec.type)
-        """Its handler, if that never waits."""
+        """Its handler, if that seldom waits."""
         self._decode: Callable[[Any], msgspec.Struct] = codec.decoder(spec.type).decode
         self.ok = gauges.replies.of(spec.name, "ok")
         self.timed = gauges.reply_seconds.of(spec.name)
