@@ -23,7 +23,8 @@ CLIENTS: Final = 500
 SEATS: Final = 4
 STAYS_S: Final = 300.0
 """A fifth leaves in a minute."""
-PAUSE_S: Final = 5.0
+PAUSE_S: Final = 1.0
+"""So that by half of the time the history of each battle is as long as it gets."""
 LOOKS_EVERY_S: Final = 5.0
 WARM_UP: Final = 1 / 2
 """Of the time: 10 minutes, for as long as the history keeps all events."""
@@ -42,7 +43,8 @@ async def run(asked: Asked) -> Result:
     for number, name in enumerate(Held._fields[:5]):
         base, other = ([float(each[side][number]) for each in rounds] for side in (1, 2))
         figures.append(Figure(f"{name}, all there", base, other, at_most(0), growth=True))
-    return Result("soak", asked.seconds, ("at first", "in the end"), figures)
+    title = f"soak: {clients} who strike, leave and come back"
+    return Result(title, asked.seconds, ("at first", "in the end"), figures)
 
 
 async def _round(seconds: float, clients: int) -> tuple[float, Held, Held]:
