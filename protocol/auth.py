@@ -8,7 +8,9 @@ import msgspec
 from protocol.message import Limit
 from protocol.permissions import Permission, Role
 from protocol.secret import Guarded, Secret
-from protocol.text import LINE
+from protocol.text import CONTROLS, LINE
+
+_PART: Final = rf"[^@\s{CONTROLS}]+"
 
 Username = Annotated[
     str,
@@ -23,7 +25,7 @@ Email = Annotated[
     str,
     msgspec.Meta(
         max_length=254,
-        pattern=r"^[^@\s\x00-\x1f\x7f]+@[^@\s\x00-\x1f\x7f]+\.[^@\s\x00-\x1f\x7f]+$(?!\n)",
+        pattern=rf"^{_PART}@{_PART}\.{_PART}$(?!\n)",
         description="Unique.",
     ),
 ]

@@ -15,7 +15,7 @@ from protocol.text import LINE
 RoomName = Annotated[
     str, msgspec.Meta(min_length=1, max_length=100, pattern=LINE, description="A room's name.")
 ]
-Epoch = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+Epoch = Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=LINE)]
 
 
 class Since(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -2,6 +2,9 @@
 
 from typing import Final
 
-LINE: Final = r"^[^\x00-\x1f\x7f]+$(?!\n)"
-"""One line without control characters: not every database takes a NUL. `$` alone would let a
-newline at the end pass."""
+CONTROLS: Final = r"\x00-\x1f\x7f-\x9f\u2028\u2029"
+"""In no text of a client, as it is shown to others: not every database takes a NUL, a terminal does
+what a control character says, and a text that breaks lines is not one line."""
+
+LINE: Final = rf"^[^{CONTROLS}]+$(?!\n)"
+"""One line. `$` alone would let a newline at the end pass."""

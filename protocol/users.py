@@ -13,8 +13,9 @@ from protocol.pages import Cursor, PageSize
 from protocol.permissions import Permission, Role
 from protocol.rooms import Room, snapshot_of
 from protocol.secret import Secret
+from protocol.text import CONTROLS
 
-_SEARCH: Final = r"^[^\x00-\x1f\x7f]*$(?!\n)"
+_SEARCH: Final = rf"^[^{CONTROLS}]*$(?!\n)"
 
 Search = Annotated[str, msgspec.Meta(max_length=254, pattern=_SEARCH)]
 

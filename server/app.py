@@ -33,9 +33,10 @@ from server.players.rooms import PlayerRoom, PlayersRoom, ProfileRoom
 from server.players.service import StaminaPush
 from server.request_ids import HEADER as REQUEST_ID
 from server.request_ids import RequestIds
-from server.rest import EXCEPTION_HANDLERS, SecurityHeaders
+from server.rest import EXCEPTION_HANDLERS
 from server.runtime.clock import Clock, SystemClock
 from server.runtime.gauges import Gauges
+from server.runtime.lag import Lag
 from server.runtime.log import logger
 from server.runtime.services import Service, ServiceFailed, repeat
 from server.runtime.signals import on_end
@@ -75,6 +76,7 @@ class App:
         self.settings = settings
         self.database = db
         self.gateway = gateway
+        self.refusals = gateway.refusals
         self.auth = access
         self.rights = rights
         self.users = users = access.people.users
@@ -127,6 +129,8 @@ class App:
             "progress": gateway.watch_progress,
             "connections": connections.Counting(gateway, clock).run,
             "deadlines": gateway.deadlines.watch,
+            "lag": Lag(gauges, clock).run,
+            "slow": gateway.refusals.slow.watch,
         }
         self.sockets = Transports(gateway, self._allows_origin, self._rest(gauges))
         self.asgi = self._asgi()
@@ -149,8 +153,7 @@ class App:
         return rest
 
     def _asgi(self) -> ASGIApp:
-        # Around all of it: Starlette answers faults outside of its own middleware.
-        app: Any = SecurityHeaders(self.sockets)
+        app: Any = self.sockets
         proxies = self.settings.trusted_proxies
         # Without any, anybody on this machine would be believed.
         if proxies:
@@ -198,10 +201,18 @@ async def opened(settings: Settings, clock: Clock | None = None) -> AsyncIterato
     """A server whose database is open and up to date. Closing commits what is queued."""
     if names := unhandled():
         raise RuntimeError(f"nobody handles {', '.join(names)}")
-    clock = clock or SystemClock()
+    services: dict[str, Service] = {}
+    gauges, parts = Gauges(), Parts()
+    if clock is None:
+        clock = system = SystemClock()
+        services["clock"] = system.follow
+        gauges.watch(
+            "warroom_clock_off_seconds",
+            "How far the machine's clock is ahead of the server's, which follows it slowly.",
+            lambda: system.off_s,
+        )
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     await asyncio.to_thread(database.migrate, settings.database)
-    gauges, parts = Gauges(), Parts()
     secret = auth.load_secret(settings.secret_key, settings.data_dir)
     passwords = auth.Passwords(settings.password_hash_cost)
 
@@ -231,7 +242,9 @@ async def opened(settings: Settings, clock: Clock | None = None) -> AsyncIterato
             clock,
             settings,
         )
-        yield App(settings, db, gateway, access, rights, clock, gauges, parts)
+        app = App(settings, db, gateway, access, rights, clock, gauges, parts)
+        app.services |= services
+        yield app
     finally:
         passwords.close()
         await db.close()

@@ -140,6 +140,16 @@ class Settings:
         1.0,
         "multiplies what one address may send; more than 1 where many clients share one",
     )
+    max_connections_per_address: int = _setting(
+        _integer(1, 1_000_000),
+        1000,
+        "connections that one address may have open, and open anew in 10 s",
+    )
+    max_connections_per_user: int = _setting(
+        _integer(1, 1_000_000),
+        100,
+        "connections that one person or service may have open, and open anew in 10 s",
+    )
     data_dir: Path = _setting(
         _path, Path(".data"), "folder of the embedded database and its secret"
     )
@@ -205,6 +215,12 @@ class Settings:
     )
     connect_timeout_ms: int = _setting(
         _integer(100, 300_000), 10_000, "how long a client may take to log in", unit="milliseconds"
+    )
+    receive_timeout_ms: int = _setting(
+        _integer(100, 300_000),
+        8_000,  # with what it takes to notice, within the 10 s that clients are told
+        "how long a request, or a message, may take to come whole",
+        unit="milliseconds",
     )
     allow_token_in_address: bool = _setting(
         _yes_or_no,

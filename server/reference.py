@@ -132,8 +132,11 @@ def _measure_tables(tokens: list[Token]) -> None:
 def _table_open(_: RendererHTML, tokens: Sequence[Token], at: int, *__: object) -> str:
     if tokens[at].meta["columns"] <= _NARROW:
         return '<div class="table"><table>\n'
-    # What can be scrolled must be reachable from the keyboard.
-    return '<div class="table wide" role="region" aria-label="Wide table" tabindex="0"><table>\n'
+    above = (token for token in reversed(tokens[:at]) if token.type == "heading_open")
+    heading = next(above, None)
+    name = f'aria-labelledby="{heading.attrGet("id")}"' if heading else 'aria-label="Wide table"'
+    # What can be scrolled must be reachable from the keyboard, and have a name of its own.
+    return f'<div class="table wide" role="region" {name} tabindex="0"><table>\n'
 
 
 def _contents(headings: Sequence[Heading]) -> Iterator[str]:

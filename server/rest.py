@@ -1,38 +1,24 @@
-"""REST: the envelope of bodies and answers, errors by code, headers on every route."""
+"""REST: the envelope of bodies and answers, errors by code."""
 
 from typing import Any, Final, TypeVar
 
 import msgspec
-from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from protocol import codec
 from protocol.errors import Code, Error, Failure, unavailable
 from server.database import Unavailable
 from server.runtime.log import logger
 from server.runtime.origin import fault_id
-from server.runtime.status import STATUS
+from server.runtime.status import STATUS, headers
 
 log = logger("rest")
 
 T = TypeVar("T")
 
 MAX_BODY_BYTES: Final = 16 * 1024
-
-SECURITY_HEADERS: Final[dict[str, str]] = {
-    "content-security-policy": (
-        "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data:;"
-        " connect-src 'self' ws: wss:; base-uri 'none'; form-action 'self';"
-        " frame-ancestors 'none'; object-src 'none'"
-    ),
-    "x-content-type-options": "nosniff",
-    "x-frame-options": "DENY",
-    "referrer-policy": "no-referrer",
-    "cross-origin-opener-policy": "same-origin",
-}
 
 
 class Success(msgspec.Struct, frozen=True):
@@ -65,14 +51,13 @@ def answer(data: object, status: int = 200) -> Response:
 
 
 def _json(value: object, status: int) -> Response:
-    headers = {"cache-control": "no-store"}
-    return Response(codec.encode(value), status, headers, "application/json")
+    fresh = {"cache-control": "no-store"}
+    return Response(codec.encode(value), status, fresh, "application/json")
 
 
 def _error(error: Error) -> Response:
     response = _json(NoSuccess(error), STATUS[error.code])
-    if error.retry_after_ms is not None:
-        response.headers["retry-after"] = str(-(-error.retry_after_ms // 1000))
+    response.headers.update(headers(error))
     return response
 
 
@@ -110,25 +95,3 @@ EXCEPTION_HANDLERS: Final[Any] = {
     ClientDisconnect: _gone,
     Exception: _broken,
 }
-
-
-class SecurityHeaders:
-    """Puts the security headers on every answer."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """ASGI."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-
-        async def with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                for name, value in SECURITY_HEADERS.items():
-                    headers.setdefault(name, value)
-            await send(message)
-
-        await self._app(scope, receive, with_headers)

@@ -5,11 +5,14 @@ import asyncio
 import gc
 import os
 import sys
+from typing import Any
 
 import uvloop
 
-from scripts.benches import durable, gateway, memory, pool, slow_reader
+from scripts.benches import durable, gateway, memory, pool, slow_reader, soak, storm
+from scripts.benches.attacked import Attacked
 from scripts.benches.result import Asked, Broken, Result, table
+from tests.support.abuse.kinds import KINDS
 
 BENCHES = {
     "gateway": gateway,
@@ -18,6 +21,9 @@ BENCHES = {
     "slow-reader": slow_reader,
     "pool": pool,
 }
+ABUSE: dict[str, Any] = {**{kind: Attacked(kind) for kind in KINDS}, "storm": storm, "soak": soak}
+"""Run where asked for, or with `--abuse`: they take long."""
+ALL: dict[str, Any] = {**BENCHES, **ABUSE}
 
 
 def main() -> None:
@@ -26,7 +32,7 @@ def main() -> None:
     gc.disable()  # a pause of the generator would be taken for one of the server
     results = []
     load = os.getloadavg()[0]
-    for name in arguments.names or BENCHES:
+    for name in arguments.names or (ABUSE if arguments.abuse else BENCHES):
         print(f"{name} ...", file=sys.stderr, flush=True)
         try:
             results.append(_result(name, arguments))
@@ -42,7 +48,7 @@ def main() -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    about = {name: (bench.__doc__ or "").splitlines()[0] for name, bench in BENCHES.items()}
+    about = {name: (bench.__doc__ or "").splitlines()[0] for name, bench in ALL.items()}
     parser = argparse.ArgumentParser(
         prog="scripts/bench",
         description=__doc__,
@@ -55,8 +61,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--rounds", type=int, help="pairs of rounds")
     parser.add_argument("--seconds", type=float, help="how long a round is")
     parser.add_argument(
+        "--abuse", action="store_true", help="those that attack, instead of the others"
+    )
+    parser.add_argument(
         "--pair", action="store_true", help="only the two that are compared, nothing beside"
     )
+    parser.add_argument("--only", default="", help="of attacks, those with these words")
     parser.add_argument("--clients", type=int, help="memory: how many connections")
     parser.add_argument("--no-bars", action="store_true", help="exit with 0 all the same")
     return parser
@@ -64,15 +74,15 @@ def _parser() -> argparse.ArgumentParser:
 
 def _bench(name: str) -> str:
     """A known name: argparse can't take `choices` where none may be given."""
-    if name not in BENCHES:
+    if name not in ALL:
         raise argparse.ArgumentTypeError(f"there is no bench {name!r}")
     return name
 
 
 def _result(name: str, arguments: argparse.Namespace) -> Result:
-    bench = BENCHES[name]
+    bench = ALL[name]
     rounds, seconds = arguments.rounds or bench.ROUNDS, arguments.seconds or bench.SECONDS
-    asked = Asked(rounds, seconds, arguments.pair, arguments.clients)
+    asked = Asked(rounds, seconds, arguments.pair, arguments.clients, arguments.only)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         result: Result = runner.run(bench.run(asked))
     return result

@@ -17,13 +17,14 @@ class Asked(NamedTuple):
     """How a bench is to be run: how often, in rounds of how many seconds.
 
     `pair`: with the two sides that are compared and nothing beside. `clients`: so many, where the
-    bench is of their number.
+    bench is of their number. `only`: of attacks, those with these words in their names.
     """
 
     rounds: int
     seconds: float
     pair: bool = False
     clients: int | None = None
+    only: str = ""
 
 
 def percentile(ordered: list[float], share: float) -> float:

@@ -1,6 +1,9 @@
 """Passwords: bcrypt in threads of its own, so that a log-in never holds up the loop."""
 
 import asyncio
+import os
+import sys
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, TypeVar
@@ -14,6 +17,8 @@ T = TypeVar("T")
 
 THREADS: Final = 2
 MAX_WAITING: Final = 64
+NICE: Final = 10
+"""Passwords get a ninth of what the loop gets of a core that both want. Source: sched(7)."""
 
 
 def check_length(password: str) -> bytes:
@@ -33,12 +38,20 @@ def _cost(password_hash: bytes) -> int:
     return int(password_hash.split(b"$")[2])
 
 
+def _step_back() -> None:
+    """Give this thread less of the processor than the loop, where the system can do that."""
+    if sys.platform == "linux":  # elsewhere this is no thread's id
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)
+
+
 class Passwords:
     """Hashing and checking."""
 
     def __init__(self, cost: int) -> None:
         self._cost = cost
-        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="bcrypt")
+        self._threads = ThreadPoolExecutor(
+            THREADS, thread_name_prefix="bcrypt", initializer=_step_back
+        )
         self._waiting: set[asyncio.Future[Any]] = set()
         self._closed = False
         # Checked in the place of a person who is not there, so that both take as long.

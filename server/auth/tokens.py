@@ -11,6 +11,7 @@ import jwt
 from protocol.errors import unauthenticated
 from protocol.permissions import Role, granted
 from server.gateway import Identity
+from server.runtime.clock import MAX_LEAP_S
 
 ALGORITHM: Final = "HS256"
 ISSUER: Final = "warroom"
@@ -18,8 +19,9 @@ AUDIENCE: Final = "warroom"
 TYPE: Final = "access"
 MAX_CHARACTERS: Final = 4096
 MAX_LIFE_S: Final = 86_400
-LEEWAY_S: Final = 5
-"""How far ahead the clock may be of the machine that made a token."""
+LEEWAY_S: Final = MAX_LEAP_S
+"""How far ahead the clock may be of the process that made a token: one that was started before the
+machine's clock was set back."""
 
 _TEXTS: Final = ("iss", "aud", "typ", "sub", "name", "role", "sid")
 _MOMENTS: Final = ("iat", "exp")

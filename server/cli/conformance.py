@@ -15,8 +15,11 @@ DEFAULTS: Final[dict[str, Any]] = {
     "ping_timeout_ms": 200,
     "connect_timeout_ms": 1000,
     "max_message_bytes": 1_000_000,
+    "max_connections_per_address": 1_000_000,
+    "max_connections_per_user": 1_000_000,
 }
-"""What the official suites expect of a server, in the place of the defaults of `run`."""
+"""What the official suites and load generators expect of a server, in the place of the defaults of
+`run`."""
 
 
 async def run(given: Given) -> None:

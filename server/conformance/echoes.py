@@ -48,6 +48,9 @@ class _Listener:
         """A message of bytes."""
         self._outbox.push(rfc6455.encode(data, Opcode.BINARY))
 
+    def pinged(self) -> None:
+        """It has its answer."""
+
     def pong(self) -> None:
         """Nobody has asked for it."""
 

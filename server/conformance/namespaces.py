@@ -13,13 +13,12 @@ from protocol import codec
 from protocol.errors import Failure
 from protocol.ids import uuid7
 from server.gateway.arrival import Arrivals
-from server.gateway.engineio import PARSE_ERROR
 from server.gateway.entrance import Entrance, SocketIOConnection
 from server.gateway.identity import Identity
 from server.gateway.packet import MAIN, Kind, build
-from server.gateway.socketio import Client, Refusal
+from server.gateway.refusals import RefusalReason
+from server.gateway.socketio import MAX_ATTACHMENTS, Client, Refusal
 
-MAX_ATTACHMENTS: Final = 10
 AUTH_AFTER_S: Final = 0.1
 """The suite listens for one frame at a time, and misses the second of two that come at once."""
 _SPOKEN: Final = '["message'
@@ -63,7 +62,7 @@ class Echo:
         except (*codec.UNREADABLE, ValueError):
             name, rest = b"", []
         if not name.startswith(b'"'):
-            self._client.session.end(PARSE_ERROR)
+            self._client.session.refuse(RefusalReason.PARSE_ERROR)
             return True
         if name == b'"message"':
             self._send(Kind.EVENT, "", [b'"message-back"', *rest], attachments)

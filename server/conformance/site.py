@@ -60,10 +60,12 @@ class ConformanceSite:
         self.clock: Clock = SystemClock()
         gauges, parts = Gauges(), Parts()
         self.gateway = gateway = Gateway(settings, parts, self.clock, gauges, _anybody, REGISTRY)
+        self.refusals = gateway.refusals
         parts.add(gateway)
         self.services: dict[str, Service] = {
             "progress": gateway.watch_progress,
             "deadlines": gateway.deadlines.watch,
+            "slow": gateway.refusals.slow.watch,
         }
         bounds = bounds_of(gateway)
         self._echo = WebSocketEcho(
@@ -72,7 +74,14 @@ class ConformanceSite:
         options = SessionOptions(
             settings.ping_interval_ms, settings.ping_timeout_ms, settings.max_message_bytes
         )
-        self._engine = Sessions(options, bounds, self._allows_origin, EngineEcho)
+        self._engine = Sessions(
+            options,
+            bounds,
+            self._allows_origin,
+            EngineEcho,
+            gateway.refusals,
+            gateway.admission,
+        )
         self._sockets = Transports(gateway, self._allows_origin, _rest(gauges), _namespaces)
         self.asgi: ASGIApp = self
 

@@ -2,6 +2,22 @@
 
 import ipaddress
 
+from starlette.types import Scope
+
+
+def address_of(scope: Scope) -> str:
+    """Where a request is from, "" where that is not known.
+
+    It is shown to others, and behind a proxy it is what somebody has written into a header: what is
+    no address is nothing, and a zone, which may be anything, is left out.
+    """
+    client = scope.get("client")
+    try:
+        found = ipaddress.ip_address(client[0] if client else "")
+    except ValueError:
+        return ""
+    return str(found).partition("%")[0]
+
 
 def network(address: str) -> str:
     """An IPv4 address itself, an IPv6 address's /64, "" for what is neither.

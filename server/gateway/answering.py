@@ -32,7 +32,7 @@ log = logger("gateway")
 MAX_DECISIONS: Final = 5
 OK: Final = "ok"
 UNKNOWN: Final = "unknown"
-"""What a message is counted as whose name is not registered."""
+"""Under which name is counted what has none of the registry's."""
 
 
 class Desk(Protocol):

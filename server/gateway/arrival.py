@@ -4,11 +4,12 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any
 
-from protocol.errors import Failure, unavailable
+from protocol.errors import Code, Failure, unavailable
 from server.database import Unavailable
 from server.gateway.connection import Connection
 from server.gateway.gateway import Gateway
 from server.gateway.identity import Identity
+from server.gateway.refusals import RefusalReason
 from server.runtime.log import logger
 
 log = logger("gateway")
@@ -22,10 +23,12 @@ class Arrivals:
         self._tasks: set[asyncio.Task[Any]] = set()
 
     async def identify(self, auth: object) -> Identity:
-        """Who somebody is. Raises Failure `unauthenticated`, `unavailable`, and nothing else."""
+        """Who somebody is. Raises Failure as `Gateway.authenticate` does, and nothing else."""
         try:
             return await self.gateway.authenticate(auth)
-        except Failure:
+        except Failure as e:
+            if e.error.code is Code.UNAUTHENTICATED:
+                self.gateway.refusals.count(RefusalReason.UNAUTHENTICATED, e.error.message)
             raise
         except Unavailable as e:
             raise unavailable(f"the database: {e}") from None

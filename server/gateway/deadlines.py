@@ -1,12 +1,17 @@
-"""How long a message may take: what takes longer is answered `timed_out`.
+"""How long something may take: a message to be answered, or a request to come whole.
 
 A timer a message would cost every one of them; so one watcher sleeps until the oldest is due.
 """
 
+from itertools import islice, takewhile
 from typing import Final, Protocol
 
 from protocol.errors import Code, Error, Failure
 from server.runtime.clock import Clock
+
+AT_ONCE: Final = 16
+"""So many are ended before the loop looks at the sockets again: hundreds may be late at once, and
+ending one may take a request's time."""
 
 
 class Limited(Protocol):
@@ -45,7 +50,14 @@ class Deadlines:
             now = self._clock.monotonic()
             # What begins while nothing is under way is not due before this wakes.
             await self._clock.sleep(self._limit_s if oldest is None else oldest - now)
-            now = self._clock.monotonic()
-            for limited in [limited for limited, due in self._due.items() if due <= now]:
-                self.end(limited)
-                limited.expire()
+            self.end_late()
+
+    def end_late(self) -> bool:
+        """End what is late by now, AT_ONCE of them at most. Returns whether there may be more."""
+        now = self._clock.monotonic()
+        late = takewhile(lambda item: item[1] <= now, self._due.items())
+        chosen = list(islice(late, AT_ONCE))
+        for limited, _ in chosen:
+            self.end(limited)
+            limited.expire()
+        return len(chosen) == AT_ONCE

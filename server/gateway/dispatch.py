@@ -13,7 +13,7 @@ from protocol.errors import Error, Failure, busy, forbidden, unavailable
 from protocol.gateway import EvictionReason
 from protocol.message import RATES, REGISTRY, Limit, Registry
 from server.database import Database, Key
-from server.gateway.answering import OK, Answering, error_of, log_answer
+from server.gateway.answering import OK, UNKNOWN, Answering, error_of, log_answer
 from server.gateway.connection import MAX_INBOX, Call, Connection, Data
 from server.gateway.context import Context, Parts
 from server.gateway.deadlines import Deadlines
@@ -162,6 +162,7 @@ class Dispatch:
             self.count(connection, Limit.READ, self._monotonic())
         except Failure as e:
             error = e.error
+        self.gauges.replies.add(UNKNOWN, error.code)
         connection.answer(ack, codec.reply_error(error))
         connection.taken += 1
         if _debugging():

@@ -17,16 +17,16 @@ from typing import Final, Protocol
 from server.gateway import rfc6455
 from server.gateway.heartbeat import Heartbeat
 from server.gateway.outbox import Bounds, Form, Outbox
+from server.gateway.overhead import Overhead
 from server.gateway.polling import NOOP, Polling, encode_binary
-from server.gateway.rfc6455 import Opcode
+from server.gateway.refusals import RefusalReason, Refusals
+from server.gateway.rfc6455 import CloseCode, Opcode
 from server.gateway.websocket import LINGER_S, WebSocket
 
 PROBE_S: Final = 10.0
 """How long a WebSocket may take to show that it carries what a poll carries."""
 POLLED: Final[Form] = attrgetter("packet")
 FRAMED: Final[Form] = attrgetter("socketio")
-PARSE_ERROR: Final = "parse error"
-TRANSPORT_ERROR: Final = "transport error"
 _PROBE: Final = "2probe"
 _PROBED: Final = rfc6455.encode(b"3probe")
 _UPGRADE: Final = "5"
@@ -70,6 +70,11 @@ class Owner(Protocol):
         """The heartbeats of all sessions."""
         ...
 
+    @property
+    def refusals(self) -> Refusals:
+        """Counts those that are ended for what they do."""
+        ...
+
     def forget(self, session: "Session") -> None:
         """A session is over, and nothing of it is under way."""
         ...
@@ -79,6 +84,7 @@ class Session:
     """One client, over whichever transport it has. Messages go to its handler."""
 
     __slots__ = (
+        "_overhead",
         "_owner",
         "address",
         "closed",
@@ -93,6 +99,7 @@ class Session:
 
     def __init__(self, owner: Owner, address: str, max_packets: int | None = None) -> None:
         self._owner = owner
+        self._overhead: Overhead | None = None
         self.sid = secrets.token_urlsafe(15)
         self.address = address
         self.outbox = Outbox(owner.bounds, POLLED)
@@ -112,7 +119,7 @@ class Session:
 
     def overflowed(self, _: object) -> None:
         """Too much waits. Who has logged in is told so: see `queued.py`."""
-        self.end(TRANSPORT_ERROR)
+        self.refuse(RefusalReason.UNREAD)
 
     # ---- what goes out
 
@@ -135,7 +142,7 @@ class Session:
 
     def silent(self) -> None:
         """It was not there."""
-        self.end("ping timeout")
+        self.refuse(RefusalReason.PING_TIMEOUT)
 
     # ---- what comes in
 
@@ -153,8 +160,20 @@ class Session:
         if not self.closed:
             self.handler.received(data)
 
+    def pinged(self) -> None:
+        """A ping of the WebSocket's own."""
+        self.overhead()
+
     def pong(self) -> None:
         """A pong of the WebSocket's own: nobody has asked for it."""
+        self.overhead()
+
+    def overhead(self) -> None:
+        """Something came that is no message. Too much of that ends it."""
+        if self._overhead is None:
+            self._overhead = Overhead()
+        if self._overhead.exceeds():
+            self.refuse(RefusalReason.FLOODING)
 
     def lost(self) -> None:
         """The WebSocket is gone."""
@@ -165,13 +184,14 @@ class Session:
         """A packet that is no message. What is no packet ends the session."""
         match packet[:1]:
             case "3":
-                self._owner.heartbeat.answered(self)
+                if not self._owner.heartbeat.answered(self):
+                    self.overhead()
             case "1":
                 self.end("transport close")
             case "6":
-                pass
+                self.overhead()
             case _:
-                self.end(PARSE_ERROR)
+                self.refuse(RefusalReason.PARSE_ERROR)
 
     # ---- its end
 
@@ -190,14 +210,26 @@ class Session:
             self.polling.end(NOOP)
             asyncio.get_running_loop().call_later(LINGER_S, self._owner.forget, self)
 
-    def end(self, reason: str, word: bytes = NOOP) -> None:
-        """End it, and drop what waits. A poll that waits is answered with a word."""
+    def refuse(self, reason: RefusalReason, why: str = "", word: bytes = NOOP) -> None:
+        """End it for what the client does, or fails to do. `why`: where more exact is known."""
+        if not self.closed:
+            self._owner.refusals.count(reason, why)
+            code = CloseCode.NORMAL if reason.close_code is None else reason.close_code
+            self.end(reason, word, code, why or reason.words)
+
+    def end(
+        self, reason: str, word: bytes = NOOP, code: int = CloseCode.NORMAL, why: str = ""
+    ) -> None:
+        """End it, and drop what waits.
+
+        A poll that waits is answered with a word, a WebSocket closed with a code and why.
+        """
         if self.closed:
             return
         self._over(reason)
         self.outbox.clear()
         if self.socket is not None:
-            self.socket.close()
+            self.socket.close(code, why)
         else:
             self._owner.forget(self)
             if self.polling is not None:
@@ -260,8 +292,13 @@ class Probe:
         """Nothing that belongs here."""
         self.give_up()
 
+    def pinged(self) -> None:
+        """Nothing that belongs here."""
+        self.give_up()
+
     def pong(self) -> None:
         """Nothing that anybody asked for."""
+        self.give_up()
 
     def lost(self) -> None:
         """The session goes on as it was."""

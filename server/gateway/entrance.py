@@ -139,3 +139,4 @@ class Entrance:
         """A message has come from who has not logged in."""
         if ack:
             client.send(_answer(ack, _STRANGER))
+        client.session.overhead()

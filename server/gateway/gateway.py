@@ -11,6 +11,7 @@ from protocol.gateway import Closing, Evicted, EvictionReason, Expired, ExpiryRe
 from protocol.message import ADDRESS_RATES, REGISTRY, Event, Registry
 from protocol.times import rfc3339
 from server.database import Database
+from server.gateway.admission import Admission, Most
 from server.gateway.connection import Connection
 from server.gateway.context import Parts
 from server.gateway.deadlines import Deadlines
@@ -19,6 +20,7 @@ from server.gateway.frame import announcement
 from server.gateway.identity import Identity
 from server.gateway.limits import Limits
 from server.gateway.presence import Presence
+from server.gateway.refusals import Refusals
 from server.gateway.rights import RightsChange, RightsChanges
 from server.gateway.roll import Roll
 from server.gateway.rooms import Rooms
@@ -67,6 +69,11 @@ class GatewaySettings(Protocol):
         ...
 
     @property
+    def receive_timeout_ms(self) -> int:
+        """How long a request or a message may take to come whole."""
+        ...
+
+    @property
     def allow_token_in_address(self) -> bool:
         """Whether a plain WebSocket may give its token in its address."""
         ...
@@ -79,6 +86,16 @@ class GatewaySettings(Protocol):
     @property
     def address_limit_scale(self) -> float:
         """What the rates of one address are multiplied by."""
+        ...
+
+    @property
+    def max_connections_per_address(self) -> int:
+        """How many connections one address may have open."""
+        ...
+
+    @property
+    def max_connections_per_user(self) -> int:
+        """How many connections one person or service may have open."""
         ...
 
 
@@ -107,11 +124,23 @@ class Gateway:
             whose=" from one address",
         )
         self.deadlines = Deadlines(clock, settings.command_timeout)
+        self.refusals = Refusals(gauges, clock, settings.receive_timeout_ms / 1000)
+        self.admission = Admission(
+            Most(settings.max_connections_per_address, settings.max_connections_per_user),
+            self.roll.open_of,
+            self.refusals,
+            clock.monotonic,
+        )
         self.dispatch = Dispatch(parts, clock, self.addresses, gauges, self.deadlines, registry)
         self._rights = RightsChanges()
         self._authenticate = authenticate
         self.draining = False
         gauges.watch("warroom_connections", "Open connections.", lambda: len(self.presence))
+        gauges.watch(
+            "warroom_transports",
+            "Open sessions and WebSockets, logged in or not.",
+            lambda: self.admission.taken,
+        )
         gauges.watch(
             "warroom_outbox_messages",
             "Messages that wait for all clients together.",
@@ -133,8 +162,12 @@ class Gateway:
         return rfc3339(self.clock.now_ms())
 
     async def authenticate(self, auth: object) -> Identity:
-        """Who opens a connection. Raises Failure `unauthenticated`, `unavailable`."""
+        """Who opens a connection.
+
+        Raises Failure `unauthenticated`, `unavailable`, `rate_limited`.
+        """
         identity = await self._authenticate(auth)
+        self.admission.log_in(identity)
         if self.draining:
             raise unavailable("the server is closing")
         return identity

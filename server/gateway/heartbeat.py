@@ -40,10 +40,12 @@ class Heartbeat:
         self._to_ping[one] = asyncio.get_running_loop().time() + self.interval_s
         self._set_timer()
 
-    def answered(self, one: Pinged) -> None:
-        """The client is there. An answer that nobody asked for changes nothing."""
-        if self._to_answer.pop(one, None) is not None:
+    def answered(self, one: Pinged) -> bool:
+        """The client is there. Returns whether it was asked: else its answer changes nothing."""
+        asked = self._to_answer.pop(one, None) is not None
+        if asked:
             self.start(one)
+        return asked
 
     def stop(self, one: Pinged) -> None:
         """Leave somebody alone."""

@@ -17,25 +17,30 @@ from protocol import codec
 from protocol.errors import Code, Error, Failure, invalid, unauthenticated
 from protocol.ids import MAX_SAFE, uuid7
 from server.gateway import rfc6455
+from server.gateway.address import address_of
 from server.gateway.arrival import Arrivals
 from server.gateway.frame import Frame
 from server.gateway.heartbeat import Heartbeat
 from server.gateway.identity import Identity
 from server.gateway.outbox import Bounds, Outbox
+from server.gateway.overhead import Overhead
 from server.gateway.queued import Queued, bounds_of
+from server.gateway.refusals import RefusalReason
 from server.gateway.rfc6455 import CloseCode, Opcode
 from server.gateway.sessions import AllowsOrigin
 from server.gateway.socketio import TWICE
 from server.gateway.websocket import Turn, WebSocket, take_over
-from server.runtime.log import logger
-from server.runtime.status import STATUS
-
-log = logger("gateway")
+from server.runtime.status import STATUS, headers
 
 LOGIN: Final = "auth.login"
 NO_ID: Final = "null"
 """What names an answer to something whose id can't be read."""
 _PING: Final = rfc6455.encode(b"", Opcode.PING)
+_REASONS: Final = {
+    Code.FORBIDDEN: RefusalReason.ORIGIN,
+    Code.UNAUTHENTICATED: RefusalReason.UNAUTHENTICATED,
+}
+"""What a refused handshake counts as."""
 
 
 class Message(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -109,11 +114,13 @@ class Client:
     def __init__(self, server: "PlainWebSocket", address: str, room: str | None) -> None:
         self._server = server
         self.room = room
-        self._address = address
+        self.address = address
         self._dispatch = server.arrivals.gateway.dispatch
         self._held: list[str] | None = None  # while it is being looked at
         self._held_bytes = 0
+        self._given_up = False
         self._connection: PlainConnection | None = None
+        self._overhead: Overhead | None = None
         self._timer: asyncio.TimerHandle | None = None
         self.socket: WebSocket | None = None
         self.gone = False
@@ -126,7 +133,8 @@ class Client:
             self._held.append(text)
             self._held_bytes += len(text)
             if self._held_bytes > self._server.max_bytes:
-                self._end(CloseCode.TOO_LARGE, "too much before the log-in was answered")
+                why = "too much before the log-in was answered"
+                self._give_up(RefusalReason.TOO_LARGE, why)
             return
         try:
             message = codec.decode(Message, text)
@@ -148,9 +156,21 @@ class Client:
         """No message."""
         self._refuse(Error(Code.INVALID, "a message is text"), NO_ID)
 
+    def pinged(self) -> None:
+        """It asks whether we are there."""
+        self._count_overhead()
+
     def pong(self) -> None:
         """It is there."""
-        self._server.heartbeat.answered(self)
+        if not self._server.heartbeat.answered(self):
+            self._count_overhead()
+
+    def _count_overhead(self) -> None:
+        """Something came that is no message of anybody. Too much of that ends it."""
+        if self._overhead is None:
+            self._overhead = Overhead()
+        if self._overhead.exceeds():
+            self._give_up(RefusalReason.FLOODING)
 
     def lost(self) -> None:
         """It is gone."""
@@ -173,14 +193,14 @@ class Client:
 
     def silent(self) -> None:
         """It was not there."""
-        self._end(CloseCode.POLICY, "ping timeout")
+        self._give_up(RefusalReason.PING_TIMEOUT)
 
     # ---- logging in
 
     def expect_login(self, timeout_s: float) -> None:
         """It has so long to log in by a message."""
         loop = asyncio.get_running_loop()
-        self._timer = loop.call_later(timeout_s, self._end, CloseCode.POLICY, "no log-in in time")
+        self._timer = loop.call_later(timeout_s, self._give_up, RefusalReason.NO_LOGIN)
 
     async def _log_in(self, data: msgspec.Raw, ack: str) -> None:
         try:
@@ -203,7 +223,12 @@ class Client:
         if self._timer is not None:
             self._timer.cancel()
         gateway = self._server.arrivals.gateway
-        connection = PlainConnection(self._server.arrivals, self.socket, identity, self._address)
+        try:
+            gateway.admission.check(identity)
+        except Failure as e:  # others came in while its handshake was answered
+            self.socket.close(CloseCode.POLICY, e.error.message)
+            return
+        connection = PlainConnection(self._server.arrivals, self.socket, identity, self.address)
         connection.answer(ack, codec.reply_ok(LoggedIn(connection.id)))
         self._connection = connection
         if self.room is not None:
@@ -214,16 +239,30 @@ class Client:
     def _refuse(self, error: Error, ack: str) -> None:
         if self._connection is not None:
             self._dispatch.refuse(self._connection, error, ack)
-        elif ack and self.socket is not None:
-            self.socket.outbox.push(_answer(ack, codec.reply_error(error)))
+        elif self.socket is not None:
+            if ack:
+                self.socket.outbox.push(_answer(ack, codec.reply_error(error)))
+            self._count_overhead()
 
-    def _end(self, code: CloseCode, reason: str) -> None:
-        if self.socket is not None:
-            self.socket.close(code, reason)
+    def _give_up(self, reason: RefusalReason, why: str = "") -> None:
+        """End it for what the client does, or fails to do."""
+        assert self.socket is not None
+        assert reason.close_code is not None
+        if self._given_up:
+            return
+        self._given_up = True
+        self._server.arrivals.gateway.refusals.count(reason, why)
+        self.socket.close(reason.close_code, why or reason.words)
 
     def hang_up(self) -> None:
         """The server closes."""
-        self._end(CloseCode.SERVICE_RESTART, "")
+        if self.socket is not None:
+            self.socket.close(CloseCode.SERVICE_RESTART)
+
+    def overflowed(self, _: object) -> None:
+        """Too much waits, and nobody has logged in who could be told so."""
+        self._server.arrivals.gateway.refusals.count(RefusalReason.UNREAD)
+        self.abort()
 
     def abort(self) -> None:
         """Hang up, whatever still waits."""
@@ -252,23 +291,39 @@ class PlainWebSocket:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
         try:
-            room = _room(scope["path"])
-            given = self._given(scope)
-            identity = None if given is None else await self.arrivals.identify(given)
+            room, given = self._asked(scope)
+            with self.arrivals.gateway.admission.place(address_of(scope)):
+                identity = None if given is None else await self.arrivals.identify(given)
+                await receive()
+                await send({"type": "websocket.accept"})
+                client = self._serve(scope, room)
         except Failure as e:
-            status = STATUS[e.error.code]
-            log.debug("transport_refused", why=e.error.message)
-            response = Response(codec.reply_error(e.error), status, media_type="application/json")
+            response = Response(
+                codec.reply_error(e.error),
+                STATUS[e.error.code],
+                headers(e.error),
+                "application/json",
+            )
             await response(scope, receive, send)
             return
-        await receive()
-        await send({"type": "websocket.accept"})
-        await self._serve(scope, identity, room)
+        if identity is None:
+            client.expect_login(self._settings.connect_timeout_ms / 1000)
+        else:
+            await client.opened(identity)
+
+    def _asked(self, scope: Scope) -> tuple[str | None, dict[str, str] | None]:
+        """The room that a handshake names, and who it says it is. Raises Failure."""
+        try:
+            return _room(scope["path"]), self._given(scope)
+        except Failure as e:
+            reason = _REASONS.get(e.error.code, RefusalReason.BAD_REQUEST)
+            self.arrivals.gateway.refusals.count(reason, e.error.message)
+            raise
 
     def _given(self, scope: Scope) -> dict[str, str] | None:
         """What the handshake itself says of who it is. Raises Failure."""
-        headers = Headers(scope=scope)
-        origin = headers.get("origin")
+        given = Headers(scope=scope)
+        origin = given.get("origin")
         if origin is not None and not self._allows_origin(origin, scope):
             raise Failure(Error(Code.FORBIDDEN, "this origin is not allowed"))
         if scope["type"] != "websocket":
@@ -278,7 +333,7 @@ class PlainWebSocket:
             if not self._settings.allow_token_in_address:
                 raise invalid("token", "give it in a header: addresses end up in logs")
             return {"token": query["token"][0]}
-        scheme, _, credentials = headers.get("authorization", "").partition(" ")
+        scheme, _, credentials = given.get("authorization", "").partition(" ")
         match scheme.lower():
             case "":
                 return None
@@ -288,24 +343,22 @@ class PlainWebSocket:
                 return {"service_key": credentials}
         raise unauthenticated("Authorization is `Bearer <token>` or `Service-Key <key>`")
 
-    async def _serve(self, scope: Scope, identity: Identity | None, room: str | None) -> None:
-        address = scope["client"][0] if scope.get("client") else ""
-        client = Client(self, address, room)
+    def _serve(self, scope: Scope, room: str | None) -> Client:
+        """Take a client in that has its place."""
+        client = Client(self, address_of(scope), room)
         outbox = Outbox(self._bounds, _plain)
-        outbox.overflow = lambda _: client.abort()  # until it logs in
+        outbox.overflow = client.overflowed  # until it logs in
         self._clients.add(client)
         self._empty.clear()
         client.socket = take_over(scope, client, outbox, self._turn, self.max_bytes)
         self.heartbeat.start(client)
-        if identity is None:
-            client.expect_login(self._settings.connect_timeout_ms / 1000)
-        else:
-            await client.opened(identity)
+        return client
 
     def forget(self, client: Client) -> None:
         """A client is gone."""
         self.heartbeat.stop(client)
         self._clients.discard(client)
+        self.arrivals.gateway.admission.leave(client.address)
         if not self._clients:
             self._empty.set()
 

@@ -34,12 +34,12 @@ def decode(body: bytes) -> list[str | bytes]:
     """
     if not body:
         return []
+    if body.count(SEPARATOR) >= MAX_PACKETS:  # before half a million texts are made of it
+        raise NotAPayload(f"it has more than {MAX_PACKETS} packets")
     try:
         packets = body.decode().split("\x1e")
     except UnicodeDecodeError:
         raise NotAPayload("it is not UTF-8") from None
-    if len(packets) > MAX_PACKETS:
-        raise NotAPayload(f"it has more than {MAX_PACKETS} packets")
     return [_packet(packet) for packet in packets]
 
 

@@ -73,7 +73,7 @@ SPARE_FRAGMENTS: Final = 1024
 """So many fragments of a message may be as short as the client likes, or empty."""
 
 FRAGMENT_BYTES: Final = 64
-"""Beyond the spare ones, a fragment for each so many bytes that a message may have."""
+"""Beyond the spare ones, a fragment for each so many bytes of the message that have come."""
 
 _FINAL: Final = 0x80  # of the first byte
 _TEXT: Final = _FINAL | Opcode.TEXT  # the first byte of a text in one frame
@@ -94,7 +94,7 @@ class _Violation(Exception):
 class _Unfinished:
     """A message of which a part has come, unmasked as it comes.
 
-    One bytearray, no list of pieces: half a million fragments of a byte take half a megabyte.
+    One bytearray, no list of pieces: however many fragments, it takes as much as the message has.
     """
 
     __slots__ = ("_is_text", "_key", "_payload", "_unread", "fragments", "is_last", "left")
@@ -155,9 +155,12 @@ class Reader:
         self._is_over = False
 
     @property
-    def partial(self) -> bool:
-        """Whether a frame or a message has begun and not ended."""
-        return bool(self._tail) or self._unfinished is not None
+    def unfinished(self) -> object | None:
+        """The message that has begun and not ended: the same object for as long as it is the same.
+
+        A control frame is none, nor is the header that a message begins with: they are short.
+        """
+        return self._unfinished
 
     def feed(self, data: bytes) -> list[Message]:
         """The messages and control frames that end in these bytes, in their order.
@@ -255,7 +258,7 @@ class Reader:
         # the server at work for ever within one message. Not TOO_LARGE: it may well be short.
         if (
             unfinished is not None
-            and unfinished.fragments >= SPARE_FRAGMENTS + self._max_bytes // FRAGMENT_BYTES
+            and unfinished.fragments >= SPARE_FRAGMENTS + len(unfinished) // FRAGMENT_BYTES
         ):
             raise _Violation(CloseCode.POLICY, "the message has too many fragments")
 

@@ -8,6 +8,7 @@ from collections import Counter
 from typing import NamedTuple
 
 from server.gateway.connection import Connection
+from server.gateway.identity import Identity
 
 
 class Present(NamedTuple):
@@ -39,7 +40,7 @@ class Roll:
         self._next += 1
         self._in_order.append(connection)
         self._by_id[connection.id] = connection
-        self._kind(connection)[connection.identity.id] += 1
+        self._kind(connection.identity)[connection.identity.id] += 1
         self.changes += 1
 
     def remove(self, connection: Connection) -> None:
@@ -48,13 +49,17 @@ class Roll:
             return
         self.changes += 1
         del self._in_order[bisect_left(self._in_order, connection.number, key=_number)]
-        kind, who = self._kind(connection), connection.identity.id
+        kind, who = self._kind(connection.identity), connection.identity.id
         kind[who] -= 1
         if not kind[who]:
             del kind[who]
 
-    def _kind(self, connection: Connection) -> Counter[str]:
-        return self._services if connection.identity.role is None else self._people
+    def _kind(self, identity: Identity) -> Counter[str]:
+        return self._services if identity.role is None else self._people
+
+    def open_of(self, identity: Identity) -> int:
+        """How many connections somebody has."""
+        return self._kind(identity)[identity.id]
 
     def find(self, ident: str) -> Connection | None:
         """The connection with this id, None where it is closed or was never open."""

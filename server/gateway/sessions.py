@@ -1,7 +1,8 @@
 """The sessions of Engine.IO, and the requests that open, carry and upgrade them."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Final, NamedTuple
 from urllib.parse import parse_qs
 
@@ -11,14 +12,16 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from server.gateway.engineio import FRAMED, PARSE_ERROR, TRANSPORT_ERROR, Handler, Probe, Session
+from protocol.errors import Failure
+from server.gateway.address import address_of
+from server.gateway.admission import Admission
+from server.gateway.engineio import FRAMED, Handler, Probe, Session
 from server.gateway.heartbeat import Heartbeat
 from server.gateway.outbox import Bounds, Outbox
 from server.gateway.polling import CLOSE, PYTHON_MAX_PACKETS, NotAPayload, decode
+from server.gateway.refusals import RefusalReason, Refusals
 from server.gateway.websocket import Turn, take_over
-from server.runtime.log import logger
-
-log = logger("gateway")
+from server.runtime.status import STATUS, headers
 
 VERSION: Final = "4"
 _JSON: Final = "application/json"
@@ -40,11 +43,19 @@ class Options(NamedTuple):
 class Refused(Exception):
     """A request that is not taken, with Engine.IO's number for why, and the status of HTTP.
 
+    `reason` counts it: None where the end of its session counts already.
     Source: `Server.errors` of engine.io.
     """
 
-    def __init__(self, code: int, message: str, status: int = 400) -> None:
+    def __init__(
+        self,
+        code: int,
+        message: str,
+        status: int = 400,
+        reason: RefusalReason | None = RefusalReason.BAD_REQUEST,
+    ) -> None:
         super().__init__(message)
+        self.reason = reason
         self.response = Response(
             msgspec.json.encode({"code": code, "message": message}), status, media_type=_JSON
         )
@@ -77,11 +88,15 @@ class Sessions:
         bounds: Bounds,
         allows_origin: AllowsOrigin,
         opened: Callable[[Session], Handler],
+        refusals: Refusals,
+        admission: Admission,
     ) -> None:
         self.bounds = bounds
+        self.refusals = refusals
         self.heartbeat = Heartbeat(options.ping_interval_ms / 1000, options.ping_timeout_ms / 1000)
         self._options = options
         self._allows_origin = allows_origin
+        self._admission = admission
         self._opened = opened
         self._turn = Turn()
         self._sessions: dict[str, Session] = {}
@@ -97,7 +112,8 @@ class Sessions:
                 return
             response = await self._polling(scope, asked, receive, send)
         except Refused as e:
-            log.debug("transport_refused", why=str(e))
+            if e.reason is not None:
+                self.refusals.count(e.reason, str(e))
             response = e.response
         except ClientDisconnect:
             return
@@ -107,7 +123,7 @@ class Sessions:
     def _check(self, scope: Scope, asked: _Asked) -> None:
         origin = Headers(scope=scope).get("origin")
         if origin is not None and not self._allows_origin(origin, scope):
-            raise Refused(4, "Forbidden", 403)
+            raise Refused(4, "Forbidden", 403, RefusalReason.ORIGIN)
         if scope.get("method") == "OPTIONS":
             return
         if asked.transport not in ("polling", "websocket"):
@@ -128,9 +144,20 @@ class Sessions:
 
     # ---- sessions
 
+    @contextmanager
+    def _place(self, scope: Scope) -> Iterator[None]:
+        """A place for a session that is to begin, and is given back with it. Raises Refused."""
+        try:
+            with self._admission.place(address_of(scope)):
+                yield
+        except Failure as e:
+            refused = Refused(4, e.error.message, STATUS[e.error.code], None)
+            refused.response.headers.update(headers(e.error))
+            raise refused from None
+
     def _new(self, scope: Scope, max_packets: int | None = None) -> Session:
-        client = scope.get("client")
-        session = Session(self, client[0] if client else "", max_packets)
+        """A session that has its place."""
+        session = Session(self, address_of(scope), max_packets)
         self._sessions[session.sid] = session
         self._empty.clear()
         return session
@@ -153,12 +180,13 @@ class Sessions:
     def _find(self, sid: str) -> Session:
         session = self._sessions.get(sid)
         if session is None:
-            raise Refused(1, "Session ID unknown")
+            raise Refused(1, "Session ID unknown", reason=RefusalReason.UNKNOWN_SESSION)
         return session
 
     def forget(self, session: Session) -> None:
         """A session is over, and nothing of it is under way."""
-        self._sessions.pop(session.sid, None)
+        if self._sessions.pop(session.sid, None) is not None:
+            self._admission.leave(session.address)
         if not self._sessions:
             self._empty.set()
 
@@ -177,25 +205,31 @@ class Sessions:
 
     async def _websocket(self, scope: Scope, asked: _Asked, receive: Receive, send: Send) -> None:
         session = self._find(asked.sid) if asked.sid else None
+        if session is None:
+            with self._place(scope):
+                await receive()
+                await send({"type": "websocket.accept"})
+                self._begin_over(scope)
+            return
+        session.overhead()
         await receive()
         await send({"type": "websocket.accept"})
-        if session is not None and (session.polling is None or session.probe or session.closed):
+        if session.polling is None or session.probe or session.closed:
             # Closed rather than refused, as by the reference: its clients take a refusal for a
             # fault of the server.
             await send({"type": "websocket.close", "code": 1000})
             return
+        probe = Probe(session)
+        outbox = Outbox(self.bounds, FRAMED)
+        probe.socket = take_over(scope, probe, outbox, self._turn, self._options.max_payload)
+
+    def _begin_over(self, scope: Scope) -> None:
+        """Begin a session over a WebSocket."""
+        session = self._new(scope)
         most = self._options.max_payload
-        if session is None:
-            session = self._new(scope)
-            outbox = session.outbox
-            socket = take_over(scope, session, outbox, self._turn, most)
-            session.carried_by(socket)
-            session.send_packet(self._open_packet(session, []))
-            self._begin(session)
-        else:
-            probe = Probe(session)
-            outbox = Outbox(self.bounds, FRAMED)
-            probe.socket = take_over(scope, probe, outbox, self._turn, most)
+        session.carried_by(take_over(scope, session, session.outbox, self._turn, most))
+        session.send_packet(self._open_packet(session, []))
+        self._begin(session)
 
     # ---- polling
 
@@ -214,7 +248,7 @@ class Sessions:
         if method == "GET":
             if self.heartbeat.is_late(session):
                 session.silent()
-                raise Refused(1, "Session ID unknown")
+                raise Refused(1, "Session ID unknown", reason=None)
             return await self._poll(session, asked.stamp, receive)
         if method == "POST" and not session.closed:
             return await self._post(session, request)
@@ -233,7 +267,8 @@ class Sessions:
     def _handshake(self, request: Request) -> Response:
         agent = request.headers.get("user-agent", "").lower()
         most = PYTHON_MAX_PACKETS if agent.startswith("python") else None
-        session = self._new(request.scope, most)
+        with self._place(request.scope):
+            session = self._new(request.scope, most)
         self._begin(session)
         return Response(self._open_packet(session, ["websocket"]), media_type=_TEXT)
 
@@ -241,15 +276,15 @@ class Sessions:
         polling = session.polling
         assert polling is not None
         if polling.waiting or (stamp and stamp == polling.last):
-            session.end(TRANSPORT_ERROR, CLOSE)
-            raise Refused(1, "Session ID unknown")
+            session.refuse(RefusalReason.BROKEN_POLL, "a second poll", CLOSE)
+            raise Refused(1, "Session ID unknown", reason=None)
         polling.last = stamp
         poll = polling.begin()
         watching = asyncio.ensure_future(_until_gone(receive))
         answer = asyncio.ensure_future(poll.answered())
         await asyncio.wait((watching, answer), return_when=asyncio.FIRST_COMPLETED)
         if watching.done():
-            session.end(TRANSPORT_ERROR)
+            session.refuse(RefusalReason.BROKEN_POLL, "a poll broke off")
         watching.cancel()
         answer.cancel()
         if session.closed and not len(session.outbox):
@@ -262,23 +297,26 @@ class Sessions:
             async for chunk in request.stream():
                 body += chunk
                 if len(body) > self._options.max_payload:
-                    session.end(TRANSPORT_ERROR)
-                    raise Refused(3, "Payload too large", 413)
+                    session.refuse(RefusalReason.TOO_LARGE)
+                    raise Refused(3, "Payload too large", 413, None)
         except ClientDisconnect:
-            session.end(TRANSPORT_ERROR)  # what it held is lost
+            # What it held is lost.
+            session.refuse(RefusalReason.BROKEN_POLL, "a body broke off")
             raise
         try:
             packets = decode(bytes(body))
         except NotAPayload as e:
-            session.end(PARSE_ERROR)
-            raise Refused(3, f"Bad request: {e}") from None
+            session.refuse(RefusalReason.PARSE_ERROR, str(e))
+            raise Refused(3, f"Bad request: {e}", reason=None) from None
+        if not packets:
+            session.overhead()
         for packet in packets:
             if isinstance(packet, str):
                 session.text(packet)
             else:
                 session.binary(packet)
-        if session.ended == PARSE_ERROR:
-            raise Refused(3, "Bad request")
+        if session.ended == RefusalReason.PARSE_ERROR:
+            raise Refused(3, "Bad request", reason=None)
         return Response("ok", media_type="text/html")
 
 

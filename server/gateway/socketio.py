@@ -12,12 +12,15 @@ from typing import Final, Protocol
 from protocol import codec
 from protocol.errors import Code, Error
 from server.gateway.arrival import Arrivals
-from server.gateway.engineio import PARSE_ERROR, TRANSPORT_ERROR, Session
+from server.gateway.engineio import Session
 from server.gateway.packet import MAIN, MAX_SPACE, Kind, NotAPacket, Packet, build, event, parse
+from server.gateway.refusals import RefusalReason
 
 NOTHING: Final[Sequence[bytes]] = ()
 INVALID_NAMESPACE: Final = b'{"message":"Invalid namespace"}'
 TWICE: Final = Error(Code.INVALID, "this connection has logged in already")
+MAX_ATTACHMENTS: Final = 10
+"""Of one event, wherever any are taken."""
 
 
 class Refusal(Exception):
@@ -70,19 +73,37 @@ class Namespace(Protocol):
         ...
 
 
+class _Announced:
+    """An event whose attachments are to come. Of one that was refused, they are thrown away."""
+
+    __slots__ = ("_session", "is_refused", "left", "packet", "parts", "size")
+
+    def __init__(self, session: Session, packet: Packet, *, is_refused: bool) -> None:
+        self._session = session
+        self.packet = packet
+        self.is_refused = is_refused
+        self.left = min(packet.attachments, MAX_ATTACHMENTS)
+        self.size = 0
+        self.parts: list[bytes] = []
+
+    def expire(self) -> None:
+        """They have not come in time."""
+        self._session.refuse(RefusalReason.SLOW, "the attachments did not come in time")
+
+
 class Client:
     """One client of Socket.IO: handles its session."""
 
     __slots__ = (
+        "_announced",
         "_arrivals",
-        "_awaited",
         "_connecting",
         "_held",
         "_held_bytes",
+        "_is_late",
         "_max_bytes",
         "_members",
         "_namespaces",
-        "_parts",
         "_timeout_s",
         "_timer",
         "session",
@@ -101,11 +122,11 @@ class Client:
         self._arrivals = arrivals
         self._members: dict[str, Member] = {}
         self._connecting = False
+        self._is_late = False
         self._held: deque[str | bytes] | None = None  # while it is being looked at
         self._held_bytes = 0
         self._max_bytes = max_bytes
-        self._awaited: Packet | None = None  # whose attachments are still to come
-        self._parts: list[bytes] = []
+        self._announced: _Announced | None = None
         self._timeout_s = connect_timeout_s
         self._timer: asyncio.TimerHandle | None = None
         self._expect()
@@ -124,7 +145,7 @@ class Client:
             try:
                 packet = parse(message)
             except NotAPacket:
-                self.session.end(PARSE_ERROR)
+                self.session.refuse(RefusalReason.PARSE_ERROR)
                 return
             self._take(packet)
 
@@ -134,7 +155,7 @@ class Client:
         self._held.append(message)
         self._held_bytes += len(message)
         if self._held_bytes > self._max_bytes:
-            self.session.end(TRANSPORT_ERROR)
+            self.session.refuse(RefusalReason.TOO_LARGE)
 
     def _take(self, packet: Packet) -> None:
         member = self._members.get(packet.space)
@@ -148,31 +169,50 @@ class Client:
                 member.gone("client disconnect")
                 self._expect()
             case Kind.BINARY_EVENT if member is not None:
-                if not 0 < packet.attachments <= member.max_attachments:
-                    member.unattached(packet.ack)
-                else:
-                    self._awaited, self._parts = packet, []
+                self._announce(member, packet)
             case Kind.EVENT | Kind.BINARY_EVENT:
                 space = self._namespaces.get(packet.space)
                 if space is not None:
                     space.stranger(self, packet.ack)
             case Kind.CONNECT_ERROR:
-                self.session.end(PARSE_ERROR)
+                self.session.refuse(RefusalReason.PARSE_ERROR)
             case _:
-                pass  # an answer, and nothing was asked; or a namespace that it is not in
+                # An answer, and nothing was asked; or a namespace that it is not in.
+                self.session.overhead()
+
+    def _announce(self, member: Member, packet: Packet) -> None:
+        self._give_up_announced()
+        is_taken = 0 < packet.attachments <= member.max_attachments
+        if packet.attachments:
+            self._announced = _Announced(self.session, packet, is_refused=not is_taken)
+        if is_taken and self._announced is not None:
+            self._arrivals.gateway.refusals.slow.begin(self._announced)
+        else:
+            member.unattached(packet.ack)
+
+    def _give_up_announced(self) -> None:
+        announced, self._announced = self._announced, None
+        if announced is not None:
+            self._arrivals.gateway.refusals.slow.end(announced)
 
     def _attached(self, data: bytes) -> None:
-        packet = self._awaited
-        if packet is None:
-            return  # of an event that was refused
-        self._parts.append(data)
-        if sum(map(len, self._parts)) > self._max_bytes:
-            self.session.end(TRANSPORT_ERROR)
-        elif len(self._parts) == packet.attachments:
-            self._awaited, parts, self._parts = None, self._parts, []
+        announced = self._announced
+        if announced is None:
+            self.session.overhead()  # it belongs to nothing
+            return
+        announced.left -= 1
+        announced.size += len(data)
+        if announced.size > self._max_bytes:
+            self.session.refuse(RefusalReason.TOO_LARGE, "the attachments are too large")
+            return
+        if not announced.is_refused:
+            announced.parts.append(data)
+        if not announced.left:
+            self._give_up_announced()
+            packet = announced.packet
             member = self._members.get(packet.space)
-            if member is not None:
-                member.event(packet.ack, packet.payload, parts)
+            if member is not None and not announced.is_refused:
+                member.event(packet.ack, packet.payload, announced.parts)
 
     # ---- coming in
 
@@ -180,6 +220,7 @@ class Client:
         namespace = self._namespaces.get(packet.space)
         if namespace is None:
             self.send(build(Kind.CONNECT_ERROR, packet.space[:MAX_SPACE], INVALID_NAMESPACE))
+            self.session.overhead()
         else:
             self._connecting = True
             self._arrivals.spawn(self._connected(namespace, packet))
@@ -189,6 +230,8 @@ class Client:
             await self._enter(namespace, packet)
         finally:
             self._connecting = False
+            if self._is_late:
+                self._late()
             self._go_on()
 
     def _go_on(self) -> None:
@@ -207,6 +250,7 @@ class Client:
             member = await namespace.connect(self, packet.payload)
         except Refusal as e:
             self.send(build(Kind.CONNECT_ERROR, packet.space, e.payload))
+            self.session.overhead()
             return
         if self._timer is not None:
             self._timer.cancel()
@@ -223,8 +267,9 @@ class Client:
 
     def _late(self) -> None:
         self._timer = None
+        self._is_late = self._connecting  # what is under way may let it in yet
         if not self._members and not self._connecting:
-            self.session.end("connect timeout")
+            self.session.refuse(RefusalReason.NO_LOGIN)
 
     # ---- what goes out, and the end
 
@@ -238,6 +283,7 @@ class Client:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        self._give_up_announced()
         self._held = None
         members, self._members = self._members, {}
         for member in members.values():

@@ -14,6 +14,7 @@ from server.gateway.gateway import Gateway
 from server.gateway.packet import MAIN
 from server.gateway.plain import PlainWebSocket
 from server.gateway.queued import bounds_of
+from server.gateway.refusals import RefusalReason
 from server.gateway.sessions import AllowsOrigin, Options, Sessions
 from server.gateway.socketio import Client, Namespace
 
@@ -46,7 +47,14 @@ class Transports:
         options = Options(
             settings.ping_interval_ms, settings.ping_timeout_ms, settings.max_message_bytes
         )
-        self._sessions = Sessions(options, bounds_of(gateway), allows_origin, self._client)
+        self._sessions = Sessions(
+            options,
+            bounds_of(gateway),
+            allows_origin,
+            self._client,
+            gateway.refusals,
+            gateway.admission,
+        )
         self._plain = PlainWebSocket(arrivals, allows_origin)
         self._rest = rest
 
@@ -65,6 +73,7 @@ class Transports:
         elif within(path, PLAIN):
             await self._plain(scope, receive, send)
         elif scope["type"] == "websocket":
+            self._gateway.refusals.count(RefusalReason.BAD_REQUEST, "no path of a WebSocket")
             await _NOT_FOUND(scope, receive, send)
         else:
             await self._rest(scope, receive, send)

@@ -14,13 +14,12 @@ from typing import Any, Final, Protocol
 
 from starlette.types import Scope
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.http11 import Response
 
 from server.gateway import rfc6455
 from server.gateway.outbox import Outbox
+from server.gateway.refusals import FRAME_FAULTS, RefusalReason, Refusals
 from server.gateway.rfc6455 import Broken, CloseCode, Control, Opcode, Reader
-from server.runtime.log import logger
-
-log = logger("gateway")
 
 BATCH_BYTES: Final = 64 * 1024
 """Given to a transport at once; what it can't send at once of that much, it holds."""
@@ -39,6 +38,10 @@ class Listener(Protocol):
 
     def binary(self, data: bytes) -> None:
         """A message of bytes."""
+        ...
+
+    def pinged(self) -> None:
+        """The peer has sent a ping, and gets its answer."""
         ...
 
     def pong(self) -> None:
@@ -69,8 +72,8 @@ class Turn:
 class WebSocket(asyncio.Protocol):
     """One open WebSocket: reads for a listener, sends what lies in an outbox."""
 
-    __slots__ = ("_closing", "_is_over", "_lost", "_paused", "_reader", "_turn", "listener",
-                 "outbox", "peers", "transport")  # fmt: skip
+    __slots__ = ("_closing", "_is_broken", "_is_over", "_lost", "_paused", "_reader", "_refusals",
+                 "_slow", "_turn", "listener", "outbox", "peers", "transport")  # fmt: skip
 
     def __init__(
         self,
@@ -80,14 +83,18 @@ class WebSocket(asyncio.Protocol):
         outbox: Outbox,
         turn: Turn,
         max_bytes: int,
+        refusals: Refusals,
     ) -> None:
         self.transport = transport
         self.peers = peers
+        self._refusals = refusals
         self._reader = Reader(max_bytes)
         self._turn = turn
         self._paused = False
         self._closing: bytes | None = None  # the frame that says so, until it is sent
         self._is_over = False  # nothing is heard of the peer any more once that is sent
+        self._is_broken = False  # nothing that the peer sends is looked at any more
+        self._slow: _Slow | None = None
         self._lost = False
         peers.add(self)
         transport.set_protocol(self)
@@ -106,7 +113,10 @@ class WebSocket(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Part of a protocol."""
-        for message in self._reader.feed(data):
+        messages = self._reader.feed(data)
+        if not messages:
+            self._watch()
+        for message in messages:
             # Asked anew for each: it may have been closed, or given on to another listener.
             if self._closing is None and type(message) is str:
                 self.listener.text(message)
@@ -119,19 +129,45 @@ class WebSocket(asyncio.Protocol):
                 self._not_a_message(message)  # type: ignore[arg-type]
 
     def _not_a_message(self, message: Control | Broken) -> None:
+        self._watch()
         if isinstance(message, Broken):
-            log.debug("transport_refused", why=message.reason)
-            self.close(message.code, message.reason)
-            self._end()
+            self._refuse(FRAME_FAULTS[message.code], message.reason)
         elif message.opcode is Opcode.PING:
             pong = rfc6455.encode(message.data, Opcode.PONG) if message.data else _PONG
             self.outbox.push(pong)
+            self.listener.pinged()
         elif message.opcode is Opcode.PONG:
             self.listener.pong()
         else:
             self.outbox.clear()
             self._close(rfc6455.encode(message.data, Opcode.CLOSE))
             self._end()
+
+    def _watch(self) -> None:
+        """What has begun and not ended is to end in time."""
+        unfinished = self._reader.unfinished
+        if unfinished is not None and self._slow is None and not self._lost:
+            self._slow = _Slow(self, unfinished)
+            self._refusals.slow.begin(self._slow)
+
+    def late(self, unfinished: object) -> None:
+        """A message may take no longer: it ends the connection, unless it has ended itself."""
+        self._slow = None
+        if self._reader.unfinished is unfinished and not self._is_closing:
+            self._refuse(RefusalReason.SLOW, RefusalReason.SLOW.words)
+        else:
+            self._watch()
+
+    def _refuse(self, reason: RefusalReason, why: str) -> None:
+        """Close it for what the peer sends; whatever more comes of that is thrown away unread.
+
+        Only our side is closed at first: were all of it closed while the peer still sends, the
+        system would throw away what says why.
+        """
+        assert reason.close_code is not None
+        self._refusals.count(reason, why)
+        self._is_broken = True
+        self.close(reason.close_code, why)
 
     # ---- writing
 
@@ -160,6 +196,8 @@ class WebSocket(asyncio.Protocol):
             if self._closing:
                 transport.write(self._closing)
                 self._closing = b""
+                if self._is_broken and not self._is_over:
+                    transport.write_eof()
             if self._is_over:
                 transport.close()
 
@@ -213,9 +251,25 @@ class WebSocket(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Part of a protocol."""
         self._lost = True
+        if self._slow is not None:
+            self._refusals.slow.end(self._slow)
         self.peers.discard(self)
         self.outbox.taker = None
         self.listener.lost()
+
+
+class _Slow:
+    """A message that has begun and not ended, and has so long to."""
+
+    __slots__ = ("_socket", "_unfinished")
+
+    def __init__(self, socket: WebSocket, unfinished: object) -> None:
+        self._socket = socket
+        self._unfinished = unfinished
+
+    def expire(self) -> None:
+        """It is late."""
+        self._socket.late(self._unfinished)
 
 
 TakeOver = Callable[[Listener, Outbox, Turn, int], WebSocket]
@@ -235,10 +289,25 @@ class _Given(asyncio.Transport):
 class Handshake(WebSocketsSansIOProtocol):
     """uvicorn's, until the application takes over."""
 
+    def __init__(self, refusals: Refusals, **given: Any) -> None:
+        super().__init__(**given)
+        self._refusals = refusals
+        self._respond = self.conn.send_response
+        self.conn.send_response = self._with_headers  # type: ignore[method-assign]
+
+    def _with_headers(self, response: Response) -> None:
+        """Send the answer to a request. uvicorn leaves a refusal without its default headers."""
+        for name, value in self.default_headers:
+            if (text := name.decode("latin-1")) not in response.headers:
+                response.headers[text] = value.decode("latin-1")
+        self._respond(response)
+
     def handle_connect(self, event: Any) -> None:
         """A request for a WebSocket."""
         super().handle_connect(event)
-        if not self.close_sent:
+        if self.close_sent:
+            self._refusals.count(RefusalReason.BAD_REQUEST, "no handshake of a WebSocket")
+        else:
             extensions: dict[str, Any] = self.scope["extensions"]
             extensions[EXTENSION] = self._take_over
 
@@ -253,7 +322,9 @@ class Handshake(WebSocketsSansIOProtocol):
     ) -> WebSocket:
         transport, self.transport = self.transport, _Given()
         self.connections.discard(self)
-        socket = WebSocket(transport, self.connections, listener, outbox, turn, max_bytes)
+        socket = WebSocket(
+            transport, self.connections, listener, outbox, turn, max_bytes, self._refusals
+        )
         loop = asyncio.get_running_loop()
         if self.disconnected:
             loop.call_soon(socket.connection_lost, None)

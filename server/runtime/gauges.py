@@ -43,6 +43,18 @@ class Gauges:
         self.evicted = Counter(
             "warroom_evicted", "Clients let go, by reason.", ("reason",), registry=self._registry
         )
+        self.refused = Counter(
+            "warroom_transport_refused",
+            "Requests refused and connections ended by their transport, by reason.",
+            ("reason",),
+            registry=self._registry,
+        )
+        self.loop_lag = Histogram(
+            "warroom_loop_lag_seconds",
+            "How much later than asked the event loop woke: all messages wait as long.",
+            buckets=_FAST,
+            registry=self._registry,
+        )
         self.batch_units = Histogram(
             "warroom_batch_units",
             "Units of work committed together.",

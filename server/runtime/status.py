@@ -1,8 +1,8 @@
-"""The status of HTTP that stands for each code."""
+"""The status of HTTP that stands for each code, and what else of an error is said in HTTP."""
 
 from typing import Final
 
-from protocol.errors import Code
+from protocol.errors import Code, Error
 
 STATUS: Final[dict[Code, int]] = {
     Code.INVALID: 400,
@@ -18,3 +18,10 @@ STATUS: Final[dict[Code, int]] = {
     Code.TIMED_OUT: 504,
     Code.INTERNAL: 500,
 }
+
+
+def headers(error: Error) -> dict[str, str]:
+    """The headers of an answer that is this error: when to come again."""
+    if error.retry_after_ms is None:
+        return {}
+    return {"retry-after": str(-(-error.retry_after_ms // 1000))}

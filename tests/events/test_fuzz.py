@@ -14,7 +14,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from protocol.auth import Login, RefreshBody, Register
-from protocol.domains import load
 from protocol.ids import uuid7
 from protocol.message import Command, Spec
 from tests.support.engines import database
@@ -38,8 +37,6 @@ from tests.support.strategies import (
     verdict,
 )
 from tests.support.wire import Wire
-
-load()
 
 quick = settings(
     max_examples=100,

@@ -3,6 +3,7 @@
 import aiohttp
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
+from server.gateway.refusals import RefusalReason
 from tests.support.people import Person
 from tests.support.server import Server
 
@@ -28,6 +29,7 @@ COUNTERS = {
     "warroom_events",
     "warroom_evicted",
     "warroom_dropped_events",
+    "warroom_transport_refused",
 }
 HISTOGRAMS = {"warroom_reply_seconds", "warroom_commit_seconds", "warroom_batch_units"}
 
@@ -79,6 +81,21 @@ async def test_answers_are_counted_by_name_and_code(server: Server, alice: Perso
     for labels in ("ok players.get", "forbidden users.list"):
         name = f"warroom_replies_total {labels}"
         assert after[name] == before.get(name, 0) + 1
+
+
+async def test_what_can_not_be_read_is_counted_as_well(server: Server, alice: Person) -> None:
+    name = "warroom_replies_total invalid unknown"
+    before = (await scrape(server))["warroom_replies"][1].get(name, 0)
+    for _ in range(3):
+        await alice.mumble("words")
+    await alice.ok("players.get")
+    assert (await scrape(server))["warroom_replies"][1][name] == before + 3
+
+
+async def test_every_reason_to_refuse_is_there_from_the_start(server: Server) -> None:
+    refused = (await scrape(server))["warroom_transport_refused"][1]
+    names = {f"warroom_transport_refused_total {reason}" for reason in RefusalReason}
+    assert {name for name in refused if "_total " in name} == names
 
 
 async def test_nobody_is_in_the_labels(server: Server, alice: Person) -> None:

@@ -1,8 +1,14 @@
-"""A server with commands whose handlers have bugs, or take secrets, and otherwise as it is."""
+"""A server with commands and a route whose handlers have bugs, or take secrets, and otherwise as
+it is."""
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
 from protocol.message import Command, Done, Limit, command
 from protocol.permissions import Permission
 from protocol.secret import Secret
+from server import documents
 from server.cli import main
 from server.gateway import Context, Pending, handles
 
@@ -33,6 +39,21 @@ async def secretive(ctx: Context, cmd: Secretive) -> Pending[Done]:
         raise ValueError(cmd, [cmd], {"sent": cmd}, f"no use for {cmd}")
     return ctx.commit(ctx.work(), Done())
 
+
+_documents = documents.routes
+
+
+async def crash(_: Request) -> Response:
+    """Divide by nothing."""
+    return Response(str(1 // 0))
+
+
+def routes() -> list[Route]:
+    """One route more."""
+    return [*_documents(), Route("/broken", crash)]
+
+
+documents.routes = routes
 
 if __name__ == "__main__":
     main()

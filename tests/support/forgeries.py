@@ -279,7 +279,7 @@ MOMENTS: dict[str, Forge] = {
     "expired long ago": claims(exp=1),
     "nbf in the future": at(nbf=60),
     "nbf in the past": at(nbf=-60),
-    "iat in the future": at(iat=60, exp=960),
+    "iat in the future": at(iat=360, exp=960),
     "iat negative": claims(iat=-1),
     "iat a text": claims(iat="1"),
     "exp a text": claims(exp="9999999999"),

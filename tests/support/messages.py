@@ -6,6 +6,7 @@ the grants: the table of permissions in the specification of operating.
 
 from typing import Any, NamedTuple
 
+from protocol.domains import load
 from protocol.message import Kind, Spec, specs
 
 UNKNOWN = "01a20622-9de7-7967-8b71-288684b33bd5"
@@ -91,6 +92,7 @@ ROOMS: dict[str, str] = {
 
 def calls() -> list[Spec]:
     """Every command and query of the server; none that a test has registered."""
+    load()
     return [s for s in specs(Kind.COMMAND, Kind.QUERY) if s.domain != "tests"]
 
 

@@ -26,6 +26,11 @@ def peak_memory(pid: int) -> int:
     return peak
 
 
+def memory(pid: int) -> int:
+    """How much memory a process has in RAM, in bytes."""
+    return _status(pid, "VmRSS")
+
+
 def catches(pid: int, number: signal.Signals) -> bool:
     """Whether a process has a handler for a signal."""
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, Self
 
 import aiohttp
@@ -12,6 +12,8 @@ from tests.support.websocket import ANSWERS_WITHIN_S, NO_CLOSE, Closed
 
 SEPARATOR = "\x1e"
 """Between the packets of one body."""
+AT_ONCE = 500
+"""Packets that wait are sent in one body, as JavaScript's client does."""
 
 
 class Polled(NamedTuple):
@@ -85,12 +87,22 @@ class PollingLink:
 
     @classmethod
     async def open(
-        cls, url: str, *, on_text: Callable[[str], None], on_closed: Callable[[Closed], None]
+        cls,
+        url: str,
+        *,
+        on_text: Callable[[str], None],
+        on_closed: Callable[[Closed], None],
+        headers: Mapping[str, str] | None = None,
+        source: str = "",
     ) -> Self:
-        """Open a session. Raises ConnectionError, TimeoutError."""
+        """Open a session, from `source` where it is given. Raises ConnectionError, TimeoutError."""
         link = cls(on_text, on_closed)
         # Of its own, so that no connection of before is used again.
-        http = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=None))
+        http = aiohttp.ClientSession(
+            timeout=aiohttp.ClientTimeout(total=None),
+            connector=aiohttp.TCPConnector(local_addr=(source, 0)) if source else None,
+            headers=headers,
+        )
         try:
             async with asyncio.timeout(ANSWERS_WITHIN_S):
                 polling = Polling(http, url)
@@ -129,8 +141,14 @@ class PollingLink:
             self._on_closed(Closed(NO_CLOSE, ""))
 
     async def _write(self, polling: Polling) -> None:
-        while (packet := await self._outgoing.get()) is not None:
-            if (status := await polling.post(packet)) != 200:
+        is_over = False
+        while not is_over:
+            packets = [await self._outgoing.get()]
+            while len(packets) < AT_ONCE and not self._outgoing.empty():
+                packets.append(self._outgoing.get_nowait())
+            is_over = None in packets
+            status = await polling.post(*(p for p in packets if p is not None))
+            if status != 200:
                 raise ConnectionError(status)
 
     async def _read(self, polling: Polling) -> None:

@@ -19,6 +19,8 @@ QUICK = {
     "STAMINA_REGEN_INTERVAL": "0.05",
     "STAMINA_REGEN_PERCENT": "1",
     "ADDRESS_LIMIT_SCALE": "1000",
+    "MAX_CONNECTIONS_PER_ADDRESS": "100000",
+    "MAX_CONNECTIONS_PER_USER": "10000",
     "CONNECT_TIMEOUT_MS": "300000",
 }
 """Cheap passwords, stamina that never holds a test up, room for all on one address, and time for

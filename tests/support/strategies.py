@@ -5,6 +5,7 @@ key that comes twice, half a surrogate.
 """
 
 import json
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import msgspec
@@ -100,25 +101,32 @@ def takes_text(info: inspect.Type) -> bool:
     return False
 
 
-def text_places(cls: type[msgspec.Struct]) -> list[tuple[str, ...]]:
-    """The paths of all fields that take a string, also within others."""
+def places(
+    cls: type[msgspec.Struct], wanted: Callable[[inspect.Type], bool] = lambda _: True
+) -> list[tuple[str, ...]]:
+    """The paths of all fields whose type is wanted, also within others."""
     found: list[tuple[str, ...]] = []
     for field in fields(cls):
-        if takes_text(field.type):
+        if wanted(field.type):
             found.append((field.encode_name,))
-        found += [(field.encode_name, *inner) for inner in _text_within(field.type)]
+        found += [(field.encode_name, *inner) for inner in _within(field.type, wanted)]
     return found
 
 
-def _text_within(info: inspect.Type) -> list[tuple[str, ...]]:
+def _within(info: inspect.Type, wanted: Callable[[inspect.Type], bool]) -> list[tuple[str, ...]]:
     match info:
         case inspect.Metadata():
-            return _text_within(info.type)
+            return _within(info.type, wanted)
         case inspect.UnionType():
-            return [path for one in info.types for path in _text_within(one)]
+            return [path for one in info.types for path in _within(one, wanted)]
         case inspect.StructType():
-            return text_places(info.cls)
+            return places(info.cls, wanted)
     return []
+
+
+def text_places(cls: type[msgspec.Struct]) -> list[tuple[str, ...]]:
+    """The paths of all fields that take a string, also within others."""
+    return places(cls, takes_text)
 
 
 def put(data: dict[str, Any], path: tuple[str, ...], value: str) -> dict[str, Any]:

@@ -85,15 +85,18 @@ class Wire(Talk):
         headers: Mapping[str, str] | None = None,
         receive_buffer: int | None = None,
         socket: type[WebSocket] = WebSocket,
+        source: str = "",
     ) -> Self:
         """Connect, and stay nobody.
 
-        `query` is added to the address, which is `path` where that is given. Raises Refused,
-        ConnectionError, TimeoutError.
+        `query` is added to the address, which is `path` where that is given; `source` is the
+        address to come from. Raises Refused, ConnectionError, TimeoutError.
         """
         wire = cls(transport, on_event)
         if transport == "polling":
-            wire._link = await PollingLink.open(url, on_text=wire._take, on_closed=wire._end)
+            wire._link = await PollingLink.open(
+                url, on_text=wire._take, on_closed=wire._end, headers=headers, source=source
+            )
             return wire
         wire._link = await socket.open(
             url + (path or PATHS[transport]) + query,
@@ -101,6 +104,7 @@ class Wire(Talk):
             on_closed=wire._end,
             headers=headers,
             receive_buffer=receive_buffer,
+            source=source,
         )
         if transport == "websocket" and SESSION not in query:
             await wire.until(lambda: wire.greeting.sid)
@@ -281,6 +285,11 @@ class Wire(Talk):
                     raise ConnectionError("the server is silent") from None
         self._next += 1
         return self.heard[self._next - 1]
+
+    @property
+    def heard_at(self) -> float:
+        """When the last byte came, by the loop's clock."""
+        return self._link.heard_at
 
     @property
     def has_been_read(self) -> bool:

@@ -3,6 +3,7 @@
 import pytest
 
 from server.gateway import network
+from server.gateway.address import address_of
 
 
 @pytest.mark.parametrize(
@@ -24,3 +25,23 @@ from server.gateway import network
 )
 def test_an_address_counts_as_its_network(address: str, counts_as: str) -> None:
     assert network(address) == counts_as
+
+
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        ("203.0.113.7", "203.0.113.7"),
+        ("2001:db8::1", "2001:db8::1"),
+        ("fe80::1%<img src=x onerror=alert(1)>", "fe80::1"),
+        ("<img src=x onerror=alert(1)>", ""),
+        ("203.0.113.7\x9b1m", ""),
+        ("", ""),
+        ("x" * 60_000, ""),
+    ],
+)
+def test_what_is_shown_as_an_address_is_one(given: str, shown: str) -> None:
+    assert address_of({"client": (given, 0)}) == shown
+
+
+def test_who_has_no_address_is_shown_without() -> None:
+    assert address_of({"client": None}) == address_of({}) == ""

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from server.gateway.deadlines import Deadlines
+from server.gateway.deadlines import AT_ONCE, Deadlines
 from tests.support.clock import ManualClock
 
 LIMIT_S = 30.0
@@ -88,3 +88,12 @@ async def test_what_does_not_end_is_ended_once(watched: Watched) -> None:
     assert await watched.turn(LIMIT_S) == LIMIT_S
     assert await watched.turn(LIMIT_S) == LIMIT_S
     assert waiting.expired == 1
+
+
+async def test_the_loop_looks_at_the_sockets_between_many(watched: Watched) -> None:
+    waiting = [watched.begin() for _ in range(2 * AT_ONCE + 1)]
+    for ended in (AT_ONCE, 2 * AT_ONCE):
+        assert await watched.turn(LIMIT_S if ended == AT_ONCE else 0) == 0
+        assert sum(one.expired for one in waiting) == ended
+    assert await watched.turn(0) == LIMIT_S
+    assert {one.expired for one in waiting} == {1}

@@ -1,4 +1,4 @@
-"""REST: envelopes, codes, headers; the real routes of Starlette, asked over ASGI."""
+"""REST: envelopes and codes; the real routes of Starlette, asked over ASGI."""
 
 from typing import Any, NamedTuple
 
@@ -13,9 +13,7 @@ from protocol.errors import Code, Error, Failure, busy
 from server.rest import (
     EXCEPTION_HANDLERS,
     MAX_BODY_BYTES,
-    SECURITY_HEADERS,
     STATUS,
-    SecurityHeaders,
     answer,
     body,
 )
@@ -48,7 +46,7 @@ ROUTES = [
     Route("/fail/{code}", fail),
     Route("/crash", crash),
 ]
-APP = SecurityHeaders(Starlette(routes=ROUTES, exception_handlers=EXCEPTION_HANDLERS))
+APP = Starlette(routes=ROUTES, exception_handlers=EXCEPTION_HANDLERS)
 
 
 class Answer(NamedTuple):
@@ -147,8 +145,3 @@ async def test_what_is_not_there_has_the_envelope_too() -> None:
 async def test_another_method_is_told_which_are_allowed() -> None:
     found = await ask("GET", "/echo")
     assert (found.status, found.headers["allow"]) == (405, "POST")
-
-
-@pytest.mark.parametrize("path", ["/echo", "/fail/busy", "/crash", "/nothing"])
-async def test_every_answer_has_the_security_headers(path: str) -> None:
-    assert SECURITY_HEADERS.items() <= (await ask("GET", path)).headers.items()

@@ -95,14 +95,14 @@ def test_after_a_close_nothing_is_read() -> None:
     messages = reader.feed(frame(TEXT, b"a") + close(1000, b"bye") + frame(TEXT, b"b"))
     assert messages == ["a", Control(CLOSE, b"\x03\xe8bye")]
     assert reader.feed(frame(TEXT, b"c")) == []
-    assert not reader.partial
+    assert reader.unfinished is None
 
 
 def test_a_close_may_come_within_a_message() -> None:
     """RFC 6455, 5.4: control frames may be injected in the middle of a fragmented message."""
     reader = Reader(LIMIT)
     assert reader.feed(frame(TEXT, b"a", fin=False) + close(1001)) == [Control(CLOSE, b"\x03\xe9")]
-    assert not reader.partial
+    assert reader.unfinished is None
 
 
 WITHIN = frame(TEXT, b"a", fin=False)
@@ -146,7 +146,7 @@ def test_what_no_client_may_send_ends_it(stream: bytes, by_byte: bool) -> None:
         messages += reader.feed(chunk)
     assert codes(messages) == ["before", CloseCode.PROTOCOL_ERROR]
     assert reader.feed(frame(TEXT, b"after")) == []
-    assert not reader.partial
+    assert reader.unfinished is None
 
 
 def test_a_message_that_has_ended_is_not_continued() -> None:
@@ -186,28 +186,37 @@ def test_controls_do_not_count_as_bytes_of_the_message_around_them() -> None:
     assert read(stream, max_bytes=2) == [Control(PING, b"p" * 125), "ab"]
 
 
-def test_fragments_are_limited_by_what_a_message_may_have() -> None:
-    most = SPARE_FRAGMENTS + LIMIT // FRAGMENT_BYTES
-    allowed = frame(TEXT, b"", fin=False) + frame(CONT, b"", fin=False) * (most - 2)
+def test_fragments_are_limited_by_what_has_come() -> None:
+    allowed = frame(TEXT, b"", fin=False) + frame(CONT, b"", fin=False) * (SPARE_FRAGMENTS - 2)
     assert read(allowed + frame(CONT, b"x")) == ["x"]
     too_many = read(allowed + frame(CONT, b"", fin=False) + frame(CONT, b"x"))
     assert codes(too_many) == [CloseCode.POLICY]
     assert read((allowed + frame(CONT, b"x")) * 2) == ["x", "x"]
 
 
-def test_fragments_of_a_byte_take_little_memory() -> None:
-    count = 100_000
-    reader = Reader(count * FRAGMENT_BYTES)
-    block = frame(CONT, b"a", fin=False) * 1000
+def test_each_fragment_may_be_one_for_so_many_bytes() -> None:
+    parts = 10 * SPARE_FRAGMENTS
+    part = frame(CONT, b"a" * FRAGMENT_BYTES, fin=False)
+    begun = frame(TEXT, b"", fin=False) + part * parts
+    assert read(begun + frame(CONT), max_bytes=1 << 20) == ["a" * FRAGMENT_BYTES * parts]
+    short = frame(CONT, b"a", fin=False) * (2 * SPARE_FRAGMENTS)
+    assert codes(read(begun + short, max_bytes=1 << 20)) == [CloseCode.POLICY]
+
+
+def test_many_fragments_take_little_memory() -> None:
+    count = 20_000
+    size = count * FRAGMENT_BYTES
+    reader = Reader(size)
+    block = frame(CONT, b"a" * FRAGMENT_BYTES, fin=False) * 1000
     tracemalloc.start()
     try:
-        reader.feed(frame(BINARY, b"a", fin=False))
+        reader.feed(frame(BINARY, b"", fin=False))
         for _ in range(count // 1000):
             assert reader.feed(block) == []
-        assert tracemalloc.get_traced_memory()[1] < 3 * count
+        assert tracemalloc.get_traced_memory()[1] < 2 * size
     finally:
         tracemalloc.stop()
-    assert reader.feed(frame(CONT)) == [b"a" * (count + 1)]
+    assert reader.feed(frame(CONT)) == [b"a" * size]
 
 
 @pytest.mark.parametrize("code", [*range(1000, 1004), *range(1007, 1015), 3000, 3999, 4000, 4999])
@@ -284,26 +293,29 @@ def test_binary_may_be_anything() -> None:
     assert read(*fed_by_byte(stream)) == [b"\xff\xc0"]
 
 
-@pytest.mark.parametrize("opcode", [TEXT, BINARY, PING])
-def test_partial_from_the_first_byte_to_the_last(opcode: int) -> None:
+@pytest.mark.parametrize("opcode", [TEXT, BINARY])
+def test_a_message_is_known_from_its_header_to_its_last_byte(opcode: int) -> None:
     reader = Reader(LIMIT)
-    stream = frame(opcode, b"abc")
-    assert not reader.partial
-    for byte in fed_by_byte(stream[:-1]):
+    header, *payload = frame(opcode, b"")[:6], *fed_by_byte(frame(opcode, b"abc")[6:])
+    header = header[:1] + bytes((0x80 | len(payload),)) + header[2:]
+    assert reader.feed(header) == []
+    begun = reader.unfinished
+    assert begun is not None
+    for byte in payload[:-1]:
         assert reader.feed(byte) == []
-        assert reader.partial
-    assert len(reader.feed(stream[-1:])) == 1
-    assert not reader.partial
+        assert reader.unfinished is begun
+    assert len(reader.feed(payload[-1])) == 1
+    assert reader.unfinished is None
 
 
-def test_partial_between_fragments() -> None:
+def test_a_message_is_the_same_between_its_fragments_and_the_next_is_another() -> None:
     reader = Reader(LIMIT)
     assert reader.feed(frame(TEXT, b"a", fin=False)) == []
-    assert reader.partial
-    assert reader.feed(frame(PING)) == [Control(PING, b"")]
-    assert reader.partial
-    assert reader.feed(frame(CONT)) == ["a"]
-    assert not reader.partial
+    begun = reader.unfinished
+    assert reader.feed(frame(PING) + frame(CONT, b"b", fin=False)) == [Control(PING, b"")]
+    assert reader.unfinished is begun is not None
+    assert reader.feed(frame(CONT) + frame(TEXT, b"c", fin=False)) == ["ab"]
+    assert reader.unfinished not in (None, begun)
 
 
 @pytest.mark.parametrize("opcode", [TEXT, BINARY])

@@ -3,6 +3,7 @@
 import ast
 import dataclasses
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,16 +12,26 @@ import pytest
 
 from protocol import spec
 from protocol.domains import APART, load
-from protocol.gateway import EvictionReason, ExpiryReason
+from protocol.errors import Code
+from protocol.gateway import EvictionReason, ExpiryReason, RoomReason
 from protocol.message import Kind, find, specs
+from server.auth import passwords
 from server.cli.settings import BEGIN, END, documentation
 from server.config import Settings
+from server.gateway import overhead, pace
+from server.gateway.admission import RENEWED_S
 from server.gateway.connection import MAX_INBOX
+from server.gateway.engineio import PROBE_S
+from server.gateway.entrance import SocketIOConnection
 from server.gateway.outbox import MAX_LOSSY
-from server.gateway.pace import EXCUSED
-from server.gateway.rooms import MAX_GAP_BYTES, MAX_GAP_EVENTS
+from server.gateway.polling import MAX_PACKETS
+from server.gateway.refusals import RefusalReason
+from server.gateway.rfc6455 import FRAGMENT_BYTES, SPARE_FRAGMENTS
+from server.gateway.rooms import MAX_GAP_BYTES, MAX_GAP_EVENTS, MAX_ROOMS
+from server.gateway.websocket import LINGER_S
+from server.request_timeouts import MAX_HEAD_BYTES, MAX_HEADERS
 from server.rest import MAX_BODY_BYTES, STATUS
-from tests.support.markdown import chapter, rows
+from tests.support.markdown import chapter, rows, spans
 
 ROOT = Path(__file__).parents[2]
 
@@ -127,21 +138,99 @@ def test_it_needs_msgspec_and_the_standard_library_only() -> None:
     assert modules - set(sys.stdlib_module_names) == {"msgspec", "protocol"}
 
 
-def test_limits_are_the_server_s() -> None:
+def test_figures_in_the_text_are_the_server_s() -> None:
     text = spec.DOCUMENT.read_text()
-    limits = text.partition("\n## Limits\n")[2].partition("\n## ")[0]
-    for figure in (Settings.outbox_limit_bytes, Settings.max_message_bytes, MAX_BODY_BYTES):
-        assert f"| {figure:,} bytes" in limits
-    for name in ("outbox_limit_bytes", "outbox_stall_s", "max_message_bytes"):
-        assert f"`{name.upper()}`" in limits
-    assert f"reply, a connection | {MAX_INBOX} |" in limits
-    rate, at_once = EXCUSED
-    assert f"a connection | {rate:g} a second, {at_once} at once | `server.evicted`" in limits
-    assert f"| {Settings.outbox_stall_s:g} s (`OUTBOX_STALL_S`) |" in limits
-    interval_s, timeout_s = Settings.ping_interval_ms / 1000, Settings.ping_timeout_ms / 1000
-    assert f"every {interval_s:g} s, to be answered within {timeout_s:g} s" in limits
     assert f"more than {MAX_GAP_EVENTS:,} events, more than {MAX_GAP_BYTES // 1024} KiB" in text
     assert f"more than {MAX_LOSSY} of the same" in text
+    assert f"than {passwords.MAX_WAITING} passwords wait to be checked" in text
+
+
+def bytes_of(setting: str) -> str:
+    """A default in bytes, with its setting."""
+    return f"{getattr(Settings, setting):,} bytes (`{setting.upper()}`)"
+
+
+def ms_of(setting: str) -> str:
+    """A default in milliseconds as seconds, with its setting."""
+    return f"{getattr(Settings, setting) / 1000:g} s (`{setting.upper()}`)"
+
+
+def rate_of(excused: tuple[float, int]) -> str:
+    """A rate, and how many at once."""
+    return f"{excused[0]:g} a second, {excused[1]} at once"
+
+
+LIMITS = {
+    "one message of a client, one body of polling": (
+        f"{Settings.max_message_bytes:,} bytes of UTF-8 (`MAX_MESSAGE_BYTES`)"
+    ),
+    "fragments of one message over a WebSocket": (
+        f"{SPARE_FRAGMENTS:,}, and one more for each {FRAGMENT_BYTES} bytes that have come"
+    ),
+    "packets in one body of polling": f"{MAX_PACKETS:,}",
+    "attachments of bytes": "none" if SocketIOConnection.max_attachments == 0 else "some",
+    "messages that wait for their reply, a connection": f"{MAX_INBOX}",
+    "messages in spite of `rate_limited`, a connection": rate_of(pace.EXCUSED),
+    "what is no message: pings, answers to none, log-ins that are refused, a connection": rate_of(
+        overhead.EXCUSED
+    ),
+    "rooms that a connection is in": f"{MAX_ROOMS:,}",
+    "what waits for a client to read it": bytes_of("outbox_limit_bytes"),
+    "time in which a client reads nothing of what waits": (
+        f"{Settings.outbox_stall_s:g} s (`OUTBOX_STALL_S`)"
+    ),
+    "time to read what was sent before the server closes": f"{LINGER_S:g} s",
+    "silence": (
+        f"a ping every {ms_of('ping_interval_ms')}, to be answered within"
+        f" {ms_of('ping_timeout_ms')}"
+    ),
+    "time to log in": ms_of("connect_timeout_ms"),
+    "time for a request or a message to come whole": ms_of("receive_timeout_ms"),
+    "time for an answer": f"{Settings.command_timeout:g} s (`COMMAND_TIMEOUT`)",
+    "time to go from polling over to a WebSocket": f"{PROBE_S:g} s",
+    "a REST body": f"{MAX_BODY_BYTES:,} bytes",
+    "what stands before the body of a request": f"{MAX_HEAD_BYTES:,} bytes, {MAX_HEADERS} headers",
+    "passwords that wait to be checked": f"{passwords.MAX_WAITING}",
+    "connections of one address at once": (
+        f"{Settings.max_connections_per_address:,} (`MAX_CONNECTIONS_PER_ADDRESS`)"
+    ),
+    "connections of one person or service at once": (
+        f"{Settings.max_connections_per_user:,} (`MAX_CONNECTIONS_PER_USER`)"
+    ),
+    "connections that are opened, of an address or a person": (
+        f"as many at once as may be open, and as many again in {RENEWED_S:g} s"
+    ),
+}
+"""What PROTOCOL.md says, from what the server does."""
+
+
+def test_limits_are_the_server_s() -> None:
+    said = {what: limit for what, limit, _ in rows(chapter(spec.DOCUMENT.read_text(), "Limits"))}
+    assert said == LIMITS
+
+
+def test_what_comes_beyond_a_limit_is_a_code_or_a_reason() -> None:
+    known = {*Code, *EvictionReason, *RoomReason, *RefusalReason, "server.evicted"}
+    for what, _, beyond in rows(chapter(spec.DOCUMENT.read_text(), "Limits")):
+        assert set(spans(beyond)) <= known, what
+
+
+def test_every_setting_that_is_a_limit_is_told_to_who_writes_a_client() -> None:
+    told = spans(chapter(spec.DOCUMENT.read_text(), "Limits and endings"))
+    limits = re.compile(r"max_|limit_|_limit|timeout|stall|interval_ms")
+    names = [s.name for s in dataclasses.fields(Settings) if limits.search(s.name)]
+    assert len(names) >= 10
+    assert {name.upper() for name in names} - set(told) == set()
+
+
+def test_every_reason_to_refuse_stands_with_its_close_code() -> None:
+    said = rows(chapter(spec.DOCUMENT.read_text(), "What is refused"))
+    assert [(reason, code) for reason, code, *_ in said] == [
+        (f"`{reason}`", "" if reason.close_code is None else str(int(reason.close_code)))
+        for reason in RefusalReason
+    ]
+    assert {retry for _, _, _, retry, _ in said} == {"yes", "no"}
+    assert all(why for *_, why in said)
 
 
 def test_every_code_has_its_status_in_the_document() -> None:

@@ -3,6 +3,7 @@ documented. An upgrade that moves one of these fails here."""
 
 import ast
 import asyncio
+import functools
 import inspect
 import textwrap
 from collections.abc import Callable
@@ -15,8 +16,13 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from uvicorn.server import ServerState
 
+from server.gateway.refusals import Refusals
 from server.gateway.websocket import Handshake, Turn, WebSocket
+from server.runtime.clock import SystemClock
+from server.runtime.gauges import Gauges
 from server.web import WebServer
+
+WS: Any = functools.partial(Handshake, Refusals(Gauges(), SystemClock(), 10.0))
 
 
 async def nothing(scope: Any, receive: Any, send: Any) -> None:
@@ -25,7 +31,7 @@ async def nothing(scope: Any, receive: Any, send: Any) -> None:
 
 def config(**options: Any) -> uvicorn.Config:
     """As the server's."""
-    made = uvicorn.Config(nothing, ws=Handshake, lifespan="off", log_config=None, **options)
+    made = uvicorn.Config(nothing, ws=WS, lifespan="off", log_config=None, **options)
     made.load()
     return made
 
@@ -39,12 +45,14 @@ def protocol(application: Any = nothing) -> Handshake:
     """A WebSocket before its handshake."""
     made = config()
     made.loaded_app = application
-    return Handshake(made, ServerState(), {}, asyncio.get_running_loop())
+    return made.ws_protocol_class(  # type: ignore[call-arg, misc, return-value]
+        config=made, server_state=ServerState(), app_state={}, _loop=asyncio.get_running_loop()
+    )
 
 
 def test_a_protocol_of_ones_own_is_taken() -> None:
     made = config(ws_ping_interval=None, ws_per_message_deflate=False)
-    assert made.ws_protocol_class is Handshake
+    assert made.ws_protocol_class is WS
     assert made.http_protocol_class is HttpToolsProtocol
 
 

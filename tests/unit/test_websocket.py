@@ -6,16 +6,20 @@ from unittest import mock
 
 from server.gateway import rfc6455
 from server.gateway.outbox import Bounds, Outbox
+from server.gateway.refusals import RefusalReason
 from server.gateway.rfc6455 import CloseCode
 from server.gateway.websocket import Turn, WebSocket
 from tests.support.clock import ManualClock
+from tests.support.refused import TIMEOUT_S, Refused
+from tests.support.websocket import CLOSE, CONTINUATION, PONG, frame
 
 
-def opened() -> tuple[WebSocket, mock.Mock]:
+def opened(refused: Refused | None = None) -> tuple[WebSocket, mock.Mock]:
     """A socket, and its transport."""
     transport = mock.Mock(**{"is_closing.return_value": False})
     outbox = Outbox(Bounds(1000, 10.0, ManualClock().monotonic), attrgetter("socketio"))
-    return WebSocket(transport, set(), mock.Mock(), outbox, Turn(), 1000), transport
+    refusals = (refused or Refused()).refusals
+    return WebSocket(transport, set(), mock.Mock(), outbox, Turn(), 1000, refusals), transport
 
 
 def written(transport: mock.Mock) -> bytes:
@@ -50,3 +54,59 @@ async def test_the_transport_is_closed_once_the_peer_has_closed_too() -> None:
     socket.data_received(b"\x88\x82\0\0\0\0\x03\xe8")
     await asyncio.sleep(0)
     transport.close.assert_called_once()
+
+
+# ---- what is refused
+
+
+async def test_who_breaks_the_rules_reads_why_before_all_of_it_is_closed() -> None:
+    refused = Refused()
+    socket, transport = opened(refused)
+    socket.data_received(b"\x81\x00")
+    await asyncio.sleep(0)
+    assert written(transport) == rfc6455.encode_close(1002, "the frame is not masked")
+    transport.write_eof.assert_called_once()
+    transport.close.assert_not_called()
+    assert refused.counted == {RefusalReason.PROTOCOL_ERROR: 1}
+    socket.data_received(frame("4hello"))
+    socket.listener.text.assert_not_called()  # type: ignore[attr-defined]
+
+
+async def test_a_message_that_does_not_end_ends_the_connection() -> None:
+    refused = Refused()
+    socket, transport = opened(refused)
+    socket.data_received(frame("4", fin=False))
+    refused.pass_time(TIMEOUT_S / 2)
+    # Neither more of it nor what comes between its parts gives it more time.
+    socket.data_received(frame("x", CONTINUATION, fin=False) + frame(b"", PONG))
+    refused.pass_time(TIMEOUT_S / 2)
+    await asyncio.sleep(0)
+    words = RefusalReason.SLOW.words
+    assert written(transport) == rfc6455.encode_close(CloseCode.POLICY, words)
+    assert refused.counted == {RefusalReason.SLOW: 1}
+    socket.data_received(frame("y", CONTINUATION))
+    socket.listener.text.assert_not_called()  # type: ignore[attr-defined]
+    socket.data_received(frame(b"", CLOSE))
+    await asyncio.sleep(0)
+    transport.close.assert_called_once()
+
+
+async def test_each_message_has_its_own_time() -> None:
+    refused = Refused()
+    socket, _ = opened(refused)
+    socket.data_received(frame("4", fin=False))
+    refused.pass_time(TIMEOUT_S / 2)
+    socket.data_received(frame("", CONTINUATION) + frame("4", fin=False))
+    refused.pass_time(TIMEOUT_S / 2)  # the time of the first, which has ended
+    assert refused.counted == {}
+    refused.pass_time()
+    assert refused.counted == {RefusalReason.SLOW: 1}
+
+
+async def test_nothing_is_watched_once_the_connection_is_gone() -> None:
+    refused = Refused()
+    socket, _ = opened(refused)
+    socket.data_received(frame("4", fin=False))
+    socket.connection_lost(None)
+    refused.pass_time()
+    assert refused.counted == {}

@@ -25,7 +25,7 @@ export function feedPanel(send) {
 
   form.addEventListener("submit", (event) => {
     event.preventDefault();
-    const text = input.value.replace(/[\x00-\x1f\x7f]+/g, " ").trim();
+    const text = input.value.replace(/[\x00-\x1f\x7f-\x9f\u2028\u2029]+/g, " ").trim();
     if (text) press(button, () => say(text));
   });
 

@@ -1,0 +1,25 @@
+"""How the event loop is doing: how late it is, and how many tasks it has."""
+
+import asyncio
+from typing import Final
+
+from server.runtime.clock import Clock
+from server.runtime.gauges import Gauges
+
+EVERY_S: Final = 0.02
+
+
+class Lag:
+    """Sleeps a little, and sees how much later than asked it wakes."""
+
+    def __init__(self, gauges: Gauges, clock: Clock) -> None:
+        self._gauges = gauges
+        self._clock = clock
+        gauges.watch("warroom_tasks", "Tasks of the event loop.", lambda: len(asyncio.all_tasks()))
+
+    async def run(self) -> None:
+        """Look, for ever. A service."""
+        while True:
+            due = self._clock.monotonic() + EVERY_S
+            await self._clock.sleep(EVERY_S)
+            self._gauges.loop_lag.observe(max(0.0, self._clock.monotonic() - due))
