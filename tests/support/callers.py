@@ -33,6 +33,11 @@ class Callers:
             found.append(await self._open())
         return found[place]
 
+    async def another(self, limit: Limit) -> Wire:
+        """Somebody who has said nothing yet."""
+        self._of[limit].append(await self._open())
+        return self._of[limit][-1]
+
     async def close(self) -> None:
         """Close all of them."""
         for connection in self.connections:

@@ -1,6 +1,7 @@
 """Servers within this process: several on the same data, each with a clock that a test turns."""
 
 import asyncio
+import functools
 import socket
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -60,7 +61,8 @@ async def process(folder: Path) -> AsyncIterator[Process]:
 @asynccontextmanager
 async def listening(app: App) -> AsyncIterator[str]:
     """Let a server of this process be connected to. Gives its address."""
-    config = uvicorn.Config(app.asgi, ws=Handshake, lifespan="off", log_config=None)
+    handshake = functools.partial(Handshake, app.refusals)
+    config = uvicorn.Config(app.asgi, ws=handshake, lifespan="off", log_config=None)  # type: ignore[arg-type]
     web = WebServer(config)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         serving = asyncio.create_task(web.serve([listener]))
