@@ -19,7 +19,7 @@ MAX_DIGITS: Final = 15
 
 
 @handles(ListConnections)
-async def list_connections(ctx: Context, query: ListConnections) -> ConnectionPage:
+def list_connections(ctx: Context, query: ListConnections) -> ConnectionPage:
     """Open connections, newest first: one more than asked for says whether there are others."""
     gateway = ctx.part(Gateway)
     before = None if query.cursor is None else _number(query.cursor)
@@ -38,7 +38,7 @@ async def list_connections(ctx: Context, query: ListConnections) -> ConnectionPa
 
 
 @handles(Disconnect)
-async def disconnect(ctx: Context, cmd: Disconnect) -> Pending[Done]:
+def disconnect(ctx: Context, cmd: Disconnect) -> Pending[Done]:
     """Close a connection; one's own once the answer is in its queue."""
     gateway = ctx.part(Gateway)
     connection = gateway.roll.find(cmd.connection_id)
