@@ -8,7 +8,6 @@ from protocol.connections import (
     ConnectionView,
     Disconnect,
     ListConnections,
-    Transport,
 )
 from protocol.errors import invalid, not_found
 from protocol.message import Done
@@ -20,7 +19,7 @@ MAX_DIGITS: Final = 15
 
 
 @handles(ListConnections)
-async def list_connections(ctx: Context, query: ListConnections) -> ConnectionPage:
+def list_connections(ctx: Context, query: ListConnections) -> ConnectionPage:
     """Open connections, newest first: one more than asked for says whether there are others."""
     gateway = ctx.part(Gateway)
     before = None if query.cursor is None else _number(query.cursor)
@@ -39,7 +38,7 @@ async def list_connections(ctx: Context, query: ListConnections) -> ConnectionPa
 
 
 @handles(Disconnect)
-async def disconnect(ctx: Context, cmd: Disconnect) -> Pending[Done]:
+def disconnect(ctx: Context, cmd: Disconnect) -> Pending[Done]:
     """Close a connection; one's own once the answer is in its queue."""
     gateway = ctx.part(Gateway)
     connection = gateway.roll.find(cmd.connection_id)
@@ -69,7 +68,7 @@ def _view(gateway: Gateway, connection: Connection) -> ConnectionView:
         user_id=identity.id,
         name=identity.name,
         role=identity.role,
-        transport=Transport.WEBSOCKET if connection.upgraded else Transport.POLLING,
+        transport=connection.transport,
         address=connection.address,
         since_at=rfc3339(connection.since_ms),
         rooms=tuple(nsmallest(ROOMS_SHOWN, joined)),

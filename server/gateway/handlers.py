@@ -17,7 +17,7 @@ async def join(ctx: Context, query: JoinRoom) -> Joined:
 
 
 @handles(LeaveRoom)
-async def leave(ctx: Context, query: LeaveRoom) -> Done:
+def leave(ctx: Context, query: LeaveRoom) -> Done:
     """Unsubscribe."""
     ctx.part(Gateway).rooms.leave(ctx.connection, query.room)
     return Done()

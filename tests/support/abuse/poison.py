@@ -105,7 +105,12 @@ def _judged(what: str, answer: dict[str, Any]) -> str | None:
 POISON: Final = Attacks()
 
 
-@POISON.attack("poison in every field")
+def given_in_whole(_: Target) -> float:
+    """As long as it takes to send so much, of what is answered at once."""
+    return 60.0
+
+
+@POISON.attack("poison in every field", within_s=given_in_whole)
 async def poison(target: Target) -> None:
     """All that a player may send, by as many as may send it without being told to wait."""
 
