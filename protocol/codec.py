@@ -46,11 +46,12 @@ class Meta(msgspec.Struct, frozen=True, omit_defaults=True):
     dropped: int = 0
 
 
-def _decoder(cls: type[T]) -> msgspec.json.Decoder[T]:
-    decoder = _decoders.get(cls)
-    if decoder is None:
-        decoder = _decoders[cls] = msgspec.json.Decoder(cls, strict=True)
-    return decoder
+def decoder(cls: type[T]) -> msgspec.json.Decoder[T]:
+    """The decoder of a type. What it raises are UNREADABLE."""
+    made = _decoders.get(cls)
+    if made is None:
+        made = _decoders[cls] = msgspec.json.Decoder(cls, strict=True)
+    return made
 
 
 encode: Final = _encoder.encode
@@ -60,7 +61,7 @@ encode: Final = _encoder.encode
 def decode(cls: type[T], raw: bytes | str | msgspec.Raw) -> T:
     """A value of the type. Raises Failure `invalid` with the field that is wrong."""
     try:
-        return _decoder(cls).decode(raw)
+        return decoder(cls).decode(raw)
     except UNREADABLE as e:
         raise unreadable(e) from None
 
@@ -99,22 +100,19 @@ def _short(text: str) -> str:
     return text if len(text) <= MAX_TEXT else f"{text[:MAX_TEXT]}…"
 
 
-_OK: Final = b'{"ok":true,"data":'
+OK: Final = b'{"ok":true,"data":', b"}"
+"""What stands before and after the data of a reply."""
 
 
 def reply_data(data: bytes) -> bytes:
     """The JSON of a reply that carries data, which is JSON already."""
-    return _OK + data + b"}"
+    before, after = OK
+    return before + data + after
 
 
 def reply_ok(data: object) -> bytes:
     """The JSON of a reply that carries data."""
     return reply_data(_encoder.encode(data))
-
-
-def bare(reply: bytes) -> bytes:
-    """A reply without its envelope: its data alone. One that says why not stays as it is."""
-    return reply[len(_OK) : -1] if reply.startswith(_OK) else reply
 
 
 def reply_error(error: Error) -> bytes:

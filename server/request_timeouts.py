@@ -11,6 +11,7 @@ from typing import Any, Final
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from server.gateway.refusals import RefusalReason, Refusals
+from server.gateway.websocket import LINGER_S
 
 MAX_HEADERS: Final = 100
 MAX_HEAD_BYTES: Final = 64 * 1024
@@ -38,6 +39,7 @@ class TimedRequests(HttpToolsProtocol):
         super().__init__(**given)
         self.logger = _log
         self._refusals = refusals
+        self._is_refused = False  # nothing that comes is looked at any more
         self._head_bytes: int | None = 0  # None while a body comes, or an answer is made
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -52,6 +54,8 @@ class TimedRequests(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Part of a protocol."""
+        if self._is_refused:
+            return
         self._refusals.slow.begin(self)  # until a request is there; line ends alone are none
         super().data_received(data)
         if self._head_bytes is not None:
@@ -103,7 +107,7 @@ class TimedRequests(HttpToolsProtocol):
 
     def _refuse(self, reason: RefusalReason, status: str) -> None:
         """Say so where no answer has begun, and hang up."""
-        if self.transport.is_closing():
+        if self.transport.is_closing() or self._is_refused:
             return
         self._refusals.count(reason, status)
         in_head = self._head_bytes is not None
@@ -115,4 +119,11 @@ class TimedRequests(HttpToolsProtocol):
                 b"HTTP/1.1 %b\r\n%bcontent-length: %d\r\n\r\n%b"
                 % (status.encode(), head, len(words), words)
             )
-        self.transport.close()
+        if reason is RefusalReason.SLOW:
+            self.transport.close()
+        else:
+            # Were all of it closed while it still sends, the system would throw away the answer.
+            self._is_refused = True
+            self._refusals.slow.end(self)
+            self.transport.write_eof()
+            self.loop.call_later(LINGER_S, self.transport.abort)

@@ -1,7 +1,7 @@
 """20 minutes of 500 who play, of whom a fifth leaves and comes back each minute: what stays?
 
-Memory is looked at every few seconds, and after a warm-up of a third of the time the line through
-it is taken. When all stay, and when all have left, what the server holds is counted.
+Memory is looked at every few seconds, and after a warm-up of half of the time the line through it
+is taken. When all stay, and when all have left, what the server holds is counted.
 """
 
 import sys
@@ -23,9 +23,11 @@ CLIENTS: Final = 500
 SEATS: Final = 4
 STAYS_S: Final = 300.0
 """A fifth leaves in a minute."""
-PAUSE_S: Final = 5.0
+PAUSE_S: Final = 1.0
+"""So that by half of the time the history of each battle is as long as it gets."""
 LOOKS_EVERY_S: Final = 5.0
-WARM_UP: Final = 1 / 3
+WARM_UP: Final = 1 / 2
+"""Of the time: 10 minutes, for as long as the history keeps all events."""
 GROWTH_MB: Final = 1.0
 PERIOD_S: Final = 600.0
 GIVEN_BACK_WITHIN_S: Final = 60.0
@@ -41,7 +43,8 @@ async def run(asked: Asked) -> Result:
     for number, name in enumerate(Held._fields[:5]):
         base, other = ([float(each[side][number]) for each in rounds] for side in (1, 2))
         figures.append(Figure(f"{name}, all there", base, other, at_most(0), growth=True))
-    return Result("soak", asked.seconds, ("at first", "in the end"), figures)
+    title = f"soak: {clients} who strike, leave and come back"
+    return Result(title, asked.seconds, ("at first", "in the end"), figures)
 
 
 async def _round(seconds: float, clients: int) -> tuple[float, Held, Held]:

@@ -24,9 +24,10 @@ from protocol.message import Done
 from server.battles import rules
 from server.battles.catalogue import REVIVE_GEMS
 from server.battles.formulas import cost
-from server.battles.store import Battles
-from server.gateway import Context, Pending, handles
-from server.players import Players, gain, paid, refreshed, spend_gems
+from server.battles.store import Battles, Hosted
+from server.database import Copy
+from server.gateway import Context, Later, Pending, handles
+from server.players import Players, Record, gain, paid, refreshed, spend_gems
 
 
 @handles(ListBattles)
@@ -78,11 +79,25 @@ async def leave(ctx: Context, cmd: Leave) -> Pending[Done]:
 
 
 @handles(Attack)
-async def attack(ctx: Context, cmd: Attack) -> Pending[Strike]:
-    """Strike an enemy."""
+def attack(ctx: Context, cmd: Attack) -> Pending[Strike] | Later:
+    """Strike an enemy. Whoever fights is in memory, and so is the battle: seldom it waits."""
+    player = ctx.part(Players).hot.held(ctx.user.id)
+    copy = ctx.part(Battles).hot.held(cmd.battle_id)
+    return (
+        _load_and_strike(ctx, cmd)
+        if player is None or copy is None
+        else _strike(ctx, cmd, player, copy)
+    )
+
+
+async def _load_and_strike(ctx: Context, cmd: Attack) -> Pending[Strike]:
+    player = await ctx.part(Players).get(ctx.user.id)
+    copy = await ctx.part(Battles).get(cmd.battle_id)
+    return _strike(ctx, cmd, player, copy)
+
+
+def _strike(ctx: Context, cmd: Attack, player: Copy[Record], copy: Copy[Hosted]) -> Pending[Strike]:
     battles, players = ctx.part(Battles), ctx.part(Players)
-    player = await players.get(ctx.user.id)
-    copy = await battles.get(cmd.battle_id)
     hosted, price = copy.tip, cost(cmd.kind)
     fresh = refreshed(player.tip, ctx.now, players.regen)
     events = rules.strike(

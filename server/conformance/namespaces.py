@@ -152,6 +152,7 @@ class MainMember(SocketIOConnection):
             ours = attachments or not arguments.startswith('["') or arguments.startswith(_SPOKEN)
             if ours and self._echo.event(ack, arguments, attachments):
                 return
+            self._echo = None  # it is no suite's client, and speaks like any other from now on
         super().event(ack, arguments, attachments)
 
     def gone(self, reason: str) -> None:

@@ -47,7 +47,7 @@ class Request(NamedTuple):
     @property
     def key(self) -> Key:
         """What names it: no two are committed with the same."""
-        return self.who, self.request_id
+        return self[:2]
 
 
 class Told:

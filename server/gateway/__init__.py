@@ -4,7 +4,7 @@ from server.gateway.address import network
 from server.gateway.connection import Connection
 from server.gateway.context import Context, Parts, Pending
 from server.gateway.gateway import Gateway
-from server.gateway.handling import handles, unhandled
+from server.gateway.handling import Later, handles, unhandled
 from server.gateway.identity import Identity
 from server.gateway.limits import Limits
 from server.gateway.rights import RightsChange
@@ -16,6 +16,7 @@ __all__ = [
     "Door",
     "Gateway",
     "Identity",
+    "Later",
     "Limits",
     "Parts",
     "Pending",

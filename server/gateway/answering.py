@@ -12,24 +12,25 @@ from typing import Any, Final, Protocol
 import msgspec
 
 from protocol import codec
-from protocol.errors import Code, Error, Failure, busy, forbidden, unavailable
-from protocol.message import Kind, Limit, Registry
+from protocol.errors import Code, Error, Failure, busy, unavailable
+from protocol.message import Limit
 from server.database import Database, Key, Request, Stale, Unavailable
-from server.gateway.connection import Call, Connection
+from server.gateway.connection import Call, Connection, Data
 from server.gateway.context import Context, Parts, Pending
 from server.gateway.deadlines import Deadlines
-from server.gateway.handling import Decided, direct_handler_of, handle
+from server.gateway.handling import Decided, Direct, at_once, handle
 from server.gateway.requests import Requests, reused
+from server.gateway.routes import Route, Routes
 from server.gateway.runner import Runner
 from server.runtime.clock import Clock
 from server.runtime.gauges import Gauges
-from server.runtime.log import debugging, logger
+from server.runtime.log import logger
 from server.runtime.origin import ORIGIN, Origin, fault_id
 
 log = logger("gateway")
-_debugging = debugging("gateway")
 
 MAX_DECISIONS: Final = 5
+OK: Final = "ok"
 UNKNOWN: Final = "unknown"
 """Under which name is counted what has none of the registry's."""
 
@@ -37,7 +38,7 @@ UNKNOWN: Final = "unknown"
 class Desk(Protocol):
     """What all messages need."""
 
-    registry: Registry
+    routes: Routes
     parts: Parts
     clock: Clock
     gauges: Gauges
@@ -46,9 +47,14 @@ class Desk(Protocol):
     runner: Runner
     database: Database | None
     under_way: "dict[Key, Answering]"
+    is_logged: bool
 
-    def count(self, connection: Connection, limit: Limit) -> None:
+    def count(self, connection: Connection, limit: Limit, now: float) -> None:
         """Count a message. Raises Failure `rate_limited`."""
+        ...
+
+    def admit(self, connection: Connection, route: Route, data: Data, now: float) -> msgspec.Struct:
+        """The message, where it may be sent. Raises Failure."""
         ...
 
     def answered(self, connection: Connection) -> None:
@@ -57,15 +63,17 @@ class Desk(Protocol):
 
 
 class Answering:
-    """The first message in the inbox of a connection. Whatever happens, it is answered once."""
+    """A message of a connection, or the first of its inbox. Whatever happens, it is answered once.
+
+    `message`: where it was admitted already.
+    """
 
     # What most messages never change is not set for each.
-    _call: Call | None = None
     _origin: Origin | None = None
-    _name = UNKNOWN
-    _message: msgspec.Struct | None = None
+    _route: Route | None = None
     _request: Request | None = None
     _pending: Pending[Any] | None = None
+    _refusal: Failure | None = None  # it stands, unless the request was carried out before
     _after: Sequence[Callable[[], None]] = ()
     _repeats: "Sequence[Answering]" = ()  # messages that repeat it
     _decisions = 0
@@ -73,39 +81,57 @@ class Answering:
     _expired = False
     _ended = False
 
-    def __init__(self, desk: Desk, connection: Connection) -> None:
+    def __init__(
+        self,
+        desk: Desk,
+        connection: Connection,
+        call: Call | None = None,
+        message: msgspec.Struct | None = None,
+    ) -> None:
         self._desk = desk
-        self._connection = connection
+        self.connection = connection
+        self._call = call
+        self._message = message
+        if call is not None:
+            self._origin = (connection.id, connection.taken)
+        if message is not None and call is not None:
+            self._route = desk.routes[call.name]
 
     def at_once(self) -> bool:
-        """Answer it now, where nothing is to be waited for.
+        """Answer it now, or as soon as its unit stands, where nothing else is to be waited for.
 
         Returns whether it was so. If not, it is a job for the runner.
         """
-        call = self._take()
+        assert self._call is not None
         before = ORIGIN.set(self._origin)
         try:
-            message = self._admit(call)
+            message = self._message or self._admit(self._call)
             if message is None:
                 return True
-            direct = direct_handler_of(type(message))
-            if direct is None or self._request is not None:
-                return False
-            ctx = self._context()
-            self._decided(ctx, direct(ctx, message))
+            direct = None if self._route is None else self._route.direct
+            return direct is not None and self._decide_at_once(direct, message)
         except Exception as e:  # noqa: BLE001 - answered, and logged where it is a fault of ours
             self._fail(e)
         finally:
             ORIGIN.reset(before)
         return True
 
-    def _take(self) -> Call:
-        """Begin with the first message of the inbox."""
-        connection = self._connection
-        self._call = call = connection.inbox.popleft()
-        connection.taken = number = connection.taken + 1
-        self._origin = (connection.id, number)
-        return call
+    def _decide_at_once(self, direct: Direct, message: msgspec.Struct) -> bool:
+        ctx = self._context()
+        try:
+            decided = at_once(direct, ctx, message)
+        except Stale:
+            return False
+        except Failure as e:
+            if self._request is None:
+                raise
+            self._refusal = e
+            return False
+        if decided is None:
+            self._decisions = 0
+            return False
+        self._decided(ctx, decided)
+        return True
 
     # ---- as a job
 
@@ -115,10 +141,13 @@ class Answering:
             return
         call = self._call
         if call is None:
-            if not self._connection.inbox:  # it was closed meanwhile
+            connection = self.connection
+            if not connection.inbox:  # it was closed meanwhile
                 self._end()
                 return
-            call = self._take()
+            self._call = call = connection.inbox.popleft()
+            connection.taken = number = connection.taken + 1
+            self._origin = (connection.id, number)
         ORIGIN.set(self._origin)
         try:
             message = self._message or self._admit(call)
@@ -162,28 +191,24 @@ class Answering:
 
     def _admit(self, call: Call) -> msgspec.Struct | None:
         """The message to decide on, None for one that repeats another. Raises Failure."""
-        desk, connection = self._desk, self._connection
-        spec, identity = desk.registry.find(call.name), connection.identity
-        if spec is None or spec.kind is Kind.EVENT:
-            desk.count(connection, Limit.READ)
+        desk, connection = self._desk, self.connection
+        now = desk.clock.monotonic()
+        route = desk.routes[call.name]
+        if route is None:
+            desk.count(connection, Limit.READ, now)
             raise Failure(Error(Code.NOT_FOUND, f"no such command: {call.name[:100]}"))
-        self._name = spec.name
-        assert spec.permission is not None
-        assert spec.limit is not None
-        if not identity.may(spec.permission):
-            desk.count(connection, Limit.READ)
-            raise forbidden(f"{spec.name} needs the permission {spec.permission}")
-        desk.count(connection, spec.limit)
-        message = codec.decode_call(spec, call.data)
+        self._route = route
+        message = desk.admit(connection, route, call.data, now)
         # Without a database nothing is kept, and nothing can be asked for again.
-        kept_here = desk.database is not None
-        request = desk.requests.of(identity.id, spec, message) if kept_here else None
+        request = None
+        if desk.database is not None and route.is_command:
+            request = desk.requests.of(connection.identity.id, route.spec, message)
         if request is not None:
             if (first := desk.under_way.get(request.key)) is not None:
                 first.repeated(self, request)
                 return None
             if (kept := desk.requests.recent(request)) is not None:
-                self._answer("ok", codec.reply_data(kept))
+                self._reply(kept)
                 return None
             self._request = request
             desk.under_way[request.key] = self
@@ -202,20 +227,17 @@ class Answering:
 
     async def _decide(self, message: msgspec.Struct) -> None:
         """Run the handler, again while what it decided on has changed. Raises Failure `busy`."""
-        request = self._request
         while True:
             # What is stale or refused now may be because it was done before.
             if self._decisions and await self._was_done():
                 return
+            if self._refusal is not None:
+                raise self._refusal
             if self._decisions == MAX_DECISIONS:
                 raise busy("too many want the same thing at once")
             ctx = self._context()
             try:
                 reply = await handle(ctx, message)
-                if request is not None and ctx.pending is None:
-                    # Nothing needed to change. The reply is a promise all the same.
-                    assert not isinstance(reply, Pending)
-                    ctx.commit(ctx.work(), reply)
             except Stale:
                 continue
             except Failure:
@@ -229,14 +251,17 @@ class Answering:
         """For one more attempt."""
         self._decisions += 1
         desk = self._desk
-        now = desk.clock.now_ms()
-        return Context(self._connection, desk.parts, desk.database, now, self._request)
+        return Context(self.connection, desk.parts, desk.database, desk.clock, self._request)
 
     def _decided(self, ctx: Context, reply: Decided) -> None:
         """Answer, or wait to be called once the unit stands."""
+        if self._request is not None and ctx.pending is None:
+            # Nothing needed to change. The reply is a promise all the same.
+            assert not isinstance(reply, Pending)
+            ctx.commit(ctx.work(), reply)
         self._after = ctx.after_reply
         if ctx.pending is None:
-            self._answer("ok", codec.reply_ok(reply))
+            self._reply(codec.encode(reply))
         else:
             self._pending = ctx.pending
             self._desk.deadlines.begin(self)
@@ -249,7 +274,7 @@ class Answering:
         assert self._desk.database is not None
         kept = await self._desk.requests.find(self._desk.database, self._request)
         if kept is not None:
-            self._answer("ok", codec.reply_data(kept))
+            self._reply(kept)
         return kept is not None
 
     def _settled(self, fault: Exception | None) -> None:
@@ -261,7 +286,7 @@ class Answering:
         if self._ended:
             return
         if fault is None:
-            self._answer("ok", codec.reply_data(data))
+            self._reply(data)
         elif isinstance(fault, Stale):
             self._desk.runner.add(self)
         else:
@@ -269,35 +294,43 @@ class Answering:
 
     # ---- the answer
 
+    @property
+    def _name(self) -> str:
+        return UNKNOWN if self._route is None else self._route.name
+
     def _fail(self, fault: Exception) -> None:
-        """Answer with what went wrong. A fault of ours is logged under an id."""
-        if isinstance(fault, Failure):
-            error = fault.error
-            if error.code is Code.TIMED_OUT:
-                log.warning("timed_out", command=self._name, connection=self._connection.id)
-        elif isinstance(fault, Unavailable):
-            error = unavailable(f"the database: {fault}").error
-        else:
-            log.error("handler_failed", command=self._name, exc_info=fault)
-            error = Error(Code.INTERNAL, f"a fault of the server, logged as {fault_id()}")
+        """Answer with what went wrong."""
+        error = error_of(fault, self._name, self.connection)
         self._answer(error.code, codec.reply_error(error))
 
-    def _answer(self, code: str, reply: bytes) -> None:
+    def _reply(self, data: bytes) -> None:
+        """Answer that all went well."""
+        self._answer(OK, data)
+
+    def _answer(self, code: str, given: bytes) -> None:
+        """Give the answer: the data where all is well, else a whole reply."""
         assert self._call is not None
-        took = self._desk.clock.monotonic() - self._call.at
-        gauges = self._desk.gauges
-        gauges.replies.add(self._name, code)
-        gauges.reply_seconds.add(self._name, took)
-        if _debugging():
-            self._log_answer(code, took)
+        desk, route = self._desk, self._route
+        took = desk.clock.monotonic() - self._call.at
+        if route is not None and code == OK:
+            route.ok.count += 1
+            route.timed.add(took)
+        else:
+            desk.gauges.replies.add(self._name, code)
+            desk.gauges.reply_seconds.add(self._name, took)
+        if desk.is_logged:
+            log_answer(self.connection, self._name, code, took)
         try:
-            self._connection.answer(self._call.ack, reply)
+            if code == OK:
+                self.connection.reply(self._call.ack, given)
+            else:
+                self.connection.answer(self._call.ack, given)
             for after in self._after:
                 after()
         except Exception:
-            log.exception("reply_failed", connection=self._connection.id)
+            log.exception("reply_failed", connection=self.connection.id)
         for again in self._end():
-            again._as_itself(partial(again._answer, code, reply))
+            again._as_itself(partial(again._answer, code, given))
 
     def _end(self) -> "Sequence[Answering]":
         """Nothing more comes of it. Returns what repeats it."""
@@ -305,10 +338,23 @@ class Answering:
         self._desk.deadlines.end(self)
         if self._request is not None:
             del self._desk.under_way[self._request.key]
-        self._desk.answered(self._connection)
+        self._desk.answered(self.connection)
         return self._repeats
 
-    def _log_answer(self, code: str, took: float) -> None:
-        """One line a message: its registered name only, as any other is the client's words."""
-        who, ms = self._connection.identity.id, round(took * 1000, 3)
-        log.debug("answered", command=self._name, code=str(code), ms=ms, person=who)
+
+def error_of(fault: Exception, name: str, connection: Connection) -> Error:
+    """What a message is answered with that raised. A fault of ours is logged under an id."""
+    if isinstance(fault, Failure):
+        if fault.error.code is Code.TIMED_OUT:
+            log.warning("timed_out", command=name, connection=connection.id)
+        return fault.error
+    if isinstance(fault, Unavailable):
+        return unavailable(f"the database: {fault}").error
+    log.error("handler_failed", command=name, exc_info=fault)
+    return Error(Code.INTERNAL, f"a fault of the server, logged as {fault_id()}")
+
+
+def log_answer(connection: Connection, name: str, code: str, took_s: float) -> None:
+    """One line a message: its registered name only, as any other is the client's words."""
+    who, ms = connection.identity.id, round(took_s * 1000, 3)
+    log.debug("answered", command=name, code=str(code), ms=ms, person=who)

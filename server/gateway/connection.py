@@ -10,14 +10,21 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from protocol import codec
 from protocol.gateway import EvictionReason
+from protocol.message import Limit
 from server.gateway.address import network
 from server.gateway.frame import Frame
 from server.gateway.identity import Identity
+from server.gateway.limits import Both
 from server.gateway.pace import Pace
 
 MAX_INBOX: Final = 256
 MAX_SPARE_BYTES: Final = 1024 * 1024
+
+
+Data = msgspec.Raw | bytes
+"""What a message carries, as JSON."""
 
 
 class Call(NamedTuple):
@@ -27,7 +34,7 @@ class Call(NamedTuple):
     """
 
     name: str
-    data: msgspec.Raw | bytes
+    data: Data
     ack: str
     at: float
 
@@ -50,12 +57,15 @@ class Connection(ABC):
         self.network = network(address)
         self.pace = Pace()
         self.since_ms = since_ms
+        self.buckets: dict[Limit, Both] = {}  # of the person and of the address
         self.inbox: deque[Call] = deque()
         self.received = 0  # messages that were answered or wait to be
         self.taken = 0  # messages that were begun: the number of each is part of its origin
         self.number = 0  # in the order in which connections opened
         self.closed = False
         self.expiry: Callable[[], None] | None = None
+        self.tell: Callable[[Frame], None] = self.send
+        """`send`, without a call around it where a transport has one."""
 
     @abstractmethod
     def send(self, frame: Frame) -> None:
@@ -67,6 +77,10 @@ class Connection(ABC):
 
         Does nothing for "".
         """
+
+    def reply(self, ack: str, data: bytes) -> None:
+        """Queue the answer that all went well: the data, as JSON."""
+        self.answer(ack, codec.reply_data(data))
 
     def spare_bytes(self) -> int:
         """How much may be queued for it at once, without its being let go soon."""

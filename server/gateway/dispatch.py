@@ -1,26 +1,31 @@
 """Where all messages come in: each is answered, and those of one client in order.
 
-What becomes of one message is in `answering.py`.
+What changes nothing and need not wait is answered here. What becomes of any other message is in
+`answering.py`.
 """
 
 import asyncio
 
+import msgspec
+
 from protocol import codec
-from protocol.errors import Error, Failure, busy, unavailable
+from protocol.errors import Error, Failure, busy, forbidden, unavailable
 from protocol.gateway import EvictionReason
 from protocol.message import RATES, REGISTRY, Limit, Registry
 from server.database import Database, Key
-from server.gateway.answering import UNKNOWN, Answering
-from server.gateway.connection import MAX_INBOX, Call, Connection
-from server.gateway.context import Parts
+from server.gateway.answering import OK, UNKNOWN, Answering, error_of, log_answer
+from server.gateway.connection import MAX_INBOX, Call, Connection, Data
+from server.gateway.context import Context, Parts
 from server.gateway.deadlines import Deadlines
-from server.gateway.limits import Limits
+from server.gateway.handling import at_once
+from server.gateway.limits import Both, Limits
 from server.gateway.requests import Requests
+from server.gateway.routes import Route, Routes
 from server.gateway.runner import Runner
 from server.runtime.clock import Clock
 from server.runtime.gauges import Gauges
 from server.runtime.log import debugging, logger
-from server.runtime.origin import written
+from server.runtime.origin import ORIGIN, written
 
 log = logger("gateway")
 _debugging = debugging("gateway")
@@ -38,43 +43,115 @@ class Dispatch:
         deadlines: Deadlines,
         registry: Registry = REGISTRY,
     ) -> None:
-        self.registry = registry
         self.parts = parts
         self.clock = clock
         self.gauges = gauges
         self.deadlines = deadlines
+        self.routes = Routes(registry, gauges)
         self.requests = Requests()
         self.runner = Runner("answers")
         self.under_way: dict[Key, Answering] = {}
         self.draining = False
         self.database: Database | None = None  # opened after the rooms that it publishes to
+        self._monotonic = clock.monotonic
+        self.is_logged = _debugging()  # levels are set before anything begins
         self._people = Limits(RATES, scale=registry.limit_scale)
         self._addresses = addresses
         self._answering: dict[Connection, asyncio.Future[None] | None] = {}
         """Connections with messages, and what whoever waits for the last answer waits for."""
 
-    def accept(self, connection: Connection, call: Call) -> None:
-        """Take a message in. It is answered after those that the client sent before.
+    def accept(self, connection: Connection, name: str, data: Data, ack: str) -> None:
+        """Take a message in: it is answered after those that the client sent before.
 
-        Nothing more is answered on a connection that we have closed.
+        `ack` names it in its answer; it is "" where none is wanted. Nothing more is answered on a
+        connection that we have closed.
         """
         if connection.closed:
             return
         connection.received += 1
+        at = self._monotonic()
+        route = self.routes[name]
+        if (
+            route is not None
+            and route.direct is not None
+            and (self.database is None or not route.is_command)
+            and connection not in self._answering
+            and not self.draining
+        ):
+            self._answer(connection, route, data, ack, at)
+        else:
+            self._queue(connection, Call(name, data, ack, at))
+
+    def _answer(
+        self, connection: Connection, route: Route, data: Data, ack: str, at: float
+    ) -> None:
+        """Answer what changes nothing, now and in one go, unless its handler has to wait."""
+        assert route.direct is not None
+        connection.taken = number = connection.taken + 1
+        before = ORIGIN.set((connection.id, number))
+        try:
+            message = self.admit(connection, route, data, at)
+            ctx = Context(connection, self.parts, self.database, self.clock, None)
+            decided = at_once(route.direct, ctx, message)
+            reply = b"" if decided is None else codec.encode(decided)
+        except Exception as e:  # noqa: BLE001 - answered, and logged where it is a fault of ours
+            error = error_of(e, route.name, connection)
+            took = self._monotonic() - at
+            self.gauges.replies.add(route.name, error.code)
+            route.timed.add(took)
+            if self.is_logged:
+                log_answer(connection, route.name, error.code, took)
+            connection.answer(ack, codec.reply_error(error))
+            self._let_go(connection)
+        else:
+            if decided is None:
+                self._begin(Answering(self, connection, Call(route.name, data, ack, at), message))
+                return
+            took = self._monotonic() - at
+            route.ok.count += 1
+            route.timed.add(took)
+            if self.is_logged:
+                log_answer(connection, route.name, OK, took)
+            try:
+                connection.reply(ack, reply)
+                for after in ctx.after_reply:
+                    after()
+            except Exception:
+                log.exception("reply_failed", connection=connection.id)
+        finally:
+            ORIGIN.reset(before)
+
+    def _queue(self, connection: Connection, call: Call) -> None:
+        error = None
         if self.draining:
             error = unavailable("the server is closing").error
-            connection.answer(call.ack, codec.reply_error(error))
-            return
-        if len(connection.inbox) >= MAX_INBOX:
+        elif len(connection.inbox) >= MAX_INBOX:
             error = busy(f"more than {MAX_INBOX} messages wait to be answered").error
+        if error is not None:
             connection.answer(call.ack, codec.reply_error(error))
             return
-        connection.inbox.append(call)
-        if connection not in self._answering:
-            self._answering[connection] = None
-            answering = Answering(self, connection)
-            if not answering.at_once():
-                self.runner.add(answering)
+        if connection in self._answering:
+            connection.inbox.append(call)
+        else:
+            connection.taken += 1
+            self._begin(Answering(self, connection, call))
+
+    def _begin(self, answering: Answering) -> None:
+        """Answer the only message of a connection."""
+        self._answering[answering.connection] = None
+        if not answering.at_once():
+            self.runner.add(answering)
+
+    def admit(self, connection: Connection, route: Route, data: Data, now: float) -> msgspec.Struct:
+        """The message, where it may be sent. Raises Failure."""
+        if route.permission not in connection.identity.permissions:
+            self.count(connection, Limit.READ, now)
+            raise forbidden(f"{route.name} needs the permission {route.permission}")
+        limit = route.limit
+        buckets = connection.buckets.get(limit)
+        if buckets is None or not buckets.take(now):
+            self.count(connection, limit, now)
+        return route.read(data)
 
     def refuse(self, connection: Connection, error: Error, ack: str) -> None:
         """Answer what can't be read. It counts like a question."""
@@ -82,7 +159,7 @@ class Dispatch:
             return
         connection.received += 1
         try:
-            self.count(connection, Limit.READ)
+            self.count(connection, Limit.READ, self._monotonic())
         except Failure as e:
             error = e.error
         self.gauges.replies.add(UNKNOWN, error.code)
@@ -104,17 +181,22 @@ class Dispatch:
                 done = self._answering[connection] = asyncio.get_running_loop().create_future()
             await asyncio.wait([done])
 
-    def count(self, connection: Connection, limit: Limit) -> None:
+    def count(self, connection: Connection, limit: Limit, now: float) -> None:
         """Count a message of a person and of an address. Raises Failure `rate_limited`."""
-        who, now = connection.identity.id, self.clock.monotonic()
+        buckets = connection.buckets.get(limit)
+        if buckets is None or buckets.forgotten:
+            buckets = connection.buckets[limit] = Both(
+                self._people.bucket(connection.identity.id, limit, now),
+                self._addresses.bucket(connection.network, limit, now),
+            )
+        if buckets.take(now):
+            return
         limits = self._people
-        wait_s = limits.take(who, limit, now)
+        wait_s = buckets.one.take(now)
         if not wait_s:
+            buckets.one.give_back()
             limits = self._addresses
-            wait_s = limits.take(connection.network, limit, now)
-            if not wait_s:
-                return
-            self._people.give_back(who, limit)
+            wait_s = buckets.other.take(now)
         connection.pace.refused(limit, int(wait_s * 1000) / 1000, now)
         raise limits.refusal(limit, wait_s)
 

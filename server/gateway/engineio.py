@@ -148,8 +148,12 @@ class Session:
 
     def text(self, text: str) -> None:
         """A packet, over a WebSocket."""
-        if not self.closed:
-            self.packet(text)
+        if self.closed:
+            return
+        if text[:1] == "4":  # nearly all of them
+            self.handler.received(text[1:])
+        else:
+            self._control(text)
 
     def binary(self, data: bytes) -> None:
         """A message of bytes."""
@@ -176,13 +180,9 @@ class Session:
         self.end("transport close")
         self._owner.forget(self)
 
-    def packet(self, packet: str) -> None:
-        """A packet of text. What is none ends the session."""
-        kind = packet[:1]
-        if kind == "4":  # nearly all of them
-            self.handler.received(packet[1:])
-            return
-        match kind:
+    def _control(self, packet: str) -> None:
+        """A packet that is no message. What is no packet ends the session."""
+        match packet[:1]:
             case "3":
                 if not self._owner.heartbeat.answered(self):
                     self.overhead()

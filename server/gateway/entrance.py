@@ -10,7 +10,6 @@ from protocol.errors import Code, Error, Failure, unauthenticated, unavailable
 from protocol.ids import uuid7
 from server.gateway import rfc6455
 from server.gateway.arrival import Arrivals
-from server.gateway.connection import Call
 from server.gateway.identity import Identity
 from server.gateway.queued import Queued
 from server.gateway.socketio import Client, Refusal
@@ -20,14 +19,6 @@ _arguments: Final = msgspec.json.Decoder(list[msgspec.Raw])
 _name: Final = msgspec.json.Decoder(str)
 _STRANGER: Final = codec.reply_error(unauthenticated("log in first").error)
 _NO_BYTES: Final = Error(Code.INVALID, "binary attachments are not taken")
-
-
-def parse(arguments: str) -> tuple[str, msgspec.Raw | bytes]:
-    """The name and the data of a message; no data is an empty object. Raises Failure."""
-    try:
-        return _message.decode(arguments)
-    except codec.UNREADABLE:
-        return _looked_at(arguments)
 
 
 def _looked_at(arguments: str) -> tuple[str, msgspec.Raw | bytes]:
@@ -58,8 +49,8 @@ class SocketIOConnection(Queued):
         super().__init__(arrivals.gateway, uuid7(), identity, session.address, session.outbox)
         self._arrivals = arrivals
         self._dispatch = arrivals.gateway.dispatch
-        self._monotonic = arrivals.gateway.clock.monotonic
-        self._bare = arrivals.gateway.wire.bare_replies
+        bare = arrivals.gateway.wire.bare_replies
+        self._before, self._after = (b"", b"") if bare else codec.OK
         self._is_open = False
 
     @property
@@ -75,7 +66,12 @@ class SocketIOConnection(Queued):
     def answer(self, ack: str, reply: bytes) -> None:
         """Queue the answer to a message."""
         if ack and not self.closed:
-            packet = _answer(ack, codec.bare(reply) if self._bare else reply)
+            self._session.send_packet(_answer(ack, reply))
+
+    def reply(self, ack: str, data: bytes) -> None:
+        """Queue the answer that all went well, bare where the registry says so."""
+        if ack and not self.closed:
+            packet = b"43%b[%b%b%b]" % (ack.encode(), self._before, data, self._after)
             self._outbox.push(packet if self._session.socket is None else rfc6455.encode(packet))
 
     def _hang_up(self) -> None:
@@ -92,11 +88,19 @@ class SocketIOConnection(Queued):
     def event(self, ack: str, arguments: str, attachments: Sequence[bytes]) -> None:
         """A message: hand it to the dispatcher, or answer what is wrong with it."""
         try:
-            name, data = parse(arguments)
+            name, data = _message.decode(arguments)
+        except codec.UNREADABLE:
+            self._unusual(ack, arguments)
+        else:
+            self._dispatch.accept(self, name, data, ack)
+
+    def _unusual(self, ack: str, arguments: str) -> None:
+        try:
+            name, data = _looked_at(arguments)
         except Failure as e:
             self._dispatch.refuse(self, e.error, ack)
         else:
-            self._dispatch.accept(self, Call(name, data, ack, self._monotonic()))
+            self._dispatch.accept(self, name, data, ack)
 
     def unattached(self, ack: str) -> None:
         """A message with attachments."""

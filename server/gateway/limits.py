@@ -15,30 +15,64 @@ LOOKED_AT: Final = 8
 class Bucket:
     """Tokens that grow at `rate` a second up to `burst`.
 
+    Whoever counts many messages of one holds its bucket, until that is `forgotten`.
     Source: token bucket, as in RFC 2697 without the excess.
     """
 
-    __slots__ = ("at", "tokens")
+    __slots__ = ("at", "burst", "forgotten", "rate", "tokens")
 
-    def __init__(self, burst: int, now: float) -> None:
-        self.tokens = float(burst)
+    def __init__(self, rate: float, burst: float, now: float) -> None:
+        self.rate = rate
+        self.burst = burst
+        self.tokens = burst
         self.at = now
+        self.forgotten = False
 
-    def level(self, rate: float, burst: int, now: float) -> float:
+    def level(self, now: float) -> float:
         """How many tokens there are now."""
-        return min(float(burst), self.tokens + (now - self.at) * rate)
+        return min(self.burst, self.tokens + (now - self.at) * self.rate)
 
-    def take(self, rate: float, burst: int, now: float) -> float:
+    def take(self, now: float) -> float:
         """Take one token. Returns 0, or the seconds until there is one."""
-        tokens = self.tokens + (now - self.at) * rate
-        if tokens > burst:  # as `level` has it; spelled out, as this is done for every message
-            tokens = float(burst)
+        tokens = self.level(now)
         self.at = now
         if tokens >= 1:
             self.tokens = tokens - 1
             return 0.0
         self.tokens = tokens
-        return (1 - tokens) / rate
+        return (1 - tokens) / self.rate
+
+    def give_back(self) -> None:
+        """Put one token back."""
+        self.tokens = min(self.burst, self.tokens + 1)
+
+
+class Both:
+    """Two buckets that one message is counted in: that of a person and that of an address."""
+
+    __slots__ = ("one", "other")
+
+    def __init__(self, one: Bucket, other: Bucket) -> None:
+        self.one = one
+        self.other = other
+
+    @property
+    def forgotten(self) -> bool:
+        """Whether one of them is."""
+        return self.one.forgotten or self.other.forgotten
+
+    def take(self, now: float) -> bool:
+        """Take a token of each, or none. Returns whether both had one, and are not forgotten."""
+        # Done for every message, so what `Bucket.take` does stands here in one piece.
+        one, other = self.one, self.other
+        ones = one.tokens + (now - one.at) * one.rate
+        others = other.tokens + (now - other.at) * other.rate
+        if ones < 1.0 or others < 1.0 or one.forgotten or other.forgotten:
+            return False
+        one.tokens = (ones if ones < one.burst else one.burst) - 1.0
+        other.tokens = (others if others < other.burst else other.burst) - 1.0
+        one.at = other.at = now
+        return True
 
 
 class Limits:
@@ -50,7 +84,7 @@ class Limits:
 
     def __init__(self, rates: Rates, *, scale: float = 1.0, whose: str = "") -> None:
         self._rates = {
-            limit: (rate * scale, max(1, round(burst * scale)))
+            limit: (rate * scale, float(max(1, round(burst * scale))))
             for limit, (rate, burst) in rates.items()
         }
         self._whose = whose
@@ -65,44 +99,39 @@ class Limits:
     def refusal(self, limit: Limit, wait_s: float) -> Failure:
         """What a message is answered with that came too early."""
         rate, burst = self._rates[limit]
-        words = f"at most {rate:g} a second, {burst} at once{self._whose}"
+        words = f"at most {rate:g} a second, {burst:g} at once{self._whose}"
         return Failure(Error(Code.RATE_LIMITED, words, retry_after_ms=int(wait_s * 1000) + 1))
 
     def take(self, who: str, limit: Limit, now: float) -> float:
         """Count one message. Returns 0, or the seconds until one may be sent."""
-        rate, burst = self._rates[limit]
+        return self.bucket(who, limit, now).take(now)
+
+    def bucket(self, who: str, limit: Limit, now: float) -> Bucket:
+        """The bucket of one that is counted."""
         key = (who, limit)
         bucket = self._buckets.get(key)
         if bucket is None:
             if len(self._buckets) >= MAX_BUCKETS:
                 self._make_room(now)
-            bucket = self._buckets[key] = Bucket(burst, now)
+            bucket = self._buckets[key] = Bucket(*self._rates[limit], now)
         else:
             self._buckets.move_to_end(key)
-            # What the bucket does, in one step for what is nearly always so.
-            tokens = bucket.tokens + (now - bucket.at) * rate
-            if tokens >= 1:
-                bucket.tokens = (tokens if tokens < burst else burst) - 1.0
-                bucket.at = now
-                return 0.0
-        return bucket.take(rate, burst, now)
+        return bucket
 
     def give_back(self, who: str, limit: Limit) -> None:
         """Take back that a message was counted."""
         bucket = self._buckets.get((who, limit))
         if bucket is not None:
-            bucket.tokens = min(float(self._rates[limit][1]), bucket.tokens + 1)
+            bucket.give_back()
 
     def _make_room(self, now: float) -> None:
-        """Drop what is full again, as a new bucket would be the same.
+        """Forget what is full again, as a new bucket would be the same.
 
-        Where nothing is, the fullest of those that were not used for longest goes: whoever makes
-        up names by the thousand pushes out their buckets, and not one that is used up.
+        Where nothing is, the fullest of those that were not looked up for longest goes: whoever
+        makes up names by the thousand pushes out their buckets, and not one that is used up.
         """
-        levels = {}
-        for key, bucket in islice(self._buckets.items(), LOOKED_AT):
-            rate, burst = self._rates[key[1]]
-            levels[key] = bucket.level(rate, burst, now) / burst
+        looked_at = islice(self._buckets.items(), LOOKED_AT)
+        levels = {key: bucket.level(now) / bucket.burst for key, bucket in looked_at}
         full = [key for key, level in levels.items() if level >= 1]
         for key in full or [max(levels, key=levels.__getitem__)]:
-            del self._buckets[key]
+            self._buckets.pop(key).forgotten = True

@@ -82,11 +82,11 @@ class Outbox:
         "_bounds",
         "_droppable",
         "_form",
+        "_is_shut",
         "_items",
         "_limit",
         "_moved",
         "_moved_at",
-        "_overflowed",
         "_unsent",
         "dropped",
         "in_hand",
@@ -105,7 +105,7 @@ class Outbox:
         self._moved = False
         self._moved_at = bounds.monotonic()
         self._unsent = 0  # what the transport had not sent at the last check
-        self._overflowed = False
+        self._is_shut = False
         self.taker: Taker | None = None
         self.queued_bytes = 0
         self.in_hand = 0  # bytes of them that were taken and are not known to have left
@@ -117,7 +117,7 @@ class Outbox:
 
     def push(self, data: bytes) -> None:
         """Queue something that is kept: a reply, or a packet of the transport's own."""
-        if self._overflowed:
+        if self._is_shut:
             return
         items = self._items
         items.append(data)
@@ -131,7 +131,7 @@ class Outbox:
 
     def push_frame(self, frame: Frame) -> None:
         """Queue an event: a newer `latest` replaces the one that waits, the oldest `lossy` go."""
-        if self._overflowed:
+        if self._is_shut:
             return
         if frame.delivery is not KEPT:
             self._push_droppable(frame)
@@ -187,14 +187,18 @@ class Outbox:
 
     def clear(self) -> None:
         """Drop all that waits, and take in again."""
-        self._overflowed = False
+        self._is_shut = False
         self._items.clear()
         self._droppable = None
         self.queued_bytes = self.in_hand
 
+    def shut(self) -> None:
+        """Take nothing more in. What waits stays."""
+        self._is_shut = True
+
     def _overflow(self, reason: EvictionReason) -> None:
-        if not self._overflowed:
-            self._overflowed = True
+        if not self._is_shut:
+            self._is_shut = True
             self.overflow(reason)
 
     # ---- what is known of it

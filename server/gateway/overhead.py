@@ -18,8 +18,8 @@ class Overhead:
     __slots__ = ("_bucket",)
 
     def __init__(self) -> None:
-        self._bucket = Bucket(EXCUSED[1], asyncio.get_running_loop().time())
+        self._bucket = Bucket(*EXCUSED, asyncio.get_running_loop().time())
 
     def exceeds(self) -> bool:
         """Count one more. Returns whether that is too much."""
-        return self._bucket.take(*EXCUSED, asyncio.get_running_loop().time()) > 0
+        return self._bucket.take(asyncio.get_running_loop().time()) > 0

@@ -26,7 +26,7 @@ class Pace:
         rate, at_once = EXCUSED
         if now < self._until.get(limit, 0.0):
             if self._excused is None:
-                self._excused = Bucket(at_once, now)
-            if self._excused.take(rate, at_once, now):
+                self._excused = Bucket(rate, at_once, now)
+            if self._excused.take(now):
                 self.lost = True
         self._until[limit] = now + wait_s

@@ -19,7 +19,6 @@ from protocol.ids import MAX_SAFE, uuid7
 from server.gateway import rfc6455
 from server.gateway.address import address_of
 from server.gateway.arrival import Arrivals
-from server.gateway.connection import Call
 from server.gateway.frame import Frame
 from server.gateway.heartbeat import Heartbeat
 from server.gateway.identity import Identity
@@ -117,7 +116,6 @@ class Client:
         self.room = room
         self.address = address
         self._dispatch = server.arrivals.gateway.dispatch
-        self._monotonic = server.arrivals.gateway.clock.monotonic
         self._held: list[str] | None = None  # while it is being looked at
         self._held_bytes = 0
         self._given_up = False
@@ -147,8 +145,7 @@ class Client:
         if message.type == LOGIN and self._connection is not None:
             self._refuse(TWICE, ack)
         elif self._connection is not None:
-            call = Call(message.type, message.data, ack, self._monotonic())
-            self._dispatch.accept(self._connection, call)
+            self._dispatch.accept(self._connection, message.type, message.data, ack)
         elif message.type == LOGIN:
             self._held = []
             self._server.arrivals.spawn(self._log_in(message.data, ack))
@@ -236,7 +233,7 @@ class Client:
         self._connection = connection
         if self.room is not None:
             data = msgspec.Raw(codec.encode({"room": self.room}))
-            self._dispatch.accept(connection, Call("rooms.join", data, "0", self._monotonic()))
+            self._dispatch.accept(connection, "rooms.join", data, "0")
         await gateway.opened(connection)
 
     def _refuse(self, error: Error, ack: str) -> None:

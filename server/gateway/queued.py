@@ -37,6 +37,7 @@ class Queued(Connection):
         self._gateway = gateway
         self._outbox = outbox
         outbox.overflow = self.evict
+        self.tell = outbox.push_frame  # it takes in nothing once this is closed
 
     def send(self, frame: Frame) -> None:
         """Queue an event."""
@@ -58,6 +59,7 @@ class Queued(Connection):
         if not self.closed:
             self.closed = True
             self.inbox.clear()
+            self._outbox.shut()
             self._hang_up()
 
     @abstractmethod

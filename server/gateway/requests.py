@@ -45,8 +45,10 @@ class Requests:
         """
         if not isinstance(message, Command) or message.request_id is None:
             return None
-        given = [name for name in spec.secrets if getattr(message, name) is not None]
-        plain = msgspec.structs.replace(message, **dict.fromkeys(given, "")) if given else message
+        plain: object = message
+        if spec.secrets:
+            given = [name for name in spec.secrets if getattr(message, name) is not None]
+            plain = msgspec.structs.replace(message, **dict.fromkeys(given, ""))
         canonical = spec.name.encode() + b" " + codec.encode(plain)
         digest = hashlib.blake2b(canonical, digest_size=16).hexdigest()
         return Request(who, message.request_id, digest)

@@ -354,14 +354,21 @@ _SHORT: Final = tuple(
 )
 _pack_16: Final = Struct("!BBH").pack
 _pack_64: Final = Struct("!BBQ").pack
+_OF_TEXT: Final = Opcode.TEXT  # looking it up each time takes longer
+_HEADS: Final = _SHORT[_OF_TEXT] + tuple(
+    _pack_16(0x80 | _OF_TEXT, _LENGTH_16, size) for size in range(_LENGTH_16, 2048)
+)
+"""The headers of texts of these sizes: nearly all that is sent."""
 
 
-def encode(payload: bytes, opcode: int = Opcode.TEXT) -> bytes:
+def encode(payload: bytes, opcode: int = _OF_TEXT) -> bytes:
     """The whole message, or the control frame, as one frame from a server: not masked.
 
     Raises ValueError where the payload of a control frame has more than MAX_CONTROL bytes.
     """
     size = len(payload)
+    if opcode is _OF_TEXT and size < len(_HEADS):
+        return _HEADS[size] + payload
     if size < _LENGTH_16:
         return _SHORT[opcode][size] + payload
     if opcode >= Opcode.CLOSE:

@@ -81,14 +81,15 @@ class Membership:
 
     def take(self, frame: Frame) -> None:
         """Pass an event on, unless it is one that the client has."""
+        seq = frame.seq
         if self.held is not None:
             self.held.append(frame)
-        elif frame.seq is None:
-            self.connection.send(frame)
-        elif frame.seq == self.seq + 1:
-            self.seq = frame.seq
-            self.connection.send(frame)
-        elif frame.seq > self.seq:
+        elif seq is None:
+            self.connection.tell(frame)
+        elif seq == self.seq + 1:
+            self.seq = seq
+            self.connection.tell(frame)
+        elif seq > self.seq:
             self.held = [frame]
             self._hole(self)
 
@@ -151,7 +152,7 @@ class Rooms:
         # As `take` does, for the thousands who may be told what has no number.
         for membership in list(members.values()):
             if membership.held is None:
-                membership.connection.send(frame)
+                membership.connection.tell(frame)
             else:
                 membership.held.append(frame)
 

@@ -13,10 +13,9 @@ from protocol import codec
 from protocol.errors import Code, Error
 from server.gateway.arrival import Arrivals
 from server.gateway.engineio import Session
-from server.gateway.packet import MAX_SPACE, Kind, NotAPacket, Packet, build, parse
+from server.gateway.packet import MAIN, MAX_SPACE, Kind, NotAPacket, Packet, build, event, parse
 from server.gateway.refusals import RefusalReason
 
-EVENT: Final = Kind.EVENT
 NOTHING: Final[Sequence[bytes]] = ()
 INVALID_NAMESPACE: Final = b'{"message":"Invalid namespace"}'
 TWICE: Final = Error(Code.INVALID, "this connection has logged in already")
@@ -140,6 +139,8 @@ class Client:
             self._hold(message)
         elif isinstance(message, bytes):
             self._attached(message)
+        elif (found := event(message)) and (member := self._members.get(MAIN)):
+            member.event(found[0], found[1], NOTHING)  # nearly all of them
         else:
             try:
                 packet = parse(message)
@@ -158,10 +159,9 @@ class Client:
 
     def _take(self, packet: Packet) -> None:
         member = self._members.get(packet.space)
-        if member is not None and packet.kind is EVENT:  # nearly all of them
-            member.event(packet.ack, packet.payload, NOTHING)
-            return
         match packet.kind:
+            case Kind.EVENT if member is not None:
+                member.event(packet.ack, packet.payload, NOTHING)
             case Kind.CONNECT:
                 self._connect(packet)
             case Kind.DISCONNECT if member is not None:

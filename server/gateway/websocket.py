@@ -113,21 +113,20 @@ class WebSocket(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Part of a protocol."""
-        listener = self.listener
         messages = self._reader.feed(data)
         if not messages:
             self._watch()
         for message in messages:
-            if self._is_closing:
+            # Asked anew for each: it may have been closed, or given on to another listener.
+            if self._closing is None and type(message) is str:
+                self.listener.text(message)
+            elif self._closing is not None:
                 if type(message) is Control and message.opcode is Opcode.CLOSE:
                     self._end()
-            elif type(message) is str:
-                listener.text(message)
             elif type(message) is bytes:
-                listener.binary(message)
+                self.listener.binary(message)
             else:
                 self._not_a_message(message)  # type: ignore[arg-type]
-            listener = self.listener  # it may have been given on
 
     def _not_a_message(self, message: Control | Broken) -> None:
         self._watch()
@@ -182,6 +181,11 @@ class WebSocket(asyncio.Protocol):
     def flush(self) -> None:
         """Give the transport what waits, as long as it takes it."""
         outbox, transport = self.outbox, self.transport
+        if self._closing is None and not self._paused and not transport.is_closing():
+            # Nearly always, and all there is in one piece.
+            transport.write(outbox.take(BATCH_BYTES))
+            if not outbox.queued_bytes:
+                return
         if self._closing == b"":
             outbox.clear()  # nothing may come after the frame that says so: RFC 6455, 5.5.1
         while outbox.queued_bytes and not self._paused:

@@ -15,6 +15,15 @@ from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
 from prometheus_client.registry import Collector, CollectorRegistry
 
 
+class Count:
+    """A counter of one set of labels: whoever counts often holds it."""
+
+    __slots__ = ("count",)
+
+    def __init__(self) -> None:
+        self.count = 0
+
+
 class Counts(Collector):
     """A counter by its labels."""
 
@@ -23,30 +32,40 @@ class Counts(Collector):
     ) -> None:
         self._about: Final = (name, help_text)
         self._labels: Final = labels
-        self._counts: defaultdict[tuple[str, ...], int] = defaultdict(int)
+        self._counts: defaultdict[tuple[str, ...], Count] = defaultdict(Count)
         self._since = time.time()
         registry.register(self)
 
+    def of(self, *labels: str) -> Count:
+        """The counter of some labels."""
+        return self._counts[labels]
+
     def add(self, *labels: str) -> None:
         """Count one."""
-        self._counts[labels] += 1
+        self._counts[labels].count += 1
 
     def collect(self) -> Iterator[CounterMetricFamily]:
         """What there is to show."""
         family = CounterMetricFamily(*self._about, labels=self._labels)
-        for labels, count in self._counts.items():
-            family.add_metric([str(label) for label in labels], count, created=self._since)
+        for labels, held in self._counts.items():
+            family.add_metric([str(each) for each in labels], held.count, created=self._since)
         yield family
 
 
-class _Timed:
-    """The durations of one name: how many fell into each bucket, and their sum."""
+class Timed:
+    """The durations of one label: how many fell into each bucket, and their sum."""
 
-    __slots__ = ("buckets", "sum_s")
+    __slots__ = ("_bounds", "buckets", "sum_s")
 
-    def __init__(self, buckets: int) -> None:
-        self.buckets = [0] * buckets
+    def __init__(self, bounds: tuple[float, ...]) -> None:
+        self._bounds = bounds
+        self.buckets = [0] * (len(bounds) + 1)
         self.sum_s = 0.0
+
+    def add(self, took_s: float) -> None:
+        """Take one duration in."""
+        self.buckets[bisect_left(self._bounds, took_s)] += 1
+        self.sum_s += took_s
 
 
 class Durations(Collector):
@@ -63,17 +82,20 @@ class Durations(Collector):
         self._about: Final = (name, help_text)
         self._label: Final = label
         self._bounds: Final = tuple(bounds)
-        self._timed: dict[str, _Timed] = {}
+        self._timed: dict[str, Timed] = {}
         self._since = time.time()
         registry.register(self)
 
-    def add(self, label: str, took_s: float) -> None:
-        """Take one duration in."""
+    def of(self, label: str) -> Timed:
+        """The durations of a label."""
         timed = self._timed.get(label)
         if timed is None:
-            timed = self._timed[label] = _Timed(len(self._bounds) + 1)
-        timed.buckets[bisect_left(self._bounds, took_s)] += 1
-        timed.sum_s += took_s
+            timed = self._timed[label] = Timed(self._bounds)
+        return timed
+
+    def add(self, label: str, took_s: float) -> None:
+        """Take one duration in."""
+        self.of(label).add(took_s)
 
     def collect(self) -> Iterator[HistogramMetricFamily]:
         """What there is to show."""

@@ -24,6 +24,7 @@ SHORT = {
     "durable": (5, "0.5", "--pair"),
     "slow-reader": (8, "4"),  # what it tells is as much in a short round
     "pool": (4, "0.5"),
+    "soak": (6, "1", "--clients", "8"),
     "packets": (4, "0.5", "--only", "emits"),
 }
 """How many figures each has, how long a round is, in seconds, and what it is asked besides."""

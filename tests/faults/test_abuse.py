@@ -15,8 +15,10 @@ from tests.support.people import registered
 from tests.support.server import Server
 from tests.support.wire import Wire
 
-RECEIVE_S, CONNECT_S, PING_S = 0.6, 1.0, 1.0
-ANSWERED_WITHIN_S = 1.0
+RECEIVE_S, CONNECT_S = 0.6, 1.5
+PINGED_EVERY_S = 0.5
+PING_S = 2.0
+ANSWERED_WITHIN_S = 5.0
 """An honest client's messages, on a machine that does other things as well."""
 EVERY_S = 0.06
 """Within the rate of one person."""
@@ -31,8 +33,8 @@ async def attacked(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Se
         tmp_path_factory.mktemp("attacked"),
         RECEIVE_TIMEOUT_MS=f"{RECEIVE_S * 1000:g}",
         CONNECT_TIMEOUT_MS=f"{CONNECT_S * 1000:g}",
-        PING_INTERVAL_MS=f"{PING_S * 500:g}",
-        PING_TIMEOUT_MS=f"{PING_S * 500:g}",
+        PING_INTERVAL_MS=f"{PINGED_EVERY_S * 1000:g}",
+        PING_TIMEOUT_MS=f"{(PING_S - PINGED_EVERY_S) * 1000:g}",
     ) as started:
         yield started
 

@@ -24,7 +24,12 @@ from tests.support.wire import Wire
 SEATS = 4
 BACK_WITHIN_S = 20.0
 PLAYERS = 20
-OF_ADDRESS = {"MAX_CONNECTIONS_PER_ADDRESS": "1000"}
+SETTINGS = {
+    "MAX_CONNECTIONS_PER_ADDRESS": "1000",
+    "PING_INTERVAL_MS": "1000",
+    "PING_TIMEOUT_MS": "1000",
+}
+"""A place for all, and little patience: who polls and is gone between two polls is only missed."""
 EVICTED = "warroom_evicted_total"
 
 
@@ -38,7 +43,7 @@ class Lasting(NamedTuple):
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def lasting(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Lasting]:
     """One for all."""
-    server = Server(tmp_path_factory.mktemp("lasting"), LONG_BATTLES, **OF_ADDRESS)
+    server = Server(tmp_path_factory.mktemp("lasting"), LONG_BATTLES, **SETTINGS)
     async with server:
         logins = await tokens(server.url, PLAYERS)
         await server.stop()

@@ -54,12 +54,16 @@ class Player:
         await wire.patiently("battles.join", battle_id=self._battle_id)
 
     async def strike(self) -> None:
-        """Strike once. Raises AssertionError where that is not answered as it should be."""
+        """Strike once, and get up again where that is refused to who is down.
+
+        Raises AssertionError where that is not answered as it should be.
+        """
         assert self._wire is not None
-        answer = await self._wire.patiently(
-            "battles.attack", battle_id=self._battle_id, enemy_id=1, kind="quick"
-        )
-        assert answer["ok"] or answer["error"].get("reason") == "not_seated", answer
+        here = {"battle_id": self._battle_id}
+        answer = await self._wire.patiently("battles.attack", enemy_id=1, kind="quick", **here)
+        if not answer["ok"] and answer["error"].get("reason") == "down":
+            answer = await self._wire.patiently("battles.revive", **here)
+        assert answer["ok"] or answer["error"]["code"] == "refused", answer
 
     async def leave(self, *, politely: bool) -> None:
         """Be gone: with a good-bye, or without."""

@@ -10,7 +10,7 @@ from protocol.ids import uuid7
 from protocol.permissions import Role, granted
 from server.app import App
 from server.gateway import Identity
-from server.gateway.connection import Call, Connection
+from server.gateway.connection import Connection
 from server.gateway.frame import Frame
 from tests.support.folds import Told
 
@@ -89,8 +89,7 @@ class Ear(Connection):
 
         ack = uuid7()
         self._asked[ack] = reply
-        call = Call(name, codec.encode(fields), ack, self._app.clock.monotonic())
-        self._app.gateway.dispatch.accept(self, call)
+        self._app.gateway.dispatch.accept(self, name, codec.encode(fields), ack)
         return answered
 
     async def ok(self, name: str, **fields: Any) -> Any:

@@ -10,7 +10,7 @@ from protocol.gateway import EvictionReason
 from protocol.ids import uuid7
 from server.app import App
 from server.gateway import Identity
-from server.gateway.connection import Call, Connection
+from server.gateway.connection import Connection
 from server.gateway.frame import Frame
 
 
@@ -59,8 +59,7 @@ class Line(Connection):
         Raises ConnectionError where there is none, as the connection was closed before.
         """
         ack = uuid7()
-        call = Call(name, msgspec.json.encode(fields), ack, app.clock.monotonic())
-        app.gateway.dispatch.accept(self, call)
+        app.gateway.dispatch.accept(self, name, msgspec.json.encode(fields), ack)
         await app.gateway.dispatch.settle(self)
         if ack not in self._answers:
             raise ConnectionError

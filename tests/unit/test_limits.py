@@ -7,7 +7,7 @@ import pytest
 from protocol.errors import Code, Failure
 from protocol.message import ADDRESS_RATES, RATES, Limit
 from server.gateway import limits as module
-from server.gateway.limits import LOOKED_AT, MAX_BUCKETS, Bucket, Limits
+from server.gateway.limits import LOOKED_AT, MAX_BUCKETS, Both, Bucket, Limits
 
 RATE, BURST = RATES[Limit.ACTION]
 
@@ -155,3 +155,28 @@ def test_who_is_used_up_stays_so_whoever_makes_up_names() -> None:
     for n in range(3 * MAX_BUCKETS):
         limits.check(f"n{n}", Limit.LOGIN, 0.0)
     refused(limits, 0.0, "alice", Limit.LOGIN)
+
+
+def test_two_buckets_give_a_token_each_or_none() -> None:
+    person, address = Bucket(1.0, 5, 0.0), Bucket(1.0, 2, 0.0)
+    both = Both(person, address)
+    assert [both.take(0.0) for _ in range(3)] == [True, True, False]
+    assert person.level(0.0) == 3
+    assert address.level(0.0) == 0
+    assert both.take(1.0)
+    assert person.level(1.0) == 3
+
+
+def test_two_buckets_hold_no_more_than_their_bursts() -> None:
+    both = Both(Bucket(1.0, 3, 0.0), Bucket(10.0, 30, 0.0))
+    assert [both.take(1000.0) for _ in range(4)] == [True, True, True, False]
+
+
+def test_a_bucket_that_was_forgotten_gives_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_BUCKETS", 1)
+    limits = Limits(RATES)
+    held = Both(limits.bucket("alice", Limit.ACTION, 0.0), Bucket(1.0, 9, 0.0))
+    assert held.take(0.0)
+    limits.check("bob", Limit.ACTION, 0.0)
+    assert held.forgotten
+    assert not held.take(0.0)

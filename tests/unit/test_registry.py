@@ -1,10 +1,7 @@
 """A registry beside the server's own, and how its messages stand on the wire."""
 
-import msgspec
 import pytest
 
-from protocol import codec
-from protocol.errors import Code, Error
 from protocol.message import (
     KEPT,
     REGISTRY,
@@ -95,15 +92,3 @@ def test_conformance_mode_answers_all_it_knows() -> None:
     calls = [spec.name for spec in CONFORMANCE.specs(Kind.COMMAND, Kind.QUERY)]
     assert calls == ["attack", "bcast", "echo", "join"]
     assert not {spec.name for spec in specs()} & {spec.name for spec in CONFORMANCE.specs()}
-
-
-@pytest.mark.parametrize("data", [{"n": 1}, {}, [], None, "ä", {"ok": True, "data": 1}])
-def test_a_bare_reply_is_its_data(data: object) -> None:
-    reply = codec.reply_ok(data)
-    assert msgspec.json.decode(reply) == {"ok": True, "data": data}
-    assert msgspec.json.decode(codec.bare(reply)) == data
-
-
-def test_a_bare_reply_keeps_its_error() -> None:
-    reply = codec.reply_error(Error(Code.INVALID, "no", field="room"))
-    assert codec.bare(reply) == reply

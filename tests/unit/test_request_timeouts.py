@@ -46,7 +46,7 @@ class Connected:
     @property
     def is_closed(self) -> bool:
         """Whether we hung up."""
-        return bool(self.transport.close.called)
+        return bool(self.transport.close.called or self.transport.write_eof.called)
 
     @property
     def answer(self) -> bytes:
@@ -154,3 +154,12 @@ async def test_nothing_is_waited_for_once_it_is_gone(one: Connected) -> None:
     one.protocol.connection_lost(None)
     one.refused.pass_time()
     assert one.refused.counted == {}
+
+
+async def test_nothing_is_read_of_who_is_refused_and_still_sends(one: Connected) -> None:
+    one.protocol.data_received(b"GET\r\n\r\n")
+    one.transport.close.assert_not_called()
+    one.protocol.data_received(b"GET\r\n\r\n" + HEAD)
+    one.refused.pass_time()
+    assert one.answer.count(b"HTTP/1.1 ") == 1
+    assert one.refused.counted == BAD

@@ -4,6 +4,7 @@ import asyncio
 import io
 import zlib
 from collections.abc import AsyncIterator
+from functools import cache
 from typing import Final
 
 import aiohttp
@@ -159,16 +160,23 @@ async def no_text(target: Target) -> None:
         await closed_with(wire, CloseCode.INVALID_DATA, "UTF-8")
 
 
-@attack("a compression bomb", RefusalReason.PROTOCOL_ERROR, ways=WEBSOCKETS)
-async def bomb(target: Target) -> None:
-    """Compression is offered, and not taken; 100 MB of zeros in 100 kB are no frame."""
-    offered = {"Sec-WebSocket-Extensions": "permessage-deflate; client_max_window_bits"}
-    wire = await Wire.open(target.url, target.way, headers=offered, socket=_Unextended)
+@cache
+def bomb_frame() -> bytes:
+    """Very much in a small frame."""
     packer = zlib.compressobj(9, zlib.DEFLATED, -15)
     packed = packer.compress(b"0" * 100_000_000) + packer.flush(zlib.Z_SYNC_FLUSH)
     raw = bytearray(frame(packed[:-4], BINARY))
     raw[0] |= 0x40
-    wire.write(bytes(raw))
+    return bytes(raw)
+
+
+@attack("a compression bomb", RefusalReason.PROTOCOL_ERROR, ways=WEBSOCKETS)
+async def bomb(target: Target) -> None:
+    """Compression is offered, and not taken; 100 MB of zeros in 100 kB are no frame."""
+    raw = bomb_frame()
+    offered = {"Sec-WebSocket-Extensions": "permessage-deflate; client_max_window_bits"}
+    wire = await Wire.open(target.url, target.way, headers=offered, socket=_Unextended)
+    wire.write(raw)
     await closed_with(wire, CloseCode.PROTOCOL_ERROR, "reserved")
 
 
