@@ -17,10 +17,12 @@ Words = Annotated[str, msgspec.Meta(min_length=1, max_length=200, pattern=LINE)]
 
 
 class Transport(StrEnum):
-    """How a connection is carried. One that polls may become a WebSocket."""
+    """How a connection is carried: Socket.IO over a WebSocket or by polling, which may become one,
+    or the plain WebSocket."""
 
     WEBSOCKET = "websocket"
     POLLING = "polling"
+    PLAIN = "plain"
 
 
 class ConnectionView(msgspec.Struct, frozen=True):

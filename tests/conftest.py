@@ -14,13 +14,30 @@ from tests.support.server import Server
 from tests.support.wire import Transport
 
 TESTS = Path(__file__).parent
+TOGETHER = ("browser", "architecture")
+LONG = (
+    "faults/test_cli.py",
+    "faults/test_kill.py",
+    "faults/test_resume.py",
+    "events/test_benches.py",
+    "store/test_law.py",
+    "store/test_presence.py",
+    "docs/test_add_a_command.py",
+    "faults/test_postgres.py",
+    "faults/test_flapping.py",
+)
+"""The files that take longest."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests of one kind stay together, in one process and in their order: they share servers."""
+    """Tests of one file stay together, in one process and in their order; those of the browser
+    all do, as they share one. What lasts longest begins first, or the rest would wait for it.
+    """
     for item in items:
-        kind = item.path.relative_to(TESTS).parts[0]
-        item.add_marker(pytest.mark.xdist_group(kind))
+        kind, *within = item.path.relative_to(TESTS).parts
+        together = kind if kind in TOGETHER else "/".join((kind, *within))
+        item.add_marker(pytest.mark.xdist_group(together))
+    items.sort(key=lambda item: item.path.relative_to(TESTS).as_posix() not in LONG)
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

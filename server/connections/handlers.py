@@ -8,7 +8,6 @@ from protocol.connections import (
     ConnectionView,
     Disconnect,
     ListConnections,
-    Transport,
 )
 from protocol.errors import invalid, not_found
 from protocol.message import Done
@@ -69,7 +68,7 @@ def _view(gateway: Gateway, connection: Connection) -> ConnectionView:
         user_id=identity.id,
         name=identity.name,
         role=identity.role,
-        transport=Transport.WEBSOCKET if connection.upgraded else Transport.POLLING,
+        transport=connection.transport,
         address=connection.address,
         since_at=rfc3339(connection.since_ms),
         rooms=tuple(nsmallest(ROOMS_SHOWN, joined)),

@@ -48,7 +48,7 @@ export const ENDED = {
   deleted: "This account is no more.",
 };
 
-export const TRANSPORTS = { websocket: "WebSocket", polling: "HTTP polling" };
+export const TRANSPORTS = { websocket: "WebSocket", polling: "HTTP polling", plain: "WebSocket, plain" };
 
 export const ROLES = { player: "Player", viewer: "Viewer", user: "Operator", admin: "Admin", agent: "Agent" };
 

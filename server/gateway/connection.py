@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from protocol import codec
+from protocol.connections import Transport
 from protocol.gateway import EvictionReason
 from protocol.message import Limit
 from server.gateway.address import network
@@ -87,9 +88,9 @@ class Connection(ABC):
         return MAX_SPARE_BYTES
 
     @property
-    def upgraded(self) -> bool:
-        """Whether it is a WebSocket."""
-        return True
+    def transport(self) -> Transport:
+        """How it is carried."""
+        return Transport.WEBSOCKET
 
     @property
     def traffic(self) -> Traffic:

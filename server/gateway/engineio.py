@@ -112,11 +112,6 @@ class Session:
         """Why it is over."""
         self.handler: Handler = _NOBODY
 
-    @property
-    def upgraded(self) -> bool:
-        """Whether it is carried by a WebSocket."""
-        return self.socket is not None
-
     def overflowed(self, _: object) -> None:
         """Too much waits. Who has logged in is told so: see `queued.py`."""
         self.refuse(RefusalReason.UNREAD)

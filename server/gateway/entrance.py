@@ -6,6 +6,7 @@ from typing import Final
 import msgspec
 
 from protocol import codec
+from protocol.connections import Transport
 from protocol.errors import Code, Error, Failure, unauthenticated, unavailable
 from protocol.ids import uuid7
 from server.gateway import rfc6455
@@ -59,9 +60,9 @@ class SocketIOConnection(Queued):
         return self.id
 
     @property
-    def upgraded(self) -> bool:
-        """Whether it is a WebSocket."""
-        return self._session.upgraded
+    def transport(self) -> Transport:
+        """How it is carried."""
+        return Transport.POLLING if self._session.socket is None else Transport.WEBSOCKET
 
     def answer(self, ack: str, reply: bytes) -> None:
         """Queue the answer to a message."""

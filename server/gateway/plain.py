@@ -14,6 +14,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from protocol import codec
+from protocol.connections import Transport
 from protocol.errors import Code, Error, Failure, invalid, unauthenticated
 from protocol.ids import MAX_SAFE, uuid7
 from server.gateway import rfc6455
@@ -97,6 +98,11 @@ class PlainConnection(Queued):
     ) -> None:
         super().__init__(arrivals.gateway, uuid7(), identity, address, socket.outbox)
         self._socket = socket
+
+    @property
+    def transport(self) -> Transport:
+        """How it is carried."""
+        return Transport.PLAIN
 
     def answer(self, ack: str, reply: bytes) -> None:
         """Queue the answer to a message."""

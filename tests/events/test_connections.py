@@ -11,7 +11,7 @@ from protocol.ids import uuid7
 from tests.support.people import Person, connected
 from tests.support.polling import Polling
 from tests.support.server import Server
-from tests.support.wire import Wire
+from tests.support.wire import Transport, Wire
 
 UNKNOWN = "01a20622-9de7-7967-8b71-288684b33bd5"
 WORDS = "You have been here for long enough: come back later 🐉"
@@ -23,14 +23,16 @@ async def of(admin: Person, who: Person) -> list[dict[str, Any]]:
     return items
 
 
-async def test_a_connection_is_shown_as_it_is(admin: Person, alice: Person) -> None:
+async def test_a_connection_is_shown_as_it_is(
+    admin: Person, alice: Person, transport: Transport
+) -> None:
     await alice.ok("rooms.join", room=f"player:{alice.id}")
     await alice.ok("rooms.join", room="battles")
     (view,) = await of(admin, alice)
     assert alice.logged_in is not None
     assert view["name"] == alice.logged_in.user.username
     assert (view["user_id"], view["role"]) == (alice.id, "player")
-    assert (view["transport"], view["address"]) == ("websocket", "127.0.0.1")
+    assert (view["transport"], view["address"]) == (transport, "127.0.0.1")
     assert (view["rooms"], view["room_count"]) == (["battles", f"player:{alice.id}"], 2)
     assert view["received"] == 2
     assert view["sent"] >= 2
@@ -42,14 +44,14 @@ async def test_a_connection_is_shown_as_it_is(admin: Person, alice: Person) -> N
 
 
 async def test_a_service_has_no_role_and_polling_is_told(
-    server: Server, admin: Person, service: Person, alice: Person
+    server: Server, admin: Person, service: Person, alice: Person, transport: Transport
 ) -> None:
     assert alice.logged_in is not None
     polled = await Person(server.url, alice.logged_in).connect("polling")
     newest = (await admin.ok("connections.list", limit=1))["items"][0]
     assert (newest["user_id"], newest["transport"]) == (alice.id, "polling")
     transports = [view["transport"] for view in await of(admin, alice)]
-    assert transports == ["polling", "websocket"]
+    assert transports == ["polling", transport]
     listed = (await admin.ok("connections.list", limit=200))["items"]
     assert [view["role"] for view in listed if view["name"].startswith("service ")] != []
     assert {view["role"] for view in listed if view["name"].startswith("service ")} == {None}

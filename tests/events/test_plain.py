@@ -323,7 +323,7 @@ async def test_who_is_let_go_is_told_why(house: Server, wire: Wire, logged_in: L
     async with beside(house) as office:
         admin = await Person(house.url, await office.person("admin")).connect("plain")
     (view,) = (await admin.ok("connections.list", user_id=logged_in.user.id))["items"]
-    assert (view["transport"], view["address"]) == ("websocket", "127.0.0.1")
+    assert (view["transport"], view["address"]) == ("plain", "127.0.0.1")
     fields = {"connection_id": view["connection_id"], "reason": "come back later 🐉"}
     await admin.ok("connections.disconnect", **fields)
     assert (await wire.until_closed()).code == POLICY

@@ -108,7 +108,7 @@ async def run(plan: list[Step], template: Path) -> None:
             await world.close()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(plan=plans)
 def test_a_seat_is_away_where_its_player_is_not_connected(template: Path, plan: list[Step]) -> None:
     asyncio.run(run(plan, template))

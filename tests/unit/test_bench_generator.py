@@ -80,6 +80,8 @@ class Script:
 
 
 Load = Callable[..., subprocess.CompletedProcess[str]]
+UNHURRIED = ("--seconds", "0.3", "--patience", "10")
+"""On a busy machine too, something comes and goes in that time."""
 
 
 @pytest.fixture(scope="module")
@@ -147,11 +149,11 @@ def changed(data: bytes, by: int) -> bytes:
         ("broadcast", lambda _, __, data: [told(data)], 1),
     ],
 )
-@pytest.mark.parametrize("options", [(), ("--window", "3"), ("--rate", "500")], ids=" ".join)
+@pytest.mark.parametrize("options", [(), ("--window", "3"), ("--rate", "100")], ids=" ".join)
 def test_all_that_comes_is_counted(
     load: Load, workload: str, says: Says, events: int, options: tuple[str, ...]
 ) -> None:
-    done = load(says, workload, *options)
+    done = load(says, workload, *UNHURRIED, *options)
     assert done.returncode == 0, done.stderr
     seen = json.loads(done.stdout)
     assert (seen["told_in_all"] > 0) is (events > 0)
@@ -202,7 +204,8 @@ WRONG: dict[str, tuple[str, Says, str]] = {
 @pytest.mark.parametrize("name", WRONG)
 def test_what_goes_wrong_ends_it(load: Load, name: str) -> None:
     workload, says, why = WRONG[name]
-    done = load(says, workload)
+    # What is lost is missed at the end: until then it must have been said, on a busy machine too.
+    done = load(says, workload, "--seconds", "1")
     assert (done.returncode, done.stdout) == (1, "")
     assert why in done.stderr
 
