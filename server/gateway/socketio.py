@@ -155,7 +155,8 @@ class Client:
         self._held.append(message)
         self._held_bytes += len(message)
         if self._held_bytes > self._max_bytes:
-            self.session.refuse(RefusalReason.TOO_LARGE)
+            words = "too much before the log-in was answered"
+            self.session.refuse(RefusalReason.TOO_LARGE, words)
 
     def _take(self, packet: Packet) -> None:
         member = self._members.get(packet.space)

@@ -94,6 +94,7 @@ async def attachments(target: Target) -> None:
             assert statuses[-1] == 400, statuses
         return
     wire = await target.logged_in()
+    await still_there(wire)  # what comes before that would be held, and be too much there
     wire.send(f'45{number}-["battles.get",{{"_placeholder":true,"num":0}}]')
     raw = frame(bytes(piece))
     for _ in range(number):
