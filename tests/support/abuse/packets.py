@@ -25,9 +25,14 @@ CODES: Final = {"ok", "rate_limited", "busy"}
 
 async def still_there(wire: Wire) -> None:
     """It is answered, and closed."""
+    await answered(wire)
+    await wire.close()
+
+
+async def answered(wire: Wire) -> None:
+    """It is answered: whatever it sends from now on is not held until it is in."""
     answer = await wire.patiently("rooms.leave", {"room": "nothing"})
     assert answer["ok"], answer
-    await wire.close()
 
 
 async def flood(target: Target, wire: Wire, *packets: str | bytes) -> None:
@@ -94,7 +99,7 @@ async def attachments(target: Target) -> None:
             assert statuses[-1] == 400, statuses
         return
     wire = await target.logged_in()
-    await still_there(wire)  # what comes before that would be held, and be too much there
+    await answered(wire)
     wire.send(f'45{number}-["battles.get",{{"_placeholder":true,"num":0}}]')
     raw = frame(bytes(piece))
     for _ in range(number):
