@@ -30,19 +30,23 @@ def main() -> None:
     """Run benches and print their table. Exit code 1 where a bar is missed or something broke."""
     arguments = _parser().parse_args()
     gc.disable()  # a pause of the generator would be taken for one of the server
-    results = []
+    results: list[Result] = []
+    broken: list[str] = []
     load = os.getloadavg()[0]
     for name in arguments.names or (ABUSE if arguments.abuse else BENCHES):
         print(f"{name} ...", file=sys.stderr, flush=True)
         try:
             results.append(_result(name, arguments))
         except Broken as e:
-            sys.exit(f"scripts/bench: {name}: {e}")
-    print(table(results))
-    print(
-        f"\nNothing was lost, refused or out of order. {os.cpu_count()} cores;"
-        f" load average {load:.1f} before, {os.getloadavg()[0]:.1f} after."
-    )
+            broken.append(f"scripts/bench: {name}: {e}")
+    if results:
+        print(table(results))
+        print(
+            f"\nNothing was lost, refused or out of order. {os.cpu_count()} cores;"
+            f" load average {load:.1f} before, {os.getloadavg()[0]:.1f} after."
+        )
+    if broken:
+        sys.exit("\n".join(broken))
     within = all(result.within_bars for result in results)
     sys.exit(0 if within or arguments.no_bars else 1)
 

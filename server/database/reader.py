@@ -14,6 +14,7 @@ from databases import Database
 from databases.core import Connection
 
 from server.database.dial import REFUSED
+from server.database.free import Free
 from server.database.held import Held, Reading
 from server.database.statement import Row, Statement
 from server.database.work import Unavailable
@@ -62,11 +63,10 @@ class Reader:
         self._size = size
         self._clock = clock
         self._open: dict[Held, _Opened] = {}
-        self._free: asyncio.LifoQueue[Held] = asyncio.LifoQueue()
+        self._free: Free[Held] = Free()
         self._replacing: set[asyncio.Task[None]] = set()
         self._retired: dict[Held, asyncio.Event] = {}  # those that are read over for the last time
         self._away = False
-        self.waiting = 0
 
     async def open(self) -> None:
         """Open all connections. Raises what the database raises."""
@@ -94,7 +94,12 @@ class Reader:
     @property
     def in_use(self) -> int:
         """How many connections are reading now."""
-        return len(self._open) - self._free.qsize()
+        return len(self._open) - len(self._free)
+
+    @property
+    def waiting(self) -> int:
+        """How many wait for a connection to read over."""
+        return self._free.waiting
 
     @asynccontextmanager
     async def moment(self) -> AsyncIterator[Reading]:
@@ -120,14 +125,10 @@ class Reader:
     async def _connection(self) -> AsyncIterator[Held]:
         if self._away and not self._open:
             raise Unavailable("it does not answer")
-        self.waiting += 1
         try:
-            async with asyncio.timeout(WAIT_S):
-                held = await self._free.get()
+            held = await self._free.take(WAIT_S)
         except TimeoutError:
             raise Unavailable(f"no connection came free in {WAIT_S:g} s") from None
-        finally:
-            self.waiting -= 1
         try:
             yield held
         finally:
@@ -136,10 +137,10 @@ class Reader:
             elif held.broken and held in self._open:  # else this is closed
                 self._replace(held)
             else:
-                self._free.put_nowait(held)
+                self._free.put(held)
 
     async def _add(self) -> None:
-        self._free.put_nowait(await self._opened())
+        self._free.put(await self._opened())
         self._away = False
 
     async def _opened(self) -> Held:
@@ -172,21 +173,13 @@ class Reader:
             if old not in self._open:  # it broke meanwhile, and is being replaced
                 await self._leave(new)
                 continue
-            self._free.put_nowait(new)
-            if not self._take_out(old):
+            self._free.put(new)
+            if not self._free.remove(old):
                 self._retired[old] = asyncio.Event()
                 await self._retired[old].wait()
             await self._leave(old)
             recycled += 1
         return recycled
-
-    def _take_out(self, held: Held) -> bool:
-        """Take one from the free connections. False if it is not among them."""
-        free = [self._free.get_nowait() for _ in range(self._free.qsize())]
-        for one in reversed(free):
-            if one is not held:
-                self._free.put_nowait(one)
-        return held in free
 
     async def _leave(self, held: Held) -> None:
         """Close a connection that nobody reads over."""

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from server.database import Statement
+from server.database.reader import WAIT_S
 from tests.store.bench import GET, Bench, move, put
 from tests.support.engines import on_both_engines
 
@@ -93,8 +94,8 @@ async def test_a_moment_cancelled_anywhere_leaves_no_transaction(
 ) -> None:
     await bench.submit(put("a", "1"))
     reading_task: asyncio.Task[None]
-    connection = await bench.db.reader._free.get()
-    bench.db.reader._free.put_nowait(connection)
+    connection = await bench.db.reader._free.take(WAIT_S)
+    bench.db.reader._free.put(connection)
     real = getattr(connection, place)
 
     async def cancelled_here(*args: object, **kwargs: object) -> object:
@@ -119,8 +120,8 @@ async def test_nobody_gets_a_connection_before_its_transaction_has_ended(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reader = bench.db.reader
-    connection = await reader._free.get()
-    reader._free.put_nowait(connection)
+    connection = await reader._free.take(WAIT_S)
+    reader._free.put(connection)
     real, ending, go_on = connection.end, asyncio.Event(), asyncio.Event()
 
     async def slowly() -> None:
