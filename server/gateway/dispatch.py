@@ -28,7 +28,6 @@ from server.runtime.log import debugging, logger
 from server.runtime.origin import ORIGIN, written
 
 log = logger("gateway")
-_debugging = debugging("gateway")
 
 
 class Dispatch:
@@ -54,7 +53,7 @@ class Dispatch:
         self.draining = False
         self.database: Database | None = None  # opened after the rooms that it publishes to
         self._monotonic = clock.monotonic
-        self.is_logged = _debugging()  # levels are set before anything begins
+        self.is_logged = debugging("gateway")()  # levels are set before anything begins
         self._people = Limits(RATES, scale=registry.limit_scale)
         self._addresses = addresses
         self._answering: dict[Connection, asyncio.Future[None] | None] = {}
@@ -165,7 +164,7 @@ class Dispatch:
         self.gauges.replies.add(UNKNOWN, error.code)
         connection.answer(ack, codec.reply_error(error))
         connection.taken += 1
-        if _debugging():
+        if self.is_logged:
             origin = written((connection.id, connection.taken))
             log.debug("unreadable", code=str(error.code), origin=origin, connection=connection.id)
         self._let_go(connection)
