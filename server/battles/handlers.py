@@ -98,8 +98,9 @@ async def _load_and_strike(ctx: Context, cmd: Attack) -> Pending[Strike]:
 
 def _strike(ctx: Context, cmd: Attack, player: Copy[Record], copy: Copy[Hosted]) -> Pending[Strike]:
     battles, players = ctx.part(Battles), ctx.part(Players)
+    now = ctx.now
     hosted, price = copy.tip, cost(cmd.kind)
-    fresh = refreshed(player.tip, ctx.now, players.regen)
+    fresh = refreshed(player.tip, now, players.regen)
     events = rules.strike(
         hosted.battle,
         player.key,
@@ -107,7 +108,7 @@ def _strike(ctx: Context, cmd: Attack, player: Copy[Record], copy: Copy[Hosted])
         cmd.kind,
         fresh.stamina - price,
         hosted.rolls(),
-        ctx.now,
+        now,
     )
     work = ctx.work()
     battles.record(work, copy, events)

@@ -2,9 +2,13 @@
 
 from collections.abc import Sequence
 from hashlib import blake2b
-from typing import TypeVar
+from struct import Struct
+from typing import Final, TypeVar
 
 T = TypeVar("T")
+
+_NUMBERS: Final = Struct(">8Q").unpack
+"""Those of one digest."""
 
 
 class Rolls:
@@ -15,18 +19,22 @@ class Rolls:
     decision begins with can be decided again, and compared, with Rolls(seed, n - 1).
     """
 
-    __slots__ = ("_count", "_prefix")
+    __slots__ = ("_digests", "_left", "_prefix")
 
     def __init__(self, seed: str, seq: int) -> None:
         self._prefix = f"{seed}:{seq}:"
-        self._count = 0
+        self._digests = 0
+        self._left: list[int] = []
 
     def next(self) -> float:
         """The next number, uniform in [0, 1)."""
-        digest = blake2b(f"{self._prefix}{self._count}".encode(), digest_size=8).digest()
-        self._count += 1
+        left = self._left
+        if not left:
+            digest = blake2b(f"{self._prefix}{self._digests}".encode()).digest()
+            left = self._left = list(_NUMBERS(digest))
+            self._digests += 1
         # 53 bits are what a float holds exactly: more would round up to 1.0 now and then.
-        return (int.from_bytes(digest, "big") >> 11) / (1 << 53)
+        return (left.pop() >> 11) / (1 << 53)
 
     def choice(self, options: Sequence[T]) -> T:
         """One of the options, each as likely. Takes one number. Raises IndexError for none."""

@@ -139,15 +139,15 @@ def _player_left(battle: Battle, event: PlayerLeft) -> Changes:
 
 
 def _struck(battle: Battle, event: Struck) -> Changes:
+    struck = event.enemy_id
     enemies = [
-        replace(enemy, hp=event.enemy_hp) if enemy.enemy_id == event.enemy_id else enemy
+        replace(enemy, hp=event.enemy_hp) if enemy.enemy_id == struck else enemy
         for enemy in battle.enemies
     ]
-    damage = battle.seats[event.player_id].damage + event.damage
-    return {
-        "enemies": tuple(enemies),
-        "seats": _with_seat(battle, event.player_id, damage=damage),
-    }
+    seats = battle.seats.copy()
+    seat = seats[event.player_id]
+    seats[event.player_id] = replace(seat, damage=seat.damage + event.damage)
+    return {"enemies": tuple(enemies), "seats": seats}
 
 
 def _enemy_defeated(_: Battle, __: EnemyDefeated) -> Changes:

@@ -2,7 +2,9 @@
 
 import secrets
 from collections.abc import Callable
-from typing import Final, NamedTuple
+from typing import Final
+
+import msgspec
 
 from protocol import codec, rooms
 from protocol.battle_events import (
@@ -130,7 +132,7 @@ _HISTORY: Final = Statement(
 )
 
 
-class Hosted(NamedTuple):
+class Hosted(msgspec.Struct, frozen=True):
     """A battle with the seed of its rolls, which nobody is told."""
 
     battle: Battle
@@ -281,8 +283,8 @@ class Battles:
 
         `events` were decided on the copy's tip, with no wait in between.
         """
-        before, seed = copy.tip
-        battle = before
+        hosted = copy.tip
+        battle = before = hosted.battle
         quiet = True
         for event in events:
             battle = apply(battle, event)
@@ -291,7 +293,7 @@ class Battles:
         listed = not quiet and self._record_around(work, before, battle, events)
         if listed or battle.seq // SNAPSHOT_EVERY != before.seq // SNAPSHOT_EVERY:
             self._save(work, battle)
-        work.replace(copy, Hosted(battle, seed))
+        work.replace(copy, Hosted(battle, hosted.seed))
         return battle
 
     def _record_around(

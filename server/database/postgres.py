@@ -25,8 +25,8 @@ from server.database.dial import AWAY, CONNECT_S, REFUSED, dial
 from server.database.hot import Copy
 from server.database.statement import Row, Statement
 from server.database.steps import NUMBER, Numbers, Steps, steps
-from server.database.work import ANY_NUMBER, Change, Stale, Unavailable
-from server.database.writer import Late, Outcome, Unit, origins
+from server.database.work import ANY_NUMBER, Change, Stale, Unavailable, Work
+from server.database.writer import Late, Outcome, origins
 from server.runtime.clock import Clock
 from server.runtime.log import logger
 
@@ -59,9 +59,9 @@ _CHANGED: Final = (
 _UNFIT: Final = (ValueError, TypeError, OverflowError)
 """A value that can't be encoded."""
 
-Taken = dict[Unit, deque[Row]]
+Taken = dict[Work, deque[Row]]
 """The numbers that units were given, in the form that `steps` is sent them."""
-CarryOut = Callable[[Sequence[Unit]], Awaitable[list[Outcome]]]
+CarryOut = Callable[[Sequence[Work]], Awaitable[list[Outcome]]]
 
 
 async def _leave(connection: Any) -> None:
@@ -80,7 +80,7 @@ class _Batch(NamedTuple):
     """A batch whose COMMIT was sent and not answered."""
 
     mark: str
-    units: Sequence[Unit]
+    units: Sequence[Work]
     outcomes: Sequence[Outcome]
 
 
@@ -131,12 +131,12 @@ class PostgresEngine:
         else:
             await _leave(connection)
 
-    async def commit(self, units: Sequence[Unit]) -> list[Outcome]:
+    async def commit(self, units: Sequence[Work]) -> list[Outcome]:
         """Carry out all units and commit once. Raises Unavailable: it may be committed."""
         async with self._in_batch:
             return await self._commit(units)
 
-    async def _commit(self, units: Sequence[Unit]) -> list[Outcome]:
+    async def _commit(self, units: Sequence[Work]) -> list[Outcome]:
         if self._connection is None:
             raise Unavailable("it does not answer")
         try:
@@ -152,7 +152,7 @@ class PostgresEngine:
 
     # ---- one transaction
 
-    async def _transaction(self, units: Sequence[Unit], carry_out: CarryOut) -> list[Outcome]:
+    async def _transaction(self, units: Sequence[Work], carry_out: CarryOut) -> list[Outcome]:
         """Begin, carry out, commit. However it ends, the connection is clean or given up."""
         connection, mark = self._connection, uuid7()
         try:
@@ -186,9 +186,9 @@ class PostgresEngine:
                 return
         self._lose()
 
-    async def _together(self, units: Sequence[Unit]) -> list[Outcome]:
+    async def _together(self, units: Sequence[Work]) -> list[Outcome]:
         """All units, those that may be mixed side by side. Raises _Apart."""
-        outcomes: dict[Unit, Outcome] = {
+        outcomes: dict[Work, Outcome] = {
             unit: Stale("what it was decided on has fallen") for unit in units if unit.fallen
         }
         try:
@@ -205,11 +205,11 @@ class PostgresEngine:
             raise _Apart from e
         return [outcomes[unit] for unit in units]
 
-    async def _one_by_one(self, units: Sequence[Unit]) -> list[Outcome]:
+    async def _one_by_one(self, units: Sequence[Work]) -> list[Outcome]:
         """All units in order, each in a savepoint. What is wrong with one harms no other."""
         return [await self._alone(unit) for unit in units]
 
-    async def _alone(self, unit: Unit) -> Outcome:
+    async def _alone(self, unit: Work) -> Outcome:
         if unit.fallen:
             return Stale("what it was decided on has fallen")
         execute = self._connection.execute
@@ -225,7 +225,7 @@ class PostgresEngine:
         await execute("release unit", timeout=STEP_S)
         return numbers
 
-    async def _take_numbers(self, units: Sequence[Unit]) -> Taken:
+    async def _take_numbers(self, units: Sequence[Work]) -> Taken:
         """Numbers for what units tell, in the order of the units: so they are published too.
 
         Rooms are taken in the order of their names, so that no two processes wait for each other.
@@ -243,7 +243,7 @@ class PostgresEngine:
                 taken[unit].append((following[room],))
         return taken
 
-    async def _side_by_side(self, units: Sequence[Unit], taken: Taken) -> list[Numbers]:
+    async def _side_by_side(self, units: Sequence[Work], taken: Taken) -> list[Numbers]:
         """Units that may be mixed: their steps that are the same statement in one round trip.
 
         Raises Stale where a step touches another number of rows than it must.
@@ -262,7 +262,7 @@ class PostgresEngine:
                 at.setdefault(change.statement, []).append((place, todo, change))
 
         for place, unit in enumerate(units):
-            advance(place, steps(unit.work, unit.reply, unit.request), None)
+            advance(place, steps(unit, unit.reply, unit.request), None)
         while at:
             now, at = at, {}
             for statement, running in now.items():
@@ -362,22 +362,22 @@ class PostgresEngine:
                 self.late(unit, outcome)
 
 
-def _numbered(unit: Unit) -> list[str]:
+def _numbered(unit: Work) -> list[str]:
     """The rooms of the events that the database numbers, in order."""
-    return [told.room for told in unit.work.told if told.kept and told.seq is None]
+    return [told.room for told in unit.told if told.kept and told.seq is None]
 
 
-def _waves(units: Iterable[Unit]) -> list[list[Unit]]:
+def _waves(units: Iterable[Work]) -> list[list[Work]]:
     """Units that may be mixed, wave after wave.
 
     Those that share a hot copy keep their order. One without any says nothing about what it
     touches: it keeps its place among all.
     """
-    waves: list[list[Unit]] = []
+    waves: list[list[Work]] = []
     seen: dict[Copy[Any], int] = {}
     floor = 0
     for unit in units:
-        copies = [copy for copy, _ in unit.work.copies]
+        copies = [copy for copy, _ in unit.copies]
         place = max([floor, *(seen.get(copy, -1) + 1 for copy in copies)])
         if not copies:
             place = len(waves)

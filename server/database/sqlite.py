@@ -14,8 +14,8 @@ from typing import Final
 
 from server.database.statement import Row
 from server.database.steps import Numbers, steps
-from server.database.work import ANY_NUMBER, Stale, Unavailable
-from server.database.writer import Late, Outcome, Unit
+from server.database.work import ANY_NUMBER, Stale, Unavailable, Work
+from server.database.writer import Late, Outcome
 
 BUSY_TIMEOUT_MS: Final = 5000
 _OF_THE_UNIT: Final = (
@@ -62,7 +62,7 @@ class SqliteEngine:
         self._connection.close()
         self._thread.shutdown()
 
-    async def commit(self, units: Sequence[Unit]) -> list[Outcome]:
+    async def commit(self, units: Sequence[Work]) -> list[Outcome]:
         """Carry out all units in one transaction. Raises Unavailable: nothing is committed."""
         try:
             await self._begin()
@@ -97,14 +97,14 @@ class SqliteEngine:
         if self._connection.in_transaction:
             self._connection.execute("rollback")
 
-    def _together(self, units: Sequence[Unit]) -> list[Outcome] | None:
+    def _together(self, units: Sequence[Work]) -> list[Outcome] | None:
         """All units in order; None where something is wrong with one of them."""
         try:
             return [_fallen() if unit.fallen else self._statements(unit) for unit in units]
         except _OF_THE_UNIT:
             return None
 
-    def _alone(self, unit: Unit) -> Outcome:
+    def _alone(self, unit: Work) -> Outcome:
         """One unit, in a savepoint: what is wrong with it harms no other."""
         if unit.fallen:
             return _fallen()
@@ -120,8 +120,8 @@ class SqliteEngine:
         execute("release unit")
         return numbers
 
-    def _statements(self, unit: Unit) -> Numbers:
-        todo = steps(unit.work, unit.reply, unit.request)
+    def _statements(self, unit: Work) -> Numbers:
+        todo = steps(unit, unit.reply, unit.request)
         execute = self._connection.execute
         row: Row | None = None
         try:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 from typing import Any, Final
 
 _PARAMETER: Final = re.compile(r"(?<!:):([a-z_][a-z0-9_]*)")
@@ -18,6 +18,13 @@ def _picker(parameters: tuple[str, ...]) -> Callable[[dict[str, Any]], Row]:
     return lambda given: tuple([given[parameter] for parameter in parameters])
 
 
+def _field_picker(parameters: tuple[str, ...]) -> Callable[[object], Row]:
+    """What gives the fields that are named as the parameters, in their order."""
+    if len(parameters) > 1:
+        return attrgetter(*parameters)
+    return lambda given: tuple([getattr(given, parameter) for parameter in parameters])
+
+
 class Statement:
     """One statement of a store.
 
@@ -25,12 +32,15 @@ class Statement:
     `returning`: whether one that changes something gives rows back.
     """
 
-    __slots__ = ("_pick", "marked", "name", "parameters", "postgres", "returning", "sqlite")
+    __slots__ = ("_pick", "fields", "marked", "name", "parameters", "postgres", "returning",
+                 "sqlite")  # fmt: skip
 
     def __init__(self, name: str, text: str) -> None:
         self.name = name
         self.parameters = tuple(dict.fromkeys(_PARAMETER.findall(text)))
         self._pick = _picker(self.parameters)
+        self.fields = _field_picker(self.parameters)
+        """The fields of a record that are named as the parameters, in the order of their places."""
         places = {parameter: n for n, parameter in enumerate(self.parameters, 1)}
         self.sqlite = _PARAMETER.sub(lambda m: f"?{places[m[1]]}", text)
         self.postgres = _PARAMETER.sub(lambda m: f"${places[m[1]]}", text)

@@ -77,14 +77,19 @@ def steps(work: Work, reply: bytes, request: Request | None) -> Steps:
             yield Change(_APPEND_NUMBERED, (told.room, number, *_content(told)), 1)
         else:
             number = told.seq
-            asked = _NOBODY if request is None else (*request, reply.decode())
+            asked = _NOBODY if request is None else _asked(request, reply)
             request = None  # it stands in one row
             statement = _OPEN_LOG if number == 1 else _APPEND
             yield Change(statement, (told.room, number, *asked, *_content(told)), 1)
         numbers.append(number)
     if request is not None:
-        yield Change(_KEEP_REPLY, (*request, reply.decode(), work.at), 1)
+        yield Change(_KEEP_REPLY, (*_asked(request, reply), work.at), 1)
     return tuple(numbers)
+
+
+def _asked(request: Request, reply: bytes) -> tuple[str, str, str, str]:
+    who, request_id = request.key
+    return who, request_id, request.digest, reply.decode()
 
 
 def _content(told: Told) -> tuple[str, str, str]:

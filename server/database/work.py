@@ -6,13 +6,20 @@ Everything is decided before it is queued; the writer only carries it out.
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
+import msgspec
+
 from protocol import codec
-from protocol.message import Delivery, spec_of
+from protocol.message import KEPT, spec_of
 from protocol.message import Event as Message
 from server.database.hot import Copy
 from server.database.statement import Statement
+from server.runtime.log import logger
+from server.runtime.origin import ORIGIN, Origin
+
+log = logger("database")
 
 MAX_ROWS: Final = 500
+_TOO_MANY: Final = f"a unit of work holds at most {MAX_ROWS} statements"
 MAX_REPLY_BYTES: Final = 16_000
 ANY_NUMBER: Final = -1
 """For a statement that may touch any number of rows."""
@@ -37,17 +44,14 @@ class Change(NamedTuple):
 Key = tuple[str, str]
 
 
-class Request(NamedTuple):
-    """Who asked for the unit, and the digest of what was asked."""
+class Request(msgspec.Struct, frozen=True, gc=False):
+    """Who asked for the unit and under which id, and the digest of what was asked.
 
-    who: str
-    request_id: str
+    `key` names it: no two are committed with the same.
+    """
+
+    key: Key
     digest: str
-
-    @property
-    def key(self) -> Key:
-        """What names it: no two are committed with the same."""
-        return self[:2]
 
 
 class Told:
@@ -61,22 +65,37 @@ class Told:
 
     def __init__(self, event: Message, at: str, seq: int | None = None) -> None:
         spec = spec_of(type(event))
-        assert spec.delivery is not None
-        if event.in_log and seq is None:
+        delivery = spec.delivery
+        assert delivery is not None
+        if seq is None and event.in_log:
             raise ValueError(f"{spec.name} is an event of a log: whoever decides it numbers it")
         self.name = spec.name
-        self.delivery = spec.delivery
-        self.kept = spec.delivery is Delivery.KEPT
+        self.delivery = delivery
+        self.kept = delivery is KEPT
         self.room: str = event.room()
         self.data = codec.encode(event)
         self.at = at
         self.seq = seq
 
 
-class Work:
-    """A unit of work, as a handler makes it."""
+Settled = Callable[[Exception | None], None]
+"""Called once a unit is committed, published and settled: with Stale where it fell, or with
+Unavailable."""
 
-    __slots__ = ("after", "at", "changes", "copies", "told")
+
+class Work:
+    """A unit of work, as a handler makes it; then it waits to be committed.
+
+    `reply`, `request` and `origin`, what set it off, are known once it is queued.
+    """
+
+    __slots__ = ("_settled", "after", "at", "changes", "copies", "origin", "reply", "request",
+                 "told")  # fmt: skip
+
+    reply: bytes
+    request: Request | None
+    origin: Origin | None
+    _settled: Settled | None
 
     def __init__(self, at: str) -> None:
         self.at = at
@@ -88,8 +107,14 @@ class Work:
     def change(self, statement: Statement, /, *, rows: int = 1, **values: Any) -> None:
         """Carry out a statement that must touch just so many rows, or the unit is stale."""
         if len(self.changes) == MAX_ROWS:
-            raise ValueError(f"a unit of work holds at most {MAX_ROWS} statements")
+            raise ValueError(_TOO_MANY)
         self.changes.append(Change(statement, statement.values(values), rows))
+
+    def save(self, statement: Statement, record: object) -> None:
+        """Carry out a statement that must touch one row, with a record's fields for its values."""
+        if len(self.changes) == MAX_ROWS:
+            raise ValueError(_TOO_MANY)
+        self.changes.append(Change(statement, statement.fields(record), 1))
 
     def tell(self, event: Message, *, seq: int | None = None) -> None:
         """Publish an event once the unit is committed."""
@@ -102,3 +127,34 @@ class Work:
     def replace(self, copy: Copy[Any], state: Any) -> None:
         """Put a new state in the place of a hot copy. It stands once the unit is committed."""
         self.copies.append((copy, state))
+
+    # ---- once it is queued
+
+    def wait(self, reply: bytes, request: Request | None, settled: Settled) -> None:
+        """It is queued: what it answers, what asked for it, and what is called at its end."""
+        self.reply = reply
+        self.request = request
+        self.origin = ORIGIN.get()
+        self._settled = settled
+
+    def settle(self, fault: Exception | None) -> None:
+        """Tell whoever waits for it, once."""
+        settled, self._settled = self._settled, None
+        if settled is not None:
+            try:
+                settled(fault)
+            except Exception:
+                log.exception("settling_failed")
+
+    @property
+    def fallen(self) -> bool:
+        """Whether something it was decided on has fallen."""
+        for copy, _ in self.copies:  # noqa: SIM110 - for every unit; `any` costs as much again
+            if copy.broken:
+                return True
+        return False
+
+    def fall(self) -> None:
+        """Nothing decided on top of this unit may stand."""
+        for copy, _ in self.copies:
+            copy.broken = True

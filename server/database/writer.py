@@ -12,10 +12,10 @@ from itertools import islice
 from typing import Final, Protocol
 
 from server.database.steps import Numbers
-from server.database.work import MAX_ROWS, Request, Told, Unavailable, Work
+from server.database.work import MAX_ROWS, Request, Settled, Told, Unavailable, Work
 from server.runtime.gauges import Gauges
 from server.runtime.log import debugging, logger
-from server.runtime.origin import ORIGIN, Origin, written
+from server.runtime.origin import ORIGIN, written
 
 log = logger("database")
 _debugging = debugging("database")
@@ -28,47 +28,8 @@ MAX_NAMED: Final = 10
 Publish = Callable[[Told, int | None], None]
 """Tells a room an event of a committed unit, with its number where it is kept."""
 
-Settled = Callable[[Exception | None], None]
-"""Called once a unit is committed, published and settled: with Stale where it fell, or with
-Unavailable."""
 
-
-class Unit:
-    """A unit of work that waits to be committed."""
-
-    __slots__ = ("_settled", "origin", "reply", "request", "work")
-
-    def __init__(self, work: Work, reply: bytes, request: Request | None, settled: Settled) -> None:
-        self.work = work
-        self.reply = reply
-        self.request = request
-        self.origin: Origin | None = ORIGIN.get()
-        self._settled: Settled | None = settled
-
-    def settle(self, fault: Exception | None) -> None:
-        """Tell whoever waits for it, once."""
-        settled, self._settled = self._settled, None
-        if settled is not None:
-            try:
-                settled(fault)
-            except Exception:
-                log.exception("settling_failed")
-
-    @property
-    def fallen(self) -> bool:
-        """Whether something it was decided on has fallen."""
-        for copy, _ in self.work.copies:  # noqa: SIM110 - for every unit; `any` costs as much again
-            if copy.broken:
-                return True
-        return False
-
-    def fall(self) -> None:
-        """Nothing decided on top of this unit may stand."""
-        for copy, _ in self.work.copies:
-            copy.broken = True
-
-
-def origins(units: Sequence[Unit]) -> list[str]:
+def origins(units: Sequence[Work]) -> list[str]:
     """What set the first few units off, for the log."""
     named = (unit.origin for unit in units if unit.origin is not None)
     return [written(origin) for origin in islice(named, MAX_NAMED)]
@@ -76,7 +37,7 @@ def origins(units: Sequence[Unit]) -> list[str]:
 
 Outcome = Numbers | Exception
 
-Late = Callable[[Unit, Numbers], None]
+Late = Callable[[Work, Numbers], None]
 """Called with a unit that was answered with Unavailable and turns out to be committed."""
 
 
@@ -93,7 +54,7 @@ class Engine(Protocol):
         """Whether the database can be reached."""
         ...
 
-    async def commit(self, units: Sequence[Unit]) -> list[Outcome]:
+    async def commit(self, units: Sequence[Work]) -> list[Outcome]:
         """Carry out all units and commit once. One outcome a unit, in order.
 
         Raises Unavailable where nothing was committed, or where that is not known.
@@ -112,7 +73,7 @@ class Writer:
         self._engine = engine
         self._publish = publish
         self._gauges = gauges
-        self._queue: list[Unit] = []
+        self._queue: list[Work] = []
         self._wake = asyncio.Event()
         self._queued_at: float | None = None  # when the first of those that wait was queued
         self._taken_at: float | None = None  # the same, of those that are being carried out
@@ -185,10 +146,11 @@ class Writer:
         for copy, state in work.copies:
             copy.tip = state
             copy.in_flight += 1
-        if self._queued_at is None:
+        work.wait(reply, request, settled)
+        if not self._queue:
             self._queued_at = time.monotonic()
-        self._queue.append(Unit(work, reply, request, settled))
-        self._wake.set()
+            self._wake.set()
+        self._queue.append(work)
 
     async def watch(self) -> None:
         """Wait for the writer's end. Raises what it crashed with."""
@@ -196,7 +158,7 @@ class Writer:
         await asyncio.shield(self._task)
 
     async def _run(self) -> None:
-        batch: list[Unit] = []
+        batch: list[Work] = []
         try:
             while True:
                 await self._wake.wait()
@@ -215,7 +177,7 @@ class Writer:
             for unit in (*batch, *self._queue):
                 unit.settle(Unavailable("the writer has ended"))
 
-    async def _carry_out(self, batch: list[Unit]) -> None:
+    async def _carry_out(self, batch: list[Work]) -> None:
         self._gauges.batch_units.observe(len(batch))
         outcomes: Sequence[Outcome]
         began = time.perf_counter()
@@ -239,32 +201,31 @@ class Writer:
         ORIGIN.set(None)
 
     @staticmethod
-    def _log_batch(batch: list[Unit], outcomes: Sequence[Outcome], took: float) -> None:
+    def _log_batch(batch: list[Work], outcomes: Sequence[Outcome], took: float) -> None:
         say, event = (log.warning, "commit_slow") if took > SLOW_S else (log.debug, "committed")
         fallen = sum(isinstance(outcome, Exception) for outcome in outcomes)
         ms = round(took * 1000, 3)
         say(event, units=len(batch), fallen=fallen, ms=ms, origins=origins(batch))
 
-    def _settle(self, unit: Unit, outcome: Outcome) -> None:
-        stands = not isinstance(outcome, Exception)
-        if not stands:
-            unit.fall()
-        for copy, state in unit.work.copies:
-            copy.landed()
-            if stands:
-                copy.committed = state
+    def _settle(self, unit: Work, outcome: Outcome) -> None:
         if isinstance(outcome, Exception):
+            unit.fall()
+            for copy, _ in unit.copies:
+                copy.landed()
             unit.settle(outcome)
             return
-        self._tell(unit.work, iter(outcome))
+        for copy, state in unit.copies:
+            copy.committed = state
+            copy.landed()
+        self._tell(unit, iter(outcome))
         unit.settle(None)
 
-    def _told_late(self, unit: Unit, numbers: Numbers) -> None:
+    def _told_late(self, unit: Work, numbers: Numbers) -> None:
         """It was committed after all: whoever is in the room hears of it now."""
-        for copy, _ in unit.work.copies:
+        for copy, _ in unit.copies:
             copy.forget()  # it may have been loaded anew, before this was known
         before = ORIGIN.set(unit.origin)
-        self._tell(unit.work, iter(numbers))
+        self._tell(unit, iter(numbers))
         ORIGIN.reset(before)
 
     def _tell(self, work: Work, numbers: Iterator[int]) -> None:

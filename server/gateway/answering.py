@@ -18,7 +18,7 @@ from server.database import Database, Key, Request, Stale, Unavailable
 from server.gateway.connection import Call, Connection, Data
 from server.gateway.context import Context, Parts, Pending
 from server.gateway.deadlines import Deadlines
-from server.gateway.handling import Decided, Direct, at_once, handle
+from server.gateway.handling import Decided, at_once, handle
 from server.gateway.requests import Requests, reused
 from server.gateway.routes import Route, Routes
 from server.gateway.runner import Runner
@@ -108,29 +108,28 @@ class Answering:
             message = self._message or self._admit(self._call)
             if message is None:
                 return True
-            direct = None if self._route is None else self._route.direct
-            return direct is not None and self._decide_at_once(direct, message)
+            assert self._route is not None
+            direct = self._route.direct
+            if direct is None:
+                return False
+            ctx = self._context()
+            try:
+                decided = at_once(direct, ctx, message)
+            except Stale:
+                return False
+            except Failure as e:
+                if self._request is None:
+                    raise
+                self._refusal = e
+                return False
+            if decided is None:
+                self._decisions = 0
+                return False
+            self._decided(ctx, decided)
         except Exception as e:  # noqa: BLE001 - answered, and logged where it is a fault of ours
             self._fail(e)
         finally:
             ORIGIN.reset(before)
-        return True
-
-    def _decide_at_once(self, direct: Direct, message: msgspec.Struct) -> bool:
-        ctx = self._context()
-        try:
-            decided = at_once(direct, ctx, message)
-        except Stale:
-            return False
-        except Failure as e:
-            if self._request is None:
-                raise
-            self._refusal = e
-            return False
-        if decided is None:
-            self._decisions = 0
-            return False
-        self._decided(ctx, decided)
         return True
 
     # ---- as a job
@@ -200,18 +199,17 @@ class Answering:
         self._route = route
         message = desk.admit(connection, route, call.data, now)
         # Without a database nothing is kept, and nothing can be asked for again.
-        request = None
-        if desk.database is not None and route.is_command:
+        if route.is_command and desk.database is not None:
             request = desk.requests.of(connection.identity.id, route.spec, message)
-        if request is not None:
-            if (first := desk.under_way.get(request.key)) is not None:
-                first.repeated(self, request)
-                return None
-            if (kept := desk.requests.recent(request)) is not None:
-                self._reply(kept)
-                return None
-            self._request = request
-            desk.under_way[request.key] = self
+            if request is not None:
+                if (first := desk.under_way.get(request.key)) is not None:
+                    first.repeated(self, request)
+                    return None
+                if (kept := desk.requests.recent(request)) is not None:
+                    self._reply(kept)
+                    return None
+                self._request = request
+                desk.under_way[request.key] = self
         self._message = message
         return message
 
@@ -286,7 +284,7 @@ class Answering:
         if self._ended:
             return
         if fault is None:
-            self._reply(data)
+            self._answer(OK, data)
         elif isinstance(fault, Stale):
             self._desk.runner.add(self)
         else:

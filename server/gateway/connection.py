@@ -28,7 +28,7 @@ Data = msgspec.Raw | bytes
 """What a message carries, as JSON."""
 
 
-class Call(NamedTuple):
+class Call(msgspec.Struct, frozen=True, gc=False):
     """A command or query that came in `at` a moment (monotonic, seconds).
 
     `ack` names it in its answer; it is "" where none is wanted.

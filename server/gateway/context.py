@@ -18,20 +18,12 @@ P = TypeVar("P")
 R = TypeVar("R", bound=msgspec.Struct)
 
 
-class Parts:
+class Parts(dict[type, Any]):
     """The parts of one server, by type. `app.py` puts them in."""
-
-    def __init__(self) -> None:
-        self._parts: dict[type, object] = {}
 
     def add(self, part: object) -> None:
         """Put a part in. One of each type."""
-        self._parts[type(part)] = part
-
-    def get(self, kind: type[P]) -> P:
-        """The part of a type. Raises KeyError where `app.py` did not put it in."""
-        part: Any = self._parts[kind]
-        return part  # type: ignore[no-any-return]  # it was added under its own type
+        self[type(part)] = part
 
 
 class Pending(Generic[R]):
@@ -124,12 +116,13 @@ class Context:
         return self.connection.identity
 
     def part(self, kind: type[P]) -> P:
-        """A part of the server, such as a domain's store."""
-        return self._parts.get(kind)
+        """A part of the server, such as a domain's store. Raises KeyError where there is none."""
+        return self._parts[kind]  # type: ignore[no-any-return]  # it was added under its own type
 
     def work(self) -> Work:
         """A unit of work of this moment."""
-        return Work(rfc3339(self.now))
+        now = self._now
+        return Work(rfc3339(self.now if now is None else now))
 
     def commit(self, work: Work, reply: R) -> Pending[R]:
         """Commit a unit, publish its events, keep its reply. A handler returns what this gives.

@@ -70,16 +70,13 @@ class Dispatch:
         connection.received += 1
         at = self._monotonic()
         route = self.routes[name]
-        if (
-            route is not None
-            and route.direct is not None
-            and (self.database is None or not route.is_command)
-            and connection not in self._answering
-            and not self.draining
-        ):
+        if connection in self._answering or self.draining or route is None:
+            self._queue(connection, Call(name, data, ack, at))
+        elif route.direct is not None and (self.database is None or not route.is_command):
             self._answer(connection, route, data, ack, at)
         else:
-            self._queue(connection, Call(name, data, ack, at))
+            connection.taken += 1
+            self._begin(Answering(self, connection, Call(name, data, ack, at)))
 
     def _answer(
         self, connection: Connection, route: Route, data: Data, ack: str, at: float

@@ -4,8 +4,8 @@ The happy path reads nothing. A request that was committed before is found becau
 be written twice, or, where the rules now refuse it, by looking before the refusal is given.
 """
 
-import hashlib
 from collections import OrderedDict
+from hashlib import blake2b
 from typing import Final
 
 import msgspec
@@ -49,9 +49,9 @@ class Requests:
         if spec.secrets:
             given = [name for name in spec.secrets if getattr(message, name) is not None]
             plain = msgspec.structs.replace(message, **dict.fromkeys(given, ""))
-        canonical = spec.name.encode() + b" " + codec.encode(plain)
-        digest = hashlib.blake2b(canonical, digest_size=16).hexdigest()
-        return Request(who, message.request_id, digest)
+        canonical = b"%b %b" % (spec.name.encode(), codec.encode(plain))
+        digest = blake2b(canonical, digest_size=16).hexdigest()
+        return Request((who, message.request_id), digest)
 
     def remember(self, request: Request, reply: bytes) -> None:
         """Hold the reply of a committed request in memory for a while."""
@@ -66,7 +66,7 @@ class Requests:
 
     async def find(self, database: Database, request: Request) -> bytes | None:
         """The reply, if it was ever kept. Raises Failure `conflict` likewise."""
-        kept = await find_reply(database.reader, request.who, request.request_id)
+        kept = await find_reply(database.reader, *request.key)
         if kept is None:
             return None
         reply = _checked(request, *kept)

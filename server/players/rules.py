@@ -135,16 +135,18 @@ def refreshed(record: Record, now: int, regen: Regen) -> Record:
     stamina is next spent. A `now` before `stamina_at` changes nothing.
     Source: game rules, Stamina.
     """
-    if now < record.stamina_at:
+    passed = now - record.stamina_at
+    if passed < 0:
         return record
-    intervals = (now - record.stamina_at) // regen.interval_ms
-    amount = record.stamina + intervals * regen.amount(record.max_stamina)
-    if amount >= record.max_stamina:
-        return _refilled(record, now)
-    if intervals == 0:
-        return record
-    moved = record.stamina_at + intervals * regen.interval_ms
-    return replace(record, stamina=amount, stamina_at=moved)
+    if record.stamina < record.max_stamina:
+        intervals = passed // regen.interval_ms
+        if intervals == 0:
+            return record
+        amount = record.stamina + intervals * regen.amount(record.max_stamina)
+        if amount < record.max_stamina:
+            moved = record.stamina_at + intervals * regen.interval_ms
+            return replace(record, stamina=amount, stamina_at=moved)
+    return replace(record, stamina=record.max_stamina, stamina_at=now)
 
 
 def spend_stamina(record: Record, cost: int, now: int, regen: Regen) -> Record:
@@ -157,7 +159,8 @@ def spend_stamina(record: Record, cost: int, now: int, regen: Regen) -> Record:
 
 def paid(fresh: Record, cost: int) -> Record:
     """A record that is refreshed already, with `cost` less stamina. Raises as `spend_stamina`."""
-    _require_not_negative(cost)
+    if cost < 0:
+        raise ValueError(f"a negative amount: {cost}")
     if fresh.stamina < cost:
         raise refused(PlayerReason.EXHAUSTED, f"it takes {cost} stamina, {fresh.stamina} is left")
     return replace(fresh, stamina=fresh.stamina - cost)

@@ -121,7 +121,7 @@ class Players:
     def start(work: Work, user: User, now: int) -> None:
         """Add the player of a person who registers."""
         record = rules.start(user.id, user.username, now)
-        work.change(_INSERT, **msgspec.structs.asdict(record))
+        work.save(_INSERT, record)
 
     @staticmethod
     def hold(work: Work, copy: Copy[Record]) -> None:
@@ -152,13 +152,7 @@ class Players:
     @staticmethod
     def save_stamina(work: Work, copy: Copy[Record], record: Record) -> None:
         """Save what a blow cost. Nothing but stamina has changed, nothing is told."""
-        work.change(
-            _SAVE_STAMINA,
-            player_id=record.player_id,
-            stamina=record.stamina,
-            stamina_at=record.stamina_at,
-            rev=record.rev,
-        )
+        work.save(_SAVE_STAMINA, record)
         work.replace(copy, msgspec.structs.replace(record, rev=record.rev + 1))
 
     def save(
@@ -176,9 +170,7 @@ class Players:
         `ref` names what the money was for. Returns the record as it will stand.
         """
         before = copy.tip
-        values = msgspec.structs.asdict(record)
-        del values["name"]
-        work.change(_SAVE, **values)
+        work.save(_SAVE, record)
         for currency in ("gold", "gems"):
             balance = getattr(record, currency)
             amount = balance - getattr(before, currency)

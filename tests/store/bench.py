@@ -12,7 +12,7 @@ from server.database import Database, Request, Statement, Unavailable, Work, con
 from server.database.sqlite import SqliteEngine
 from server.database.url import sqlite_path
 from server.database.work import Told
-from server.database.writer import Outcome, Unit
+from server.database.writer import Outcome
 from server.runtime.clock import Clock, SystemClock
 from server.runtime.gauges import Gauges
 
@@ -88,7 +88,7 @@ class HeldEngine:
         self.entered = asyncio.Event()
         self.go = asyncio.Event()
 
-    async def commit(self, units: Sequence[Unit]) -> list[Outcome]:
+    async def commit(self, units: Sequence[Work]) -> list[Outcome]:
         """Wait, then commit for real."""
         self.batches.append(len(units))
         self.entered.set()

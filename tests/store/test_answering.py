@@ -8,8 +8,8 @@ import pytest
 
 from protocol.errors import Code
 from server.config import Settings
-from server.database.work import Stale, Unavailable
-from server.database.writer import Outcome, Unit
+from server.database.work import Stale, Unavailable, Work
+from server.database.writer import Outcome
 from tests.support.ear import Answer, Ear, player
 from tests.support.processes import Process
 
@@ -36,7 +36,7 @@ class Disk:
         """Let them end."""
         self._go_on.set()
 
-    async def _planned(self, units: Sequence[Unit]) -> list[Outcome]:
+    async def _planned(self, units: Sequence[Work]) -> list[Outcome]:
         self.begun.put_nowait(len(units))
         end = self._ends.pop(0) if self._ends else None
         await self._go_on.wait()

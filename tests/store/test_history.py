@@ -10,7 +10,7 @@ from tests.support.engines import on_both_engines
 pytestmark = on_both_engines
 
 
-ASKED = Request("alice", "r1", "digest")
+ASKED = Request(("alice", "r1"), "digest")
 KEPT = Statement("test.kept", "select who, request_id from kept_replies")
 ROWS = Statement(
     "test.rows",
@@ -103,7 +103,7 @@ async def test_a_reply_is_its_askers_own(bench: Bench) -> None:
     await bench.submit(put("a"), ASKED)
     assert await find_reply(bench.db.reader, "bob", "r1") is None
     assert await find_reply(bench.db.reader, "alice", "r2") is None
-    await bench.submit(put("b"), Request("bob", "r1", "digest"))
+    await bench.submit(put("b"), Request(("bob", "r1"), "digest"))
 
 
 async def test_a_unit_that_fell_keeps_no_reply(bench: Bench) -> None:

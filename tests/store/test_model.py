@@ -114,7 +114,7 @@ async def carry_out(
         futures = [
             bench.submit(
                 work_of(unit, copies),
-                Request("alice", unit.request_id, "d") if unit.request_id else None,
+                Request(("alice", unit.request_id), "d") if unit.request_id else None,
             )
             for unit in batch
         ]

@@ -84,7 +84,7 @@ async def test_a_commit_whose_answer_is_lost_is_told_when_it_is_known(
     work.replace(copy, "1")
     work.tell(listed())
     OnCommit(far, relay.hold)
-    assert await outcome(far.submit(work, Request("alice", "r", "d"))) is Unavailable
+    assert await outcome(far.submit(work, Request(("alice", "r"), "d"))) is Unavailable
     assert (copy.broken, far.published) == (True, [])
     await back(far)
     assert [seq for _, seq in far.published] == [1]
@@ -92,7 +92,7 @@ async def test_a_commit_whose_answer_is_lost_is_told_when_it_is_known(
     replies = await rows(straight, "select who, request_id, digest, reply from kept_replies")
     assert replies == [("alice", "r", "d", "{}")]
     again = put("a")
-    assert await outcome(far.submit(again, Request("alice", "r", "d"))) is Stale
+    assert await outcome(far.submit(again, Request(("alice", "r"), "d"))) is Stale
 
 
 async def test_a_commit_that_was_never_heard_is_not_told(

@@ -125,9 +125,9 @@ async def test_many_are_pruned_in_slices(app: App, clock: ManualClock) -> None:
 
 
 async def test_a_reply_is_kept_for_a_day(app: App, clock: ManualClock) -> None:
-    await app.database.writer.submit(now(app), b"{}", Request("a", "old", "d"))
+    await app.database.writer.submit(now(app), b"{}", Request(("a", "old"), "d"))
     clock.advance(DAY_S - 1)
-    await app.database.writer.submit(now(app), b"{}", Request("a", "young", "d"))
+    await app.database.writer.submit(now(app), b"{}", Request(("a", "young"), "d"))
     await app.prune()
     assert await find_reply(app.database.reader, "a", "old") is not None
     clock.advance(2)

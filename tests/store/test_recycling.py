@@ -123,7 +123,7 @@ async def test_under_load_all_are_replaced_and_nobody_notices(old: Recycled) -> 
             work = move(name, str(moved[name]), str(moved[name] + 1))
             work.replace(Copy(name, 0), 1)
             work.tell(listed())
-            await bench.submit(work, Request(name, f"r{moved[name]}", "d"))
+            await bench.submit(work, Request((name, f"r{moved[name]}"), "d"))
             moved[name] += 1
 
     async def look(name: str) -> None:

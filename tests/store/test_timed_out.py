@@ -7,7 +7,8 @@ import pytest
 
 from protocol.permissions import Role
 from server.config import Settings
-from server.database.writer import Outcome, Unit
+from server.database.work import Work
+from server.database.writer import Outcome
 from tests.support.engines import rows
 from tests.support.processes import Process
 
@@ -23,7 +24,7 @@ class SlowDisk:
         self.begun, self.go_on = asyncio.Event(), asyncio.Event()
         monkeypatch.setattr(engine, "commit", self._slow)
 
-    async def _slow(self, units: Sequence[Unit]) -> list[Outcome]:
+    async def _slow(self, units: Sequence[Work]) -> list[Outcome]:
         self.begun.set()
         await self.go_on.wait()
         return await self._commit(units)
