@@ -126,8 +126,9 @@ class SqliteEngine:
         row: Row | None = None
         try:
             while True:
-                statement, values, rows = todo.send(row)
-                cursor = execute(statement.sqlite, values)
+                change = todo.send(row)
+                statement, rows = change.statement, change.rows
+                cursor = execute(statement.sqlite, change.values)
                 row = cursor.fetchone() if statement.returning else None
                 touched = cursor.rowcount if row is None else 1
                 if rows not in (touched, ANY_NUMBER):

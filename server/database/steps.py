@@ -10,7 +10,7 @@ from collections.abc import Generator
 from typing import Final
 
 from server.database.statement import Row, Statement
-from server.database.work import Change, Request, Told, Work
+from server.database.work import Change, Request, Work
 
 _OPEN_LOG: Final = Statement(
     "history.open_log",
@@ -74,13 +74,15 @@ def steps(work: Work, reply: bytes, request: Request | None) -> Steps:
             row = yield Change(NUMBER, (told.room, 1), 1)
             assert row is not None
             number = int(row[0])
-            yield Change(_APPEND_NUMBERED, (told.room, number, *_content(told)), 1)
+            values = (told.room, number, told.at, told.name, told.data.decode())
+            yield Change(_APPEND_NUMBERED, values, 1)
         else:
             number = told.seq
             asked = _NOBODY if request is None else _asked(request, reply)
             request = None  # it stands in one row
             statement = _OPEN_LOG if number == 1 else _APPEND
-            yield Change(statement, (told.room, number, *asked, *_content(told)), 1)
+            values = (told.room, number, *asked, told.at, told.name, told.data.decode())
+            yield Change(statement, values, 1)
         numbers.append(number)
     if request is not None:
         yield Change(_KEEP_REPLY, (*_asked(request, reply), work.at), 1)
@@ -90,7 +92,3 @@ def steps(work: Work, reply: bytes, request: Request | None) -> Steps:
 def _asked(request: Request, reply: bytes) -> tuple[str, str, str, str]:
     who, request_id = request.key
     return who, request_id, request.digest, reply.decode()
-
-
-def _content(told: Told) -> tuple[str, str, str]:
-    return told.at, told.name, told.data.decode()

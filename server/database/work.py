@@ -4,7 +4,7 @@ Everything is decided before it is queued; the writer only carries it out.
 """
 
 from collections.abc import Callable
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import msgspec
 
@@ -33,7 +33,7 @@ class Unavailable(Exception):
     """The database did not answer, or did not commit: the outcome may be unknown."""
 
 
-class Change(NamedTuple):
+class Change(msgspec.Struct, frozen=True, gc=False):
     """A statement, its values, and the number of rows it must touch."""
 
     statement: Statement

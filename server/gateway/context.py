@@ -133,7 +133,8 @@ class Context:
         if self.request is not None and len(data) > MAX_REPLY_BYTES:
             raise ValueError(f"a kept reply has at most {MAX_REPLY_BYTES} bytes, not {len(data)}")
         pending = Pending(reply, data)
-        self.database.writer.queue(work, data, self.request, pending.settle)
+        assert self._database is not None
+        self._database.writer.queue(work, data, self.request, pending.settle)
         self.pending = pending
         return pending
 

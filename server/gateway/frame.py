@@ -11,11 +11,12 @@ from server.gateway import rfc6455
 class Frame:
     """One event with its metadata. `key` names what a newer one replaces.
 
-    `packet` is a packet of Engine.IO, as text goes out by polling; `socketio` is the same as a
-    frame of a WebSocket; `plain` is the frame of a plain WebSocket. `bare` leaves the metadata out.
+    `socketio` is a packet of Engine.IO as a frame of a WebSocket; `packet` is the same as text
+    goes out by polling; `plain` is the frame of a plain WebSocket. `bare` leaves the metadata out.
     """
 
-    __slots__ = ("_data", "_meta", "_plain", "delivery", "key", "packet", "seq", "socketio")
+    __slots__ = ("_data", "_head", "_meta", "_packet", "_plain", "delivery", "key", "seq",
+                 "socketio")  # fmt: skip
 
     def __init__(
         self,
@@ -31,13 +32,22 @@ class Frame:
         self.key: Final = (name, meta.room)
         self._data = data
         self._meta = codec.encode(meta)
-        self.packet = (
+        packet = (
             b'42["%b",%b]' % (name.encode(), data)
             if bare
             else b'42["%b",%b,%b]' % (name.encode(), data, self._meta)
         )
-        self.socketio = rfc6455.encode(self.packet)
+        self.socketio = rfc6455.encode(packet)
+        self._head = len(self.socketio) - len(packet)
+        self._packet: bytes | None = None
         self._plain: bytes | None = None
+
+    @property
+    def packet(self) -> bytes:
+        """The text of polling: it is made where one polls."""
+        if self._packet is None:
+            self._packet = self.socketio[self._head :]
+        return self._packet
 
     @property
     def plain(self) -> bytes:
