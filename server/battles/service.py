@@ -142,7 +142,7 @@ class BattleService:
     def tell_count(self) -> None:
         """Tell the pool's room how many battles are open."""
         if self._rooms.watched(rooms.battles()):
-            told = Told(self._pool.counted(), rfc3339(self._clock.now_ms()))
+            told = Told.of(self._pool.counted(), rfc3339(self._clock.now_ms()))
             self._rooms.publish(told, None)
 
     async def keep_presence(self) -> None:

@@ -38,4 +38,4 @@ class Counting:
         if changes != self._told:
             self._told = changes
             now = rfc3339(self._clock.now_ms())
-            self._gateway.rooms.publish(Told(counted(self._gateway), now), None)
+            self._gateway.rooms.publish(Told.of(counted(self._gateway), now), None)

@@ -4,12 +4,12 @@ Everything is decided before it is queued; the writer only carries it out.
 """
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import msgspec
 
 from protocol import codec
-from protocol.message import KEPT, spec_of
+from protocol.message import KEPT, Delivery, spec_of
 from protocol.message import Event as Message
 from server.database.hot import Copy
 from server.database.statement import Statement
@@ -54,28 +54,31 @@ class Request(msgspec.Struct, frozen=True, gc=False):
     digest: str
 
 
-class Told:
+class Told(msgspec.Struct, frozen=True, gc=False):
     """An event on its way: into the history, when it is kept, and then to its room.
 
     `kept`: whether it is numbered and stays in the history. `seq` is given where the room's log is
     the state itself; elsewhere the writer numbers it.
     """
 
-    __slots__ = ("at", "data", "delivery", "kept", "name", "room", "seq")
+    name: str
+    delivery: Delivery
+    kept: bool
+    room: str
+    data: bytes
+    at: str
+    seq: int | None
 
-    def __init__(self, event: Message, at: str, seq: int | None = None) -> None:
+    @classmethod
+    def of(cls, event: Message, at: str, seq: int | None = None) -> Self:
+        """An event of a moment. Raises ValueError for one of a log without its number."""
         spec = spec_of(type(event))
         delivery = spec.delivery
         assert delivery is not None
         if seq is None and event.in_log:
             raise ValueError(f"{spec.name} is an event of a log: whoever decides it numbers it")
-        self.name = spec.name
-        self.delivery = delivery
-        self.kept = delivery is KEPT
-        self.room: str = event.room()
-        self.data = codec.encode(event)
-        self.at = at
-        self.seq = seq
+        kept = delivery is KEPT
+        return cls(spec.name, delivery, kept, event.room(), codec.encode(event), at, seq)
 
 
 Settled = Callable[[Exception | None], None]
@@ -83,26 +86,21 @@ Settled = Callable[[Exception | None], None]
 Unavailable."""
 
 
-class Work:
+class Work(msgspec.Struct, eq=False):
     """A unit of work, as a handler makes it; then it waits to be committed.
 
     `reply`, `request` and `origin`, what set it off, are known once it is queued.
     """
 
-    __slots__ = ("_settled", "after", "at", "changes", "copies", "origin", "reply", "request",
-                 "told")  # fmt: skip
-
-    reply: bytes
-    request: Request | None
-    origin: Origin | None
-    _settled: Settled | None
-
-    def __init__(self, at: str) -> None:
-        self.at = at
-        self.changes: list[Change] = []
-        self.told: list[Told] = []
-        self.copies: list[tuple[Copy[Any], Any]] = []
-        self.after: list[Callable[[], None]] = []
+    at: str
+    changes: list[Change] = []
+    told: list[Told] = []
+    copies: list[tuple[Copy[Any], Any]] = []
+    after: list[Callable[[], None]] = []
+    reply: bytes = b""
+    request: Request | None = None
+    origin: Origin | None = None
+    _settled: Settled | None = None
 
     def change(self, statement: Statement, /, *, rows: int = 1, **values: Any) -> None:
         """Carry out a statement that must touch just so many rows, or the unit is stale."""
@@ -118,7 +116,7 @@ class Work:
 
     def tell(self, event: Message, *, seq: int | None = None) -> None:
         """Publish an event once the unit is committed."""
-        self.told.append(Told(event, self.at, seq))
+        self.told.append(Told.of(event, self.at, seq))
 
     def then(self, call: Callable[[], None]) -> None:
         """Call something once the unit is committed, before its events are told."""

@@ -62,40 +62,27 @@ class Desk(Protocol):
         ...
 
 
-class Answering:
+class Answering(msgspec.Struct, eq=False):
     """A message of a connection, or the first of its inbox. Whatever happens, it is answered once.
 
-    `message`: where it was admitted already.
+    The route and the message are given where they are known already.
     """
 
-    # What most messages never change is not set for each.
-    _origin: Origin | None = None
+    _desk: Desk
+    connection: Connection
+    _call: Call | None = None
     _route: Route | None = None
+    _message: msgspec.Struct | None = None
+    _origin: Origin | None = None
     _request: Request | None = None
     _pending: Pending[Any] | None = None
     _refusal: Failure | None = None  # it stands, unless the request was carried out before
     _after: Sequence[Callable[[], None]] = ()
     _repeats: "Sequence[Answering]" = ()  # messages that repeat it
-    _decisions = 0
+    _decisions: int = 0
     _task: asyncio.Task[Any] | None = None  # the one in which it waits
-    _expired = False
-    _ended = False
-
-    def __init__(
-        self,
-        desk: Desk,
-        connection: Connection,
-        call: Call | None = None,
-        message: msgspec.Struct | None = None,
-    ) -> None:
-        self._desk = desk
-        self.connection = connection
-        self._call = call
-        self._message = message
-        if call is not None:
-            self._origin = (connection.id, connection.taken)
-        if message is not None and call is not None:
-            self._route = desk.routes[call.name]
+    _expired: bool = False
+    _ended: bool = False
 
     def at_once(self) -> bool:
         """Answer it now, or as soon as its unit stands, where nothing else is to be waited for.
@@ -103,18 +90,18 @@ class Answering:
         Returns whether it was so. If not, it is a job for the runner.
         """
         assert self._call is not None
+        self._origin = (self.connection.id, self.connection.taken)
         before = ORIGIN.set(self._origin)
         try:
             message = self._message or self._admit(self._call)
             if message is None:
                 return True
-            assert self._route is not None
-            direct = self._route.direct
-            if direct is None:
+            route = self._route
+            if route is None or route.direct is None:
                 return False
             ctx = self._context()
             try:
-                decided = at_once(direct, ctx, message)
+                decided = at_once(route.direct, ctx, message)
             except Stale:
                 return False
             except Failure as e:
@@ -192,7 +179,7 @@ class Answering:
         """The message to decide on, None for one that repeats another. Raises Failure."""
         desk, connection = self._desk, self.connection
         now = desk.clock.monotonic()
-        route = desk.routes[call.name]
+        route = self._route or desk.routes[call.name]
         if route is None:
             desk.count(connection, Limit.READ, now)
             raise Failure(Error(Code.NOT_FOUND, f"no such command: {call.name[:100]}"))

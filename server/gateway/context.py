@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Generator, Sequence
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import msgspec
 
@@ -26,7 +26,7 @@ class Parts(dict[type, Any]):
         self[type(part)] = part
 
 
-class Pending(Generic[R]):
+class Pending(msgspec.Struct, Generic[R], eq=False):
     """A unit that is being committed, and the reply that is given once it stands.
 
     A handler ends with it, which costs no task and no future while it waits for the disk. One that
@@ -35,14 +35,11 @@ class Pending(Generic[R]):
     Raises, where it is awaited, Stale (the handler runs again) and Unavailable.
     """
 
-    __slots__ = ("_call", "_fault", "data", "reply", "settled")
-
-    def __init__(self, reply: R, data: bytes) -> None:
-        self.reply: Final = reply
-        self.data: Final = data
-        self.settled = False
-        self._fault: Exception | None = None
-        self._call: Callable[[Exception | None], None] | None = None
+    reply: R
+    data: bytes
+    settled: bool = False
+    _fault: Exception | None = None
+    _call: Callable[[Exception | None], None] | None = None
 
     def settle(self, fault: Exception | None) -> None:
         """The unit stands, or there is a fault. Called once, by the writer."""
@@ -73,28 +70,17 @@ class Pending(Generic[R]):
         return self.reply
 
 
-class Context:
+class Context(msgspec.Struct, eq=False):
     """One attempt at one message. Its time stands still, so that a decision is of one moment."""
 
-    __slots__ = ("_clock", "_database", "_now", "_parts", "after_reply", "connection", "pending",
-                 "request")  # fmt: skip
-
-    def __init__(
-        self,
-        connection: Connection,
-        parts: Parts,
-        database: Database | None,
-        clock: Clock,
-        request: Request | None,
-    ) -> None:
-        self.connection: Final = connection
-        self._database = database
-        self._clock = clock
-        self._now: int | None = None
-        self.request: Final = request
-        self._parts = parts
-        self.pending: Pending[Any] | None = None
-        self.after_reply: Sequence[Callable[[], None]] = ()
+    connection: Connection
+    _parts: Parts
+    _database: Database | None
+    _clock: Clock
+    request: Request | None
+    pending: Pending[Any] | None = None
+    after_reply: Sequence[Callable[[], None]] = ()
+    _now: int | None = None
 
     @property
     def now(self) -> int:

@@ -76,7 +76,7 @@ class Dispatch:
             self._answer(connection, route, data, ack, at)
         else:
             connection.taken += 1
-            self._begin(Answering(self, connection, Call(name, data, ack, at)))
+            self._begin(Answering(self, connection, Call(name, data, ack, at), route))
 
     def _answer(
         self, connection: Connection, route: Route, data: Data, ack: str, at: float
@@ -101,7 +101,8 @@ class Dispatch:
             self._let_go(connection)
         else:
             if decided is None:
-                self._begin(Answering(self, connection, Call(route.name, data, ack, at), message))
+                call = Call(route.name, data, ack, at)
+                self._begin(Answering(self, connection, call, route, message))
                 return
             took = self._monotonic() - at
             route.ok.count += 1

@@ -168,7 +168,7 @@ class Rooms:
             assert self.database is not None
             epoch = self.database.epoch
         meta = codec.Meta(room=room, at=at, seq=seq, epoch=epoch)
-        return Frame(name, data, meta, delivery, bare=self._bare)
+        return Frame.of(name, data, meta, delivery, bare=self._bare)
 
     def watched(self, room: str) -> bool:
         """Whether anybody is in a room."""
@@ -269,7 +269,7 @@ class Rooms:
         return self._frame(room, kept.name, kept.data.encode(), kept.at, kept.seq)
 
     def _as_of_now(self, event: Message) -> Frame:
-        told = Told(event, rfc3339(self._clock.now_ms()))
+        told = Told.of(event, rfc3339(self._clock.now_ms()))
         return self._frame(told.room, told.name, told.data, told.at, None, told.delivery)
 
     def _fill_later(self, room: str, membership: Membership) -> None:

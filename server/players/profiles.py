@@ -202,7 +202,7 @@ class Profiles:
             self._recounted.set()
 
     def _publish(self, event: Event) -> None:
-        self._rooms.publish(Told(event, rfc3339(self._clock.now_ms())), None)
+        self._rooms.publish(Told.of(event, rfc3339(self._clock.now_ms())), None)
 
 
 def _standing(record: Record) -> Standing:

@@ -51,4 +51,4 @@ class StaminaPush:
             if before.get(person) != seen:
                 stamina = rules.stamina_view(record, self._players.regen)
                 event = StaminaChanged(player_id=person, stamina=stamina)
-                self._gateway.rooms.publish(Told(event, rfc3339(now)), None)
+                self._gateway.rooms.publish(Told.of(event, rfc3339(now)), None)

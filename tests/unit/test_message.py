@@ -206,5 +206,5 @@ def test_every_class_of_limit_has_a_rate() -> None:
 def test_an_event_of_a_log_is_not_told_without_its_number() -> None:
     event = PlayerReturned(battle_id=uuid7(), player_id=uuid7())
     with pytest.raises(ValueError, match=r"battles\.player_returned"):
-        Told(event, "")
-    assert Told(event, "", 7).seq == 7
+        Told.of(event, "")
+    assert Told.of(event, "", 7).seq == 7

@@ -64,7 +64,7 @@ def reasons(outbox: Outbox) -> list[EvictionReason]:
 
 def frame(data: str, delivery: Delivery = KEPT, *, name: str = "a.b", room: str = "r") -> Frame:
     """An event whose data is a text."""
-    return Frame(name, f'"{data}"'.encode(), Meta(room=room, at="t"), delivery)
+    return Frame.of(name, f'"{data}"'.encode(), Meta(room=room, at="t"), delivery)
 
 
 def text(part: bytes) -> str:
