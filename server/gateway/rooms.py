@@ -71,10 +71,11 @@ class Membership:
     and what comes meanwhile is held.
     """
 
-    __slots__ = ("_hole", "connection", "held", "seq")
+    __slots__ = ("_hole", "connection", "held", "seq", "tell")
 
     def __init__(self, connection: Connection, hole: Callable[["Membership"], None]) -> None:
         self.connection = connection
+        self.tell: Callable[[Frame], None] = connection.tell
         self.held: list[Frame] | None = []
         self.seq = 0
         self._hole = hole
@@ -85,10 +86,10 @@ class Membership:
         if self.held is not None:
             self.held.append(frame)
         elif seq is None:
-            self.connection.tell(frame)
+            self.tell(frame)
         elif seq == self.seq + 1:
             self.seq = seq
-            self.connection.tell(frame)
+            self.tell(frame)
         elif seq > self.seq:
             self.held = [frame]
             self._hole(self)
@@ -149,14 +150,14 @@ class Rooms:
         if seq is None:
             for membership in list(members.values()):
                 if membership.held is None:
-                    membership.connection.tell(frame)
+                    membership.tell(frame)
                 else:
                     membership.held.append(frame)
             return
         for membership in list(members.values()):
             if membership.seq + 1 == seq and membership.held is None:
                 membership.seq = seq
-                membership.connection.tell(frame)
+                membership.tell(frame)
             else:
                 membership.take(frame)
 

@@ -9,12 +9,14 @@ in one turn of the event loop leaves in one piece.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from logging import Logger
 from typing import Any, Final, Protocol
 
 from starlette.types import Scope
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.http11 import Response
+from websockets.server import ServerProtocol
 
 from server.gateway import rfc6455
 from server.gateway.outbox import Outbox
@@ -286,21 +288,35 @@ class _Given(asyncio.Transport):
         """Nothing: it is another's to write to."""
 
 
+class _Answering(ServerProtocol):
+    """What answers a handshake, and nothing after it: each answer has the default headers.
+
+    uvicorn leaves refusals without them.
+    """
+
+    def __init__(
+        self, headers: Iterable[tuple[bytes, bytes]], max_size: int, logger: Logger
+    ) -> None:
+        super().__init__(max_size=max_size, logger=logger)
+        self._headers = [
+            (name.decode("latin-1"), value.decode("latin-1")) for name, value in headers
+        ]
+
+    def send_response(self, response: Response) -> None:
+        """Send the answer to a request."""
+        for name, value in self._headers:
+            if name not in response.headers:
+                response.headers[name] = value
+        super().send_response(response)
+
+
 class Handshake(WebSocketsSansIOProtocol):
     """uvicorn's, until the application takes over."""
 
     def __init__(self, refusals: Refusals, **given: Any) -> None:
         super().__init__(**given)
         self._refusals = refusals
-        self._respond = self.conn.send_response
-        self.conn.send_response = self._with_headers  # type: ignore[method-assign]
-
-    def _with_headers(self, response: Response) -> None:
-        """Send the answer to a request. uvicorn leaves a refusal without its default headers."""
-        for name, value in self.default_headers:
-            if (text := name.decode("latin-1")) not in response.headers:
-                response.headers[text] = value.decode("latin-1")
-        self._respond(response)
+        self.conn = _Answering(self.default_headers, self.config.ws_max_size, self.logger)
 
     def handle_connect(self, event: Any) -> None:
         """A request for a WebSocket."""

@@ -73,6 +73,14 @@ def test_what_is_overridden_or_called_is_as_it_was(
     assert list(inspect.signature(function).parameters) == expected
 
 
+def test_what_answers_a_handshake_may_be_another() -> None:
+    whole = source(WebSocketsSansIOProtocol)
+    assert whole.count("self.conn = ") == 1
+    begin = "self.conn = ServerProtocol(extensions=extensions, max_size=self.config.ws_max_size, "
+    assert begin in source(WebSocketsSansIOProtocol.__init__)
+    assert "self.conn.send_response(self.response)" in source(WebSocketsSansIOProtocol.send)
+
+
 def test_an_application_finds_the_means_to_take_over_in_its_scope() -> None:
     assert "self.scope" in source(WebSocketsSansIOProtocol.handle_connect)
     assert "create_task(self.run_asgi())" in source(WebSocketsSansIOProtocol.handle_connect)
