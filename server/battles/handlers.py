@@ -81,23 +81,32 @@ async def leave(ctx: Context, cmd: Leave) -> Pending[Done]:
 @handles(Attack)
 def attack(ctx: Context, cmd: Attack) -> Pending[Strike] | Later:
     """Strike an enemy. Whoever fights is in memory, and so is the battle: seldom it waits."""
-    player = ctx.part(Players).hot.held(ctx.user.id)
-    copy = ctx.part(Battles).hot.held(cmd.battle_id)
+    players, battles = ctx.part(Players), ctx.part(Battles)
+    player = players.hot.held(ctx.user.id)
+    copy = battles.hot.held(cmd.battle_id)
     return (
-        _load_and_strike(ctx, cmd)
+        _load_and_strike(ctx, cmd, players, battles)
         if player is None or copy is None
-        else _strike(ctx, cmd, player, copy)
+        else _strike(ctx, cmd, players, player, battles, copy)
     )
 
 
-async def _load_and_strike(ctx: Context, cmd: Attack) -> Pending[Strike]:
-    player = await ctx.part(Players).get(ctx.user.id)
-    copy = await ctx.part(Battles).get(cmd.battle_id)
-    return _strike(ctx, cmd, player, copy)
+async def _load_and_strike(
+    ctx: Context, cmd: Attack, players: Players, battles: Battles
+) -> Pending[Strike]:
+    player = await players.get(ctx.user.id)
+    copy = await battles.get(cmd.battle_id)
+    return _strike(ctx, cmd, players, player, battles, copy)
 
 
-def _strike(ctx: Context, cmd: Attack, player: Copy[Record], copy: Copy[Hosted]) -> Pending[Strike]:
-    battles, players = ctx.part(Battles), ctx.part(Players)
+def _strike(
+    ctx: Context,
+    cmd: Attack,
+    players: Players,
+    player: Copy[Record],
+    battles: Battles,
+    copy: Copy[Hosted],
+) -> Pending[Strike]:
     now = ctx.now
     hosted, price = copy.tip, cost(cmd.kind)
     fresh = refreshed(player.tip, now, players.regen)

@@ -19,10 +19,11 @@ class Rolls:
     decision begins with can be decided again, and compared, with Rolls(seed, n - 1).
     """
 
-    __slots__ = ("_digests", "_left", "_prefix")
+    __slots__ = ("_digests", "_left", "_seed", "_seq")
 
     def __init__(self, seed: str, seq: int) -> None:
-        self._prefix = f"{seed}:{seq}:"
+        self._seed = seed
+        self._seq = seq
         self._digests = 0
         self._left: list[int] = []
 
@@ -30,7 +31,7 @@ class Rolls:
         """The next number, uniform in [0, 1)."""
         left = self._left
         if not left:
-            digest = blake2b(f"{self._prefix}{self._digests}".encode()).digest()
+            digest = blake2b(f"{self._seed}:{self._seq}:{self._digests}".encode()).digest()
             left = self._left = list(_NUMBERS(digest))
             self._digests += 1
         # 53 bits are what a float holds exactly: more would round up to 1.0 now and then.

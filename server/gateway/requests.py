@@ -8,7 +8,7 @@ from collections import OrderedDict
 from hashlib import blake2b
 from typing import Final
 
-import msgspec
+from msgspec.structs import replace
 
 from protocol import codec
 from protocol.errors import Failure, RequestReason, conflict
@@ -41,14 +41,15 @@ class Requests:
     def of(who: str, spec: Spec, message: object) -> Request | None:
         """The request of a command that has an id.
 
-        Its digest is of the canonical command without its secrets: see `protocol/secret.py`.
+        Its digest is of the canonical command without its id, and without its secrets: see
+        `protocol/secret.py`.
         """
         if not isinstance(message, Command) or message.request_id is None:
             return None
-        plain: object = message
+        plain = replace(message, request_id=None)
         if spec.secrets:
             given = [name for name in spec.secrets if getattr(message, name) is not None]
-            plain = msgspec.structs.replace(message, **dict.fromkeys(given, ""))
+            plain = replace(plain, **dict.fromkeys(given, ""))
         canonical = b"%b %b" % (spec.name.encode(), codec.encode(plain))
         digest = blake2b(canonical, digest_size=16).hexdigest()
         return Request((who, message.request_id), digest)

@@ -131,21 +131,11 @@ class Rooms:
 
     def publish(self, told: Told, seq: int | None) -> None:
         """Tell everybody in a room."""
-        self._tell(told.room, told.name, told.data, told.at, seq, told.delivery)
-
-    def pass_on(self, spec: Spec, room: str, data: bytes) -> None:
-        """Tell everybody in a room an event that is JSON already, and in no history."""
-        assert spec.delivery is not None
-        self._tell(room, spec.name, data, rfc3339(self._clock.now_ms()), None, spec.delivery)
-
-    def _tell(
-        self, room: str, name: str, data: bytes, at: str, seq: int | None, delivery: Delivery
-    ) -> None:
-        self._gauges.events.add(name)
-        members = self._members.get(room)
+        self._gauges.events.add(told.name)
+        members = self._members.get(told.room)
         if not members:
             return
-        frame = self._frame(room, name, data, at, seq, delivery)
+        frame = self._frame(told.room, told.name, told.data, told.at, seq, told.delivery)
         # As `take` does, and without calling it for each of thousands who may be told.
         if seq is None:
             for membership in list(members.values()):
@@ -160,6 +150,12 @@ class Rooms:
                 membership.tell(frame)
             else:
                 membership.take(frame)
+
+    def pass_on(self, spec: Spec, room: str, data: bytes) -> None:
+        """Tell everybody in a room an event that is JSON already, and in no history."""
+        assert spec.delivery is not None
+        at = rfc3339(self._clock.now_ms())
+        self.publish(Told(spec.name, spec.delivery, False, room, data, at, None), None)
 
     def _frame(
         self, room: str, name: str, data: bytes, at: str, seq: int | None, delivery: Delivery = KEPT
