@@ -39,6 +39,7 @@ class Change(msgspec.Struct, frozen=True, gc=False):
     statement: Statement
     values: tuple[Any, ...]
     rows: int
+    __repr__ = object.__repr__  # a value may be a hash of a password
 
 
 Key = tuple[str, str]
@@ -101,6 +102,7 @@ class Work(msgspec.Struct, eq=False):
     request: Request | None = None
     origin: Origin | None = None
     _settled: Settled | None = None
+    __repr__ = object.__repr__
 
     def change(self, statement: Statement, /, *, rows: int = 1, **values: Any) -> None:
         """Carry out a statement that must touch just so many rows, or the unit is stale."""

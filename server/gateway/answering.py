@@ -83,6 +83,7 @@ class Answering(msgspec.Struct, eq=False):
     _task: asyncio.Task[Any] | None = None  # the one in which it waits
     _expired: bool = False
     _ended: bool = False
+    __repr__ = object.__repr__
 
     def at_once(self) -> bool:
         """Answer it now, or as soon as its unit stands, where nothing else is to be waited for.

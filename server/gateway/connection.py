@@ -38,6 +38,7 @@ class Call(msgspec.Struct, frozen=True, gc=False):
     data: Data
     ack: str
     at: float
+    __repr__ = object.__repr__  # the data may hold a password
 
 
 class Traffic(NamedTuple):

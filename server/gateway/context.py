@@ -40,6 +40,7 @@ class Pending(msgspec.Struct, Generic[R], eq=False):
     settled: bool = False
     _fault: Exception | None = None
     _call: Callable[[Exception | None], None] | None = None
+    __repr__ = object.__repr__
 
     def settle(self, fault: Exception | None) -> None:
         """The unit stands, or there is a fault. Called once, by the writer."""
@@ -81,6 +82,7 @@ class Context(msgspec.Struct, eq=False):
     pending: Pending[Any] | None = None
     after_reply: Sequence[Callable[[], None]] = ()
     _now: int | None = None
+    __repr__ = object.__repr__
 
     @property
     def now(self) -> int:
@@ -107,8 +109,7 @@ class Context(msgspec.Struct, eq=False):
 
     def work(self) -> Work:
         """A unit of work of this moment."""
-        now = self._now
-        return Work(rfc3339(self.now if now is None else now))
+        return Work(rfc3339(self.now))
 
     def commit(self, work: Work, reply: R) -> Pending[R]:
         """Commit a unit, publish its events, keep its reply. A handler returns what this gives.

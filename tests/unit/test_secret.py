@@ -27,7 +27,8 @@ from protocol.message import (
 from protocol.permissions import Permission
 from protocol.secret import KEY_PREFIX, REFRESH_PREFIX, TOKEN, Secret, secret_fields
 from server import app  # registers everything
-from server.database import Request
+from server.database import Request, Statement, Work
+from server.gateway.connection import Call
 from server.gateway.requests import Requests
 
 assert app.HANDLERS
@@ -96,6 +97,14 @@ def test_every_password_token_and_key_of_the_contract_is_a_secret() -> None:
     for cls in (*bodies, *(spec.type for spec in specs())):
         named = {n for n in cls.__struct_fields__ if any(word in n for word in words)}
         assert named <= set(secret_fields(cls)), f"{cls.__name__}: these should be Secret"
+
+
+def test_what_carries_a_message_or_a_unit_shows_nothing_of_it() -> None:
+    work = Work("")
+    work.change(Statement("tests.hash", "select :hash"), hash=PASSWORD)
+    for carrier in (Call("tests.set_password", PASSWORD.encode(), "1", 0.0), work, *work.changes):
+        assert PASSWORD not in repr(carrier)
+        assert PASSWORD not in repr([carrier])
 
 
 def test_a_digest_tells_nothing_of_a_secret() -> None:
