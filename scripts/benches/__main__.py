@@ -52,7 +52,10 @@ def main() -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    about = {name: (bench.__doc__ or "").splitlines()[0] for name, bench in ALL.items()}
+    about = {
+        name: f"{bench.ROUNDS} x {bench.SECONDS:g} s: {(bench.__doc__ or '').splitlines()[0]}"
+        for name, bench in ALL.items()
+    }
     parser = argparse.ArgumentParser(
         prog="scripts/bench",
         description=__doc__,

@@ -20,6 +20,8 @@ from tests.support.many import Many, fill
 from tests.support.server import Server
 from tests.support.wire import Wire
 
+ROUNDS: Final = 5
+SECONDS: Final = 5.0
 FEW: Final = 20
 MANY: Final = 20_000
 SHOWN: Final = 20
