@@ -8,7 +8,7 @@ from typing import Final, TypeVar
 T = TypeVar("T")
 
 _NUMBERS: Final = Struct(">8Q").unpack
-"""Those of one digest."""
+"""Those of one digest. They are given out from the last one on."""
 
 
 class Rolls:

@@ -48,7 +48,7 @@ from server.battles.catalogue import (
 )
 from server.battles.formulas import blow_factor, crit_chance, damage, enemy_of, rewards
 from server.battles.rolls import Rolls
-from server.battles.state import ENDED, fold, is_over, seated
+from server.battles.state import fold, is_over, seated
 from server.players import Record, fighting_attack, fighting_defense
 
 Events = tuple[BattleEvent, ...]
@@ -268,7 +268,7 @@ def _seat_for(player: Record, before: Seat | None) -> Seat:
 
 
 def _refuse_over(battle: Battle) -> None:
-    if battle.status in ENDED:
+    if is_over(battle):
         raise refused(BattleReason.OVER, "the battle is over")
 
 

@@ -11,18 +11,14 @@ _RETURNING: Final = re.compile(r"\breturning\b")
 Row = tuple[Any, ...]
 
 
-def _picker(parameters: tuple[str, ...]) -> Callable[[dict[str, Any]], Row]:
-    """What gives the values of parameters in their order."""
+def _picker(
+    get: "type[attrgetter[Any] | itemgetter[Any]]", parameters: tuple[str, ...]
+) -> Callable[[Any], Row]:
+    """What gives the values of parameters in their order: a tuple, however many there are."""
     if len(parameters) > 1:
-        return itemgetter(*parameters)
-    return lambda given: tuple([given[parameter] for parameter in parameters])
-
-
-def _field_picker(parameters: tuple[str, ...]) -> Callable[[object], Row]:
-    """What gives the fields that are named as the parameters, in their order."""
-    if len(parameters) > 1:
-        return attrgetter(*parameters)
-    return lambda given: tuple([getattr(given, parameter) for parameter in parameters])
+        return get(*parameters)
+    each = [get(parameter) for parameter in parameters]
+    return lambda given: tuple([pick(given) for pick in each])
 
 
 class Statement:
@@ -38,8 +34,8 @@ class Statement:
     def __init__(self, name: str, text: str) -> None:
         self.name = name
         self.parameters = tuple(dict.fromkeys(_PARAMETER.findall(text)))
-        self._pick = _picker(self.parameters)
-        self.fields = _field_picker(self.parameters)
+        self._pick: Callable[[dict[str, Any]], Row] = _picker(itemgetter, self.parameters)
+        self.fields: Callable[[object], Row] = _picker(attrgetter, self.parameters)
         """The fields of a record that are named as the parameters, in the order of their places."""
         places = {parameter: n for n, parameter in enumerate(self.parameters, 1)}
         self.sqlite = _PARAMETER.sub(lambda m: f"?{places[m[1]]}", text)

@@ -70,19 +70,18 @@ def steps(work: Work, reply: bytes, request: Request | None) -> Steps:
     for told in work.told:
         if not told.kept:
             continue
+        content = told.at, told.name, told.data.decode()
         if told.seq is None:
             row = yield Change(NUMBER, (told.room, 1), 1)
             assert row is not None
             number = int(row[0])
-            values = (told.room, number, told.at, told.name, told.data.decode())
-            yield Change(_APPEND_NUMBERED, values, 1)
+            yield Change(_APPEND_NUMBERED, (told.room, number, *content), 1)
         else:
             number = told.seq
             asked = _NOBODY if request is None else _asked(request, reply)
             request = None  # it stands in one row
             statement = _OPEN_LOG if number == 1 else _APPEND
-            values = (told.room, number, *asked, told.at, told.name, told.data.decode())
-            yield Change(statement, values, 1)
+            yield Change(statement, (told.room, number, *asked, *content), 1)
         numbers.append(number)
     if request is not None:
         yield Change(_KEEP_REPLY, (*_asked(request, reply), work.at), 1)

@@ -19,7 +19,6 @@ from server.runtime.origin import ORIGIN, Origin
 log = logger("database")
 
 MAX_ROWS: Final = 500
-_TOO_MANY: Final = f"a unit of work holds at most {MAX_ROWS} statements"
 MAX_REPLY_BYTES: Final = 16_000
 ANY_NUMBER: Final = -1
 """For a statement that may touch any number of rows."""
@@ -106,15 +105,16 @@ class Work(msgspec.Struct, eq=False):
 
     def change(self, statement: Statement, /, *, rows: int = 1, **values: Any) -> None:
         """Carry out a statement that must touch just so many rows, or the unit is stale."""
-        if len(self.changes) == MAX_ROWS:
-            raise ValueError(_TOO_MANY)
-        self.changes.append(Change(statement, statement.values(values), rows))
+        self._add(Change(statement, statement.values(values), rows))
 
     def save(self, statement: Statement, record: object) -> None:
         """Carry out a statement that must touch one row, with a record's fields for its values."""
+        self._add(Change(statement, statement.fields(record), 1))
+
+    def _add(self, change: Change) -> None:
         if len(self.changes) == MAX_ROWS:
-            raise ValueError(_TOO_MANY)
-        self.changes.append(Change(statement, statement.fields(record), 1))
+            raise ValueError(f"a unit of work holds at most {MAX_ROWS} statements")
+        self.changes.append(change)
 
     def tell(self, event: Message, *, seq: int | None = None) -> None:
         """Publish an event once the unit is committed."""

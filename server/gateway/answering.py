@@ -187,17 +187,18 @@ class Answering(msgspec.Struct, eq=False):
         self._route = route
         message = desk.admit(connection, route, call.data, now)
         # Without a database nothing is kept, and nothing can be asked for again.
-        if route.is_command and desk.database is not None:
+        request = None
+        if desk.database is not None and route.is_command:
             request = desk.requests.of(connection.identity.id, route.spec, message)
-            if request is not None:
-                if (first := desk.under_way.get(request.key)) is not None:
-                    first.repeated(self, request)
-                    return None
-                if (kept := desk.requests.recent(request)) is not None:
-                    self._reply(kept)
-                    return None
-                self._request = request
-                desk.under_way[request.key] = self
+        if request is not None:
+            if (first := desk.under_way.get(request.key)) is not None:
+                first.repeated(self, request)
+                return None
+            if (kept := desk.requests.recent(request)) is not None:
+                self._reply(kept)
+                return None
+            self._request = request
+            desk.under_way[request.key] = self
         self._message = message
         return message
 
@@ -272,7 +273,7 @@ class Answering(msgspec.Struct, eq=False):
         if self._ended:
             return
         if fault is None:
-            self._answer(OK, data)
+            self._reply(data)
         elif isinstance(fault, Stale):
             self._desk.runner.add(self)
         else:

@@ -199,8 +199,7 @@ class Dispatch:
 
     def answered(self, connection: Connection) -> None:
         """A message of a connection has ended: its next one may be taken."""
-        if connection.pace.lost:
-            self._let_go(connection)
+        self._let_go(connection)
         if connection.inbox:
             self.runner.add(Answering(self, connection))
         elif (done := self._answering.pop(connection)) is not None:

@@ -146,7 +146,7 @@ def refreshed(record: Record, now: int, regen: Regen) -> Record:
         if amount < record.max_stamina:
             moved = record.stamina_at + intervals * regen.interval_ms
             return replace(record, stamina=amount, stamina_at=moved)
-    return replace(record, stamina=record.max_stamina, stamina_at=now)
+    return _refilled(record, now)
 
 
 def spend_stamina(record: Record, cost: int, now: int, regen: Regen) -> Record:
@@ -159,8 +159,7 @@ def spend_stamina(record: Record, cost: int, now: int, regen: Regen) -> Record:
 
 def paid(fresh: Record, cost: int) -> Record:
     """A record that is refreshed already, with `cost` less stamina. Raises as `spend_stamina`."""
-    if cost < 0:
-        raise ValueError(f"a negative amount: {cost}")
+    _require_not_negative(cost)
     if fresh.stamina < cost:
         raise refused(PlayerReason.EXHAUSTED, f"it takes {cost} stamina, {fresh.stamina} is left")
     return replace(fresh, stamina=fresh.stamina - cost)
