@@ -150,6 +150,12 @@ class Settings:
         100,
         "connections that one person or service may have open, and open anew in 10 s",
     )
+    max_unauthenticated_connections: int = _setting(
+        _integer(1, 1_000_000),
+        2000,
+        "connections that may be open whose clients are not authenticated; beyond it the oldest of"
+        " the network that has most of them is closed",
+    )
     data_dir: Path = _setting(
         _path, Path(".data"), "folder of the embedded database and its secret"
     )
@@ -203,6 +209,13 @@ class Settings:
     )
     max_message_bytes: int = _setting(
         _integer(1024, 16_777_216), 1_048_576, "largest message of a client", unit="bytes"
+    )
+    backlog_limit_bytes: int = _setting(
+        _integer(1_048_576, 2**40),
+        67_108_864,
+        "what all clients together may have sent that is not handled yet; beyond it their"
+        " connections are not read",
+        unit="bytes",
     )
     ping_interval_ms: int = _setting(
         _integer(100, 300_000), 25_000, "how often a client is pinged", unit="milliseconds"

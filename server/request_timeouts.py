@@ -1,5 +1,5 @@
-"""uvicorn's HTTP, of which every request must come whole in time and may not be too long in its
-head. uvicorn itself waits for ever, and for as many headers as somebody likes.
+"""uvicorn's HTTP, of which every request must come whole in time, be what RFC 9112 takes for one,
+and have a head that is not too long. uvicorn itself waits for ever, and for any number of headers.
 
 `tests/unit/test_uvicorn_contract.py` holds every name of uvicorn that is relied on here.
 """
@@ -14,8 +14,11 @@ from server.gateway.refusals import RefusalReason, Refusals
 from server.gateway.websocket import LINGER_S
 
 MAX_HEADERS: Final = 100
-MAX_HEAD_BYTES: Final = 64 * 1024
-"""Of all that comes before the body; what is read in one go is read in any case."""
+MAX_HEAD_BYTES: Final = 16 * 1024
+"""Of all that comes before the body; what is read in one go is read in any case. As much as Node
+takes by default: a token has up to 4 kB, and a browser sends all cookies of a host."""
+MAX_PIPELINED: Final = 16
+"""Requests that came before the one ahead of them was answered. Browsers send none so."""
 
 _HEADERS: Final = (
     (b"content-type", b"text/plain; charset=utf-8"),
@@ -28,8 +31,8 @@ _log: Final = logging.getLogger("uvicorn.error.requests")
 _log.setLevel(logging.ERROR)
 
 
-class _TooManyHeaders(Exception):
-    """More than MAX_HEADERS."""
+class _NotARequest(Exception):
+    """What came is no request of RFC 9112, or has more than a request may have."""
 
 
 class TimedRequests(HttpToolsProtocol):
@@ -40,23 +43,46 @@ class TimedRequests(HttpToolsProtocol):
         self.logger = _log
         self._refusals = refusals
         self._is_refused = False  # nothing that comes is looked at any more
+        self._excused_s = 0.0  # for so long a request was waited for while it was not read
+        self._last = b""  # the last bytes that came
         self._head_bytes: int | None = 0  # None while a body comes, or an answer is made
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Part of a protocol: somebody is there, and has so long to say what they want."""
+        """Part of a protocol: a client has connected, and has so long to send a request."""
         super().connection_made(transport)
-        self._refusals.slow.begin(self)
+        self._expect()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Part of a protocol."""
-        self._refusals.slow.end(self)
+        """Part of a protocol. Ends the reference cycles with what answers its requests."""
+        self._end_expecting()
         super().connection_lost(exc)
+        self.pipeline.clear()
+        self.cycle = None  # type: ignore[assignment]
+
+    def _expect(self) -> None:
+        """A request is to come, whole and in time. Until then the client is unauthenticated."""
+        self._refusals.slow.begin(self)
+        self._refusals.unauthenticated.add(self, self.client[0] if self.client else "")
+
+    def _end_expecting(self) -> None:
+        self._refusals.slow.end(self)
+        self._refusals.unauthenticated.discard(self)
+        self._excused_s = 0.0
+
+    def give_way(self) -> None:
+        """Others wait to connect, and this one has sent no request yet."""
+        if self._head_bytes == 0:
+            self._refusals.count(RefusalReason.TOO_MANY_UNAUTHENTICATED)
+            self.transport.close()
+        else:
+            self._refuse(RefusalReason.TOO_MANY_UNAUTHENTICATED, "503 Service Unavailable")
 
     def data_received(self, data: bytes) -> None:
         """Part of a protocol."""
         if self._is_refused:
             return
-        self._refusals.slow.begin(self)  # until a request is there; line ends alone are none
+        self._expect()  # until a request is there; line ends alone are none
+        self._last = (self._last + data)[-4:]
         super().data_received(data)
         if self._head_bytes is not None:
             self._head_bytes += len(data)
@@ -66,34 +92,52 @@ class TimedRequests(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """A request begins."""
         super().on_message_begin()
+        # With an older one Starlette watches for the client's end while it sends a file, by tasks
+        # whose cancellation leaves that file's content in a reference cycle.
+        self.scope["asgi"]["spec_version"] = "2.4"
         self._head_bytes = 0
-        self._refusals.slow.begin(self)
+        self._expect()
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """One header of a request, or of the end of its body."""
         if len(self.headers) >= MAX_HEADERS:
-            raise _TooManyHeaders
+            raise _NotARequest
         super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         """The head of a request is there."""
+        self._check_head()
         super().on_headers_complete()
         self._head_bytes = None
 
+    def _check_head(self) -> None:
+        """Raises _NotARequest. Source: RFC 9112, 2.3 (version) and 3.2 (Host)."""
+        version = self.parser.get_http_version()
+        hosts = sum(name == b"host" for name, _ in self.headers)
+        if version not in ("1.0", "1.1") or hosts > 1 or (version == "1.1" and not hosts):
+            raise _NotARequest
+        if len(self.pipeline) >= MAX_PIPELINED:
+            raise _NotARequest
+
     def on_message_complete(self) -> None:
         """A request is there in whole: what takes time from now on is the answer."""
-        self._refusals.slow.end(self)
+        self._end_expecting()
         super().on_message_complete()
 
     def handle_websocket_upgrade(self) -> None:
-        """It is to be a WebSocket."""
-        self._refusals.slow.end(self)
+        """It is to be a WebSocket. A client waits for the answer: RFC 6455, 4.1."""
+        self._end_expecting()
+        if not self._last.endswith((b"\r\n\r\n", b"\n\n")):
+            self._refuse(RefusalReason.BAD_REQUEST, "400 Bad Request")
+            return
         super().handle_websocket_upgrade()
+        self.parser = None  # type: ignore[assignment]  # the two refer to each other
 
     def expire(self) -> None:
         """The request has not come whole in time."""
-        if self.flow.read_paused:  # it is us who do not read it
-            self._refusals.slow.begin(self)
+        if self.flow.read_paused and self._excused_s < self._refusals.standstill_s:
+            self._excused_s += self._refusals.slow.limit_s
+            self._refusals.slow.begin(self)  # the server does not read it
             return
         if self._head_bytes == 0:  # it has said nothing: browsers connect before they ask
             self._refusals.count(RefusalReason.SLOW)
@@ -105,13 +149,20 @@ class TimedRequests(HttpToolsProtocol):
         """What has come is no request."""
         self._refuse(RefusalReason.BAD_REQUEST, "400 Bad Request")
 
+    def _may_answer(self) -> bool:
+        """Whether an answer would be that of the request at hand, and not come amid another's."""
+        if self.pipeline:
+            return False
+        if self.cycle is None or self._head_bytes is None:
+            return self.cycle is None or not self.cycle.response_started
+        return self.cycle.response_complete  # that of the request before
+
     def _refuse(self, reason: RefusalReason, status: str) -> None:
         """Say so where no answer has begun, and hang up."""
         if self.transport.is_closing() or self._is_refused:
             return
         self._refusals.count(reason, status)
-        in_head = self._head_bytes is not None
-        if in_head or not self.cycle.response_started:
+        if self._may_answer():
             headers = (*self.server_state.default_headers, *_HEADERS)
             head = b"".join(b"%b: %b\r\n" % header for header in headers)
             words = reason.words.encode()

@@ -17,7 +17,8 @@ from starlette.types import ASGIApp
 from server.config import Settings
 from server.gateway.refusals import Refusals
 from server.gateway.transport import bound
-from server.gateway.websocket import Handshake
+from server.gateway.websocket import RESTRICTED_BYTES
+from server.gateway.websocket_handshake import Handshake
 from server.request_timeouts import TimedRequests
 from server.runtime.clock import Clock
 from server.runtime.log import logger
@@ -117,7 +118,7 @@ async def serve(
             site.asgi,
             http=functools.partial(TimedRequests, site.refusals),  # type: ignore[arg-type]
             ws=functools.partial(Handshake, site.refusals),  # type: ignore[arg-type]
-            ws_max_size=site.settings.max_message_bytes,
+            ws_max_size=RESTRICTED_BYTES,  # until a socket is taken over: then the gateway's hold
             ws_per_message_deflate=False,
             ws_ping_interval=None,  # the gateway pings
             log_config=None,

@@ -9,7 +9,7 @@ from typing import Any
 
 import uvloop
 
-from scripts.benches import durable, gateway, memory, pool, slow_reader, soak, storm
+from scripts.benches import durable, gateway, hostile, memory, pool, slow_reader, soak, storm
 from scripts.benches.attacked import Attacked
 from scripts.benches.result import Asked, Broken, Result, table
 from tests.support.abuse.kinds import KINDS
@@ -21,7 +21,12 @@ BENCHES = {
     "slow-reader": slow_reader,
     "pool": pool,
 }
-ABUSE: dict[str, Any] = {**{kind: Attacked(kind) for kind in KINDS}, "storm": storm, "soak": soak}
+ABUSE: dict[str, Any] = {
+    **{kind: Attacked(kind) for kind in KINDS},
+    "hostile": hostile,
+    "storm": storm,
+    "soak": soak,
+}
 """Run where asked for, or with `--abuse`: they take long."""
 ALL: dict[str, Any] = {**BENCHES, **ABUSE}
 

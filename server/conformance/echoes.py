@@ -9,7 +9,8 @@ from server.gateway import rfc6455
 from server.gateway.engineio import Session
 from server.gateway.outbox import Bounds, Outbox
 from server.gateway.rfc6455 import Opcode
-from server.gateway.websocket import Turn, WebSocket, take_over
+from server.gateway.websocket import Turn, WebSocket
+from server.gateway.websocket_handshake import take_over
 
 _NO_WEBSOCKET: Final = PlainTextResponse("this is a WebSocket's address", 400)
 
@@ -23,6 +24,9 @@ class EngineEcho:
     def received(self, message: str | bytes) -> None:
         """A message."""
         self._session.send(message)
+
+    def arriving(self, size: int) -> None:
+        """Part of a message has come."""
 
     def gone(self, reason: str) -> None:
         """The session is over."""
@@ -53,6 +57,9 @@ class _Listener:
 
     def pong(self) -> None:
         """Nobody has asked for it."""
+
+    def arriving(self, size: int) -> None:
+        """Part of a message has come."""
 
     def lost(self) -> None:
         """It is gone."""

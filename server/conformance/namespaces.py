@@ -101,6 +101,9 @@ class EchoMember:
     def unattached(self, ack: str) -> None:
         """Too many attachments: not answered."""
 
+    def arriving(self, size: int) -> None:
+        """Part of a message has come."""
+
     def gone(self, reason: str) -> None:
         """It has left."""
         self._echo.quiet()

@@ -15,6 +15,7 @@ from protocol import codec
 from protocol.errors import Code, Error, Failure, busy, unavailable
 from protocol.message import Limit
 from server.database import Database, Key, Request, Stale, Unavailable
+from server.gateway.backlog import Backlog
 from server.gateway.connection import Call, Connection, Data
 from server.gateway.context import Context, Parts, Pending
 from server.gateway.deadlines import Deadlines
@@ -22,6 +23,7 @@ from server.gateway.handling import Decided, at_once, handle
 from server.gateway.requests import Requests, reused
 from server.gateway.routes import Route, Routes
 from server.gateway.runner import Runner
+from server.gateway.websocket import LARGE_BYTES
 from server.runtime.clock import Clock
 from server.runtime.gauges import Gauges
 from server.runtime.log import logger
@@ -45,6 +47,7 @@ class Desk(Protocol):
     deadlines: Deadlines
     requests: Requests
     runner: Runner
+    backlog: Backlog
     database: Database | None
     under_way: "dict[Key, Answering]"
     is_logged: bool
@@ -133,11 +136,16 @@ class Answering(msgspec.Struct, eq=False):
                 self._end()
                 return
             self._call = call = connection.inbox.popleft()
+            connection.inbox_bytes -= len(call.data)
+            if connection.is_heavy:
+                connection.is_heavy = connection.inbox_bytes > LARGE_BYTES
+                self._desk.backlog.update(connection)
             connection.taken = number = connection.taken + 1
             self._origin = (connection.id, number)
         ORIGIN.set(self._origin)
         try:
             message = self._message or self._admit(call)
+            del call
             if message is not None:
                 await self._decide(message)
         except Exception as e:  # noqa: BLE001 - answered, and logged where it is a fault of ours
@@ -186,6 +194,8 @@ class Answering(msgspec.Struct, eq=False):
             raise Failure(Error(Code.NOT_FOUND, f"no such command: {call.name[:100]}"))
         self._route = route
         message = desk.admit(connection, route, call.data, now)
+        if len(call.data) > LARGE_BYTES:
+            self._call = Call(call.name, b"", call.ack, call.at)  # it is decoded
         # Without a database nothing is kept, and nothing can be asked for again.
         request = None
         if desk.database is not None and route.is_command:

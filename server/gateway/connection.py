@@ -61,6 +61,10 @@ class Connection(ABC):
         self.since_ms = since_ms
         self.buckets: dict[Limit, Both] = {}  # of the person and of the address
         self.inbox: deque[Call] = deque()
+        self.inbox_bytes = 0  # of what waits in it
+        self.arriving_bytes = 0  # of a message, or a body of polling, that has not ended
+        self.is_heavy = False  # whether the inbox is counted in the backlog of all
+        self.is_unread = False  # whether nothing more is read, until it has less to handle
         self.received = 0  # messages that were answered or wait to be
         self.taken = 0  # messages that were begun: the number of each is part of its origin
         self.number = 0  # in the order in which connections opened
@@ -68,6 +72,19 @@ class Connection(ABC):
         self.expiry: Callable[[], None] | None = None
         self.tell: Callable[[Frame], None] = self.send
         """`send`, without a call around it where a transport has one."""
+
+    @property
+    def user_id(self) -> str:
+        """Whose connection it is: the id of a user or of a service."""
+        return self.identity.id
+
+    def stop_reading(self) -> None:
+        """Read nothing more of the client: it has sent more than is handled yet."""
+        self.is_unread = True
+
+    def read_on(self) -> None:
+        """Read on."""
+        self.is_unread = False
 
     @abstractmethod
     def send(self, frame: Frame) -> None:

@@ -27,12 +27,12 @@ class Deadlines:
 
     def __init__(self, clock: Clock, limit_s: float) -> None:
         self._clock = clock
-        self._limit_s: Final = limit_s
+        self.limit_s: Final = limit_s
         self._due: dict[Limited, float] = {}  # the oldest first
 
     def begin(self, limited: Limited) -> None:
         """It begins to wait, if it does not wait already."""
-        self._due.setdefault(limited, self._clock.monotonic() + self._limit_s)
+        self._due.setdefault(limited, self._clock.monotonic() + self.limit_s)
 
     def end(self, limited: Limited) -> None:
         """It has ended, late or not."""
@@ -40,7 +40,7 @@ class Deadlines:
 
     def timed_out(self) -> Failure:
         """What a message that is late is answered with."""
-        text = f"no answer within {self._limit_s:g} s; it may be carried out all the same"
+        text = f"no answer within {self.limit_s:g} s; it may be carried out all the same"
         return Failure(Error(Code.TIMED_OUT, text))
 
     async def watch(self) -> None:
@@ -49,7 +49,7 @@ class Deadlines:
             oldest = next(iter(self._due.values()), None)
             now = self._clock.monotonic()
             # What begins while nothing is under way is not due before this wakes.
-            await self._clock.sleep(self._limit_s if oldest is None else oldest - now)
+            await self._clock.sleep(self.limit_s if oldest is None else oldest - now)
             self.end_late()
 
     def end_late(self) -> bool:

@@ -9,11 +9,13 @@ import asyncio
 import msgspec
 
 from protocol import codec
+from protocol.connections import Transport
 from protocol.errors import Error, Failure, busy, forbidden, unavailable
 from protocol.gateway import EvictionReason
 from protocol.message import RATES, REGISTRY, Limit, Registry
 from server.database import Database, Key
 from server.gateway.answering import OK, UNKNOWN, Answering, error_of, log_answer
+from server.gateway.backlog import Backlog
 from server.gateway.connection import MAX_INBOX, Call, Connection, Data
 from server.gateway.context import Context, Parts
 from server.gateway.deadlines import Deadlines
@@ -22,6 +24,7 @@ from server.gateway.limits import Both, Limits
 from server.gateway.requests import Requests
 from server.gateway.routes import Route, Routes
 from server.gateway.runner import Runner
+from server.gateway.websocket import LARGE_BYTES
 from server.runtime.clock import Clock
 from server.runtime.gauges import Gauges
 from server.runtime.log import debugging, logger
@@ -40,12 +43,14 @@ class Dispatch:
         addresses: Limits,
         gauges: Gauges,
         deadlines: Deadlines,
+        backlog: Backlog,
         registry: Registry = REGISTRY,
     ) -> None:
         self.parts = parts
         self.clock = clock
         self.gauges = gauges
         self.deadlines = deadlines
+        self.backlog = backlog
         self.routes = Routes(registry, gauges)
         self.requests = Requests()
         self.runner = Runner("answers")
@@ -101,7 +106,7 @@ class Dispatch:
             self._let_go(connection)
         else:
             if decided is None:
-                call = Call(route.name, data, ack, at)
+                call = Call(route.name, b"", ack, at)  # its data was read
                 self._begin(Answering(self, connection, call, route, message))
                 return
             took = self._monotonic() - at
@@ -124,11 +129,18 @@ class Dispatch:
             error = unavailable("the server is closing").error
         elif len(connection.inbox) >= MAX_INBOX:
             error = busy(f"more than {MAX_INBOX} messages wait to be answered").error
+        elif connection.is_unread and connection.transport is Transport.POLLING:
+            # A WebSocket is not read meanwhile; a body of polling has come already.
+            error = busy("more bytes wait to be handled than may").error
         if error is not None:
             connection.answer(call.ack, codec.reply_error(error))
             return
         if connection in self._answering:
             connection.inbox.append(call)
+            connection.inbox_bytes += len(call.data)
+            if connection.inbox_bytes > LARGE_BYTES:
+                connection.is_heavy = True
+                self.backlog.update(connection)
         else:
             connection.taken += 1
             self._begin(Answering(self, connection, call))

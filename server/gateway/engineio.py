@@ -21,7 +21,8 @@ from server.gateway.overhead import Overhead
 from server.gateway.polling import NOOP, Polling, encode_binary
 from server.gateway.refusals import RefusalReason, Refusals
 from server.gateway.rfc6455 import CloseCode, Opcode
-from server.gateway.websocket import LINGER_S, WebSocket
+from server.gateway.standstill import Standstill
+from server.gateway.websocket import LINGER_S, Stop, WebSocket
 
 PROBE_S: Final = 10.0
 """How long a WebSocket may take to show that it carries what a poll carries."""
@@ -33,10 +34,14 @@ _UPGRADE: Final = "5"
 
 
 class Handler(Protocol):
-    """Whoever a session belongs to. None of it is awaited."""
+    """What a session delivers to. None of it is awaited."""
 
     def received(self, message: str | bytes) -> None:
         """A message."""
+        ...
+
+    def arriving(self, size: int) -> None:
+        """So many bytes are held of a message, or of a body, that has not ended."""
         ...
 
     def gone(self, reason: str) -> None:
@@ -49,6 +54,9 @@ class Nobody:
 
     def received(self, message: str | bytes) -> None:
         """Nothing is done with it."""
+
+    def arriving(self, size: int) -> None:
+        """Nothing is counted."""
 
     def gone(self, reason: str) -> None:
         """Nobody is told."""
@@ -86,10 +94,14 @@ class Session:
     __slots__ = (
         "_overhead",
         "_owner",
+        "_readable",
+        "_standstill",
+        "_stops",
         "address",
         "closed",
         "ended",
         "handler",
+        "is_restricted",
         "outbox",
         "polling",
         "probe",
@@ -100,6 +112,10 @@ class Session:
     def __init__(self, owner: Owner, address: str, max_packets: int | None = None) -> None:
         self._owner = owner
         self._overhead: Overhead | None = None
+        self._stops = Stop(0)
+        self._standstill: Standstill | None = None
+        self._readable: asyncio.Future[None] | None = None  # what a body of polling waits for
+        self.is_restricted = False
         self.sid = secrets.token_urlsafe(15)
         self.address = address
         self.outbox = Outbox(owner.bounds, POLLED)
@@ -163,6 +179,10 @@ class Session:
         """A pong of the WebSocket's own: nobody has asked for it."""
         self.overhead()
 
+    def arriving(self, size: int) -> None:
+        """So many bytes are held of a message, or of a body, that has not ended."""
+        self.handler.arriving(size)
+
     def overhead(self) -> None:
         """Something came that is no message. Too much of that ends it."""
         if self._overhead is None:
@@ -174,6 +194,74 @@ class Session:
         """The WebSocket is gone."""
         self.end("transport close")
         self._owner.forget(self)
+
+    # ---- how much is read
+
+    def restrict(self) -> None:
+        """The client is not authenticated: read little of it, and count it."""
+        if self.closed:
+            return
+        self.is_restricted = True
+        if self.socket is not None:
+            self.socket.restrict()
+        self._owner.refusals.unauthenticated.add(self, self.address)
+
+    def admit(self) -> None:
+        """The client is authenticated."""
+        self.is_restricted = False
+        if self.socket is not None:
+            self.socket.admit()
+        self._owner.refusals.unauthenticated.discard(self)
+
+    def give_way(self) -> None:
+        """Others wait to connect, and this one is not authenticated yet."""
+        self.refuse(RefusalReason.TOO_MANY_UNAUTHENTICATED)
+
+    def stop(self, why: Stop) -> None:
+        """Read nothing more until `go_on` is called with the same reason."""
+        if not self._stops:
+            if self._standstill is None:
+                self._standstill = Standstill(self._owner.refusals.standstill_s)
+            self._standstill.begin(asyncio.get_running_loop().time())
+        self._stops |= why
+        if self.socket is not None:
+            self.socket.stop(why)
+
+    def go_on(self, why: Stop) -> None:
+        """A reason not to read is over."""
+        if not self._stops:
+            return
+        self._stops &= ~why
+        if self.socket is not None:
+            self.socket.go_on(why)
+        if not self._stops:
+            assert self._standstill is not None
+            self._standstill.end(asyncio.get_running_loop().time())
+            self._let_read()
+
+    def _let_read(self) -> None:
+        readable, self._readable = self._readable, None
+        if readable is not None and not readable.done():
+            readable.set_result(None)
+
+    async def readable(self) -> None:
+        """Wait until more of a body of polling is read, or the session is over.
+
+        One waits at a time. The session ends where that takes too long.
+        """
+        if not self._stops or self.closed:
+            return
+        self._readable = readable = asyncio.get_running_loop().create_future()
+        done, _ = await asyncio.wait({readable}, timeout=self._owner.refusals.standstill_s)
+        if not done:
+            self.refuse(RefusalReason.SLOW)
+
+    @property
+    def stood_still_s(self) -> float:
+        """For how long the client's deadlines have stood still, in seconds: see `Standstill`."""
+        if self._standstill is None:
+            return 0.0
+        return self._standstill.total_s(asyncio.get_running_loop().time())
 
     def _control(self, packet: str) -> None:
         """A packet that is no message. What is no packet ends the session."""
@@ -226,13 +314,16 @@ class Session:
         if self.socket is not None:
             self.socket.close(code, why)
         else:
+            polling = self.polling
             self._owner.forget(self)
-            if self.polling is not None:
-                self.polling.cut(word)
+            if polling is not None:
+                polling.cut(word)
 
     def _over(self, reason: str) -> None:
         self.closed, self.ended = True, reason
         self._owner.heartbeat.stop(self)
+        self._owner.refusals.unauthenticated.discard(self)
+        self._let_read()
         if self.probe is not None:
             self.probe.give_up()
         handler, self.handler = self.handler, _NOBODY
@@ -244,6 +335,12 @@ class Session:
             self.socket.abort()
         self._owner.forget(self)
 
+    def free(self) -> None:
+        """It is over, and nothing of it is under way: hold no reference cycle."""
+        self.outbox.overflow = lambda _: None
+        self.outbox.taker = None
+        self.polling = None
+
     # ---- from polling to a WebSocket
 
     def carried_by(self, socket: WebSocket) -> None:
@@ -252,7 +349,14 @@ class Session:
         self.outbox.has_left()
         self.outbox.rewrite(FRAMED, _framed)
         self.socket = socket
+        if self.is_restricted:
+            socket.restrict()
+        else:
+            socket.admit()
         socket.serve(self, self.outbox)
+        if self._stops:
+            socket.stop(self._stops)
+        self._let_read()
         if polling is not None:
             polling.cut(NOOP)
 
@@ -293,6 +397,10 @@ class Probe:
 
     def pong(self) -> None:
         """Nothing that anybody asked for."""
+        self.give_up()
+
+    def arriving(self, size: int) -> None:
+        """Nothing as long as that belongs here."""
         self.give_up()
 
     def lost(self) -> None:

@@ -14,6 +14,7 @@ from server.gateway.arrival import Arrivals
 from server.gateway.identity import Identity
 from server.gateway.queued import Queued
 from server.gateway.socketio import Client, Refusal
+from server.gateway.websocket import Stop
 
 _message: Final = msgspec.json.Decoder(tuple[str, msgspec.Raw])
 _arguments: Final = msgspec.json.Decoder(list[msgspec.Raw])
@@ -74,6 +75,16 @@ class SocketIOConnection(Queued):
         if ack and not self.closed:
             packet = b"43%b[%b%b%b]" % (ack.encode(), self._before, data, self._after)
             self._outbox.push(packet if self._session.socket is None else rfc6455.encode(packet))
+
+    def stop_reading(self) -> None:
+        """Read nothing more, until it has less to handle."""
+        super().stop_reading()
+        self._session.stop(Stop.BACKLOG)
+
+    def read_on(self) -> None:
+        """Read on."""
+        super().read_on()
+        self._session.go_on(Stop.BACKLOG)
 
     def _hang_up(self) -> None:
         self._session.close()

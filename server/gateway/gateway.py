@@ -12,6 +12,8 @@ from protocol.message import ADDRESS_RATES, REGISTRY, Event, Registry
 from protocol.times import rfc3339
 from server.database import Database
 from server.gateway.admission import Admission, Most
+from server.gateway.backlog import Backlog
+from server.gateway.backlog import Limits as BacklogLimits
 from server.gateway.connection import Connection
 from server.gateway.context import Parts
 from server.gateway.deadlines import Deadlines
@@ -51,6 +53,11 @@ class GatewaySettings(Protocol):
     @property
     def max_message_bytes(self) -> int:
         """The largest message of a client."""
+        ...
+
+    @property
+    def backlog_limit_bytes(self) -> int:
+        """What all clients together may have sent that is not handled yet."""
         ...
 
     @property
@@ -98,6 +105,11 @@ class GatewaySettings(Protocol):
         """How many connections one person or service may have open."""
         ...
 
+    @property
+    def max_unauthenticated_connections(self) -> int:
+        """How many connections may be open whose clients are not authenticated."""
+        ...
+
 
 class Gateway:
     """One gateway a process. It knows no domain."""
@@ -124,14 +136,25 @@ class Gateway:
             whose=" from one address",
         )
         self.deadlines = Deadlines(clock, settings.command_timeout)
-        self.refusals = Refusals(gauges, clock, settings.receive_timeout_ms / 1000)
+        self.refusals = Refusals(
+            gauges,
+            clock,
+            settings.receive_timeout_ms / 1000,
+            settings.command_timeout,
+            settings.max_unauthenticated_connections,
+        )
         self.admission = Admission(
             Most(settings.max_connections_per_address, settings.max_connections_per_user),
             self.roll.open_of,
             self.refusals,
             clock.monotonic,
         )
-        self.dispatch = Dispatch(parts, clock, self.addresses, gauges, self.deadlines, registry)
+        self.backlog = Backlog(
+            BacklogLimits.of(settings.max_message_bytes, settings.backlog_limit_bytes)
+        )
+        self.dispatch = Dispatch(
+            parts, clock, self.addresses, gauges, self.deadlines, self.backlog, registry
+        )
         self._rights = RightsChanges()
         self._authenticate = authenticate
         self.draining = False
@@ -140,6 +163,21 @@ class Gateway:
             "warroom_transports",
             "Open sessions and WebSockets, logged in or not.",
             lambda: self.admission.taken,
+        )
+        gauges.watch(
+            "warroom_unauthenticated_connections",
+            "Open connections, and requests that are coming in, of clients not authenticated.",
+            lambda: len(self.refusals.unauthenticated),
+        )
+        gauges.watch(
+            "warroom_backlog_bytes",
+            "Bytes of clients that hold much of what they have sent and was not handled yet.",
+            lambda: self.backlog.total_bytes,
+        )
+        gauges.watch(
+            "warroom_backlog_stopped_connections",
+            "Connections that are not read until what they have sent is handled.",
+            lambda: self.backlog.stopped,
         )
         gauges.watch(
             "warroom_outbox_messages",
@@ -191,7 +229,10 @@ class Gateway:
         if connection.expiry is not None:
             connection.expiry()
         self.roll.remove(connection)
+        connection.arriving_bytes = 0
+        self.backlog.update(connection)
         await self.dispatch.settle(connection)
+        self.backlog.forget(connection)
         self.rooms.leave_all(connection)
         await self.presence.closed(connection)
         log.info(

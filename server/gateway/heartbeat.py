@@ -23,6 +23,11 @@ class Pinged(Protocol):
         """It was asked, and has not answered in time."""
         ...
 
+    @property
+    def stood_still_s(self) -> float:
+        """For how long its deadlines have stood still: see `Standstill`."""
+        ...
+
 
 class Heartbeat:
     """The heartbeats of all clients: a ping every `interval_s`, answered within `timeout_s`."""
@@ -32,6 +37,7 @@ class Heartbeat:
         self.timeout_s = timeout_s
         self._to_ping: OrderedDict[Pinged, float] = OrderedDict()  # when each is due
         self._to_answer: OrderedDict[Pinged, float] = OrderedDict()
+        self._excused_s: dict[Pinged, float] = {}  # how much of a standstill was made up for
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0.0  # uvloop's handles do not say it where they are due at once
 
@@ -51,6 +57,7 @@ class Heartbeat:
         """Leave somebody alone."""
         self._to_ping.pop(one, None)
         self._to_answer.pop(one, None)
+        self._excused_s.pop(one, None)
 
     def is_late(self, one: Pinged) -> bool:
         """Whether its time to answer is over, and the timer only just about to see that."""
@@ -81,7 +88,13 @@ class Heartbeat:
         now = asyncio.get_running_loop().time()
         for one in _due(self._to_answer, now):
             del self._to_answer[one]
-            one.silent()
+            more_s = one.stood_still_s - self._excused_s.get(one, 0.0)
+            if more_s > 0:  # its answer may be among what the server has not read
+                more_s = min(more_s, self.timeout_s)
+                self._excused_s[one] = self._excused_s.get(one, 0.0) + more_s
+                self._to_answer[one] = now + more_s
+            else:
+                one.silent()
         for one in _due(self._to_ping, now):
             due = self._to_ping.pop(one)
             asked = now if now - due > STALLED_S else due

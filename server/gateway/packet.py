@@ -24,6 +24,10 @@ class NotAPacket(Exception):
     """A text is no packet."""
 
 
+class AckTooLong(Exception):
+    """A packet whose ack number has more than MAX_ACK digits: it is ignored."""
+
+
 class Packet(NamedTuple):
     """A packet. `payload` is JSON that nobody has looked at, `ack` the number for its answer, ""
     where none is wanted, `attachments` how many messages of bytes come after it."""
@@ -40,7 +44,7 @@ MAX_SPACE: Final = 100
 _HEAD: Final = re.compile(
     r"(?:([0-4])|([56])(\d{1,9})-)(?:(/[^,?]*)(?:\?[^,]*)?(?:,|\Z))?", re.ASCII
 )
-_ACK: Final = re.compile(r"(\d{0,100})(?!\d)", re.ASCII)
+_ACK: Final = re.compile(r"\d*", re.ASCII)
 _KINDS: Final = {str(kind): kind for kind in Kind}
 MAX_ACK: Final = 100
 _NUMBERED: Final = (Kind.EVENT, Kind.ACK, Kind.BINARY_EVENT, Kind.BINARY_ACK)
@@ -61,7 +65,7 @@ def event(text: str) -> tuple[str, str] | None:
 
 
 def parse(text: str) -> Packet:
-    """The parts of a packet. Raises NotAPacket."""
+    """The parts of a packet. Raises NotAPacket, AckTooLong."""
     found = _HEAD.match(text)
     if found is None:
         raise NotAPacket
@@ -70,9 +74,10 @@ def parse(text: str) -> Packet:
     ack, end = "", found.end()
     if kind in _NUMBERED:
         number = _ACK.match(text, end)
-        if number is None:
-            raise NotAPacket
-        ack, end = number[1], number.end()
+        assert number is not None
+        ack, end = number[0], number.end()
+        if len(ack) > MAX_ACK:
+            raise AckTooLong
     return Packet(kind, space or MAIN, ack, text[end:], int(attachments or 0))
 
 

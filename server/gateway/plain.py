@@ -30,7 +30,8 @@ from server.gateway.refusals import RefusalReason
 from server.gateway.rfc6455 import CloseCode, Opcode
 from server.gateway.sessions import AllowsOrigin
 from server.gateway.socketio import TWICE
-from server.gateway.websocket import Turn, WebSocket, take_over
+from server.gateway.websocket import Stop, Turn, WebSocket
+from server.gateway.websocket_handshake import take_over
 from server.runtime.status import STATUS, headers
 
 LOGIN: Final = "auth.login"
@@ -109,6 +110,16 @@ class PlainConnection(Queued):
         if ack and not self.closed:
             self._outbox.push(_answer(ack, reply))
 
+    def stop_reading(self) -> None:
+        """Read nothing more, until it has less to handle."""
+        super().stop_reading()
+        self._socket.stop(Stop.BACKLOG)
+
+    def read_on(self) -> None:
+        """Read on."""
+        super().read_on()
+        self._socket.go_on(Stop.BACKLOG)
+
     def _hang_up(self) -> None:
         gone = CloseCode.SERVICE_RESTART if self._gateway.draining else CloseCode.POLICY
         self._socket.close(gone)
@@ -122,8 +133,6 @@ class Client:
         self.room = room
         self.address = address
         self._dispatch = server.arrivals.gateway.dispatch
-        self._held: list[str] | None = None  # while it is being looked at
-        self._held_bytes = 0
         self._given_up = False
         self._connection: PlainConnection | None = None
         self._overhead: Overhead | None = None
@@ -135,13 +144,6 @@ class Client:
 
     def text(self, text: str) -> None:
         """A message."""
-        if self._held is not None:
-            self._held.append(text)
-            self._held_bytes += len(text)
-            if self._held_bytes > self._server.max_bytes:
-                why = "too much before the log-in was answered"
-                self._give_up(RefusalReason.TOO_LARGE, why)
-            return
         try:
             message = codec.decode(Message, text)
             ack = _ack(message.id)
@@ -153,7 +155,8 @@ class Client:
         elif self._connection is not None:
             self._dispatch.accept(self._connection, message.type, message.data, ack)
         elif message.type == LOGIN:
-            self._held = []
+            assert self.socket is not None
+            self.socket.stop(Stop.VERDICT)  # what follows stays where it is
             self._server.arrivals.spawn(self._log_in(message.data, ack))
         else:
             self._refuse(unauthenticated("log in first").error, ack)
@@ -170,6 +173,11 @@ class Client:
         """It is there."""
         if not self._server.heartbeat.answered(self):
             self._count_overhead()
+
+    def arriving(self, size: int) -> None:
+        """So many bytes are held of a message that has not ended."""
+        if self._connection is not None:
+            self._connection.arriving(size)
 
     def _count_overhead(self) -> None:
         """Something came that is no message of anybody. Too much of that ends it."""
@@ -189,6 +197,10 @@ class Client:
         connection = self._connection
         if connection is not None:
             self._server.arrivals.left(connection, "transport close")
+        # It holds no reference cycle: what it held is freed at once.
+        assert self.socket is not None
+        self.socket.outbox.overflow = lambda _: None
+        self.socket = self._connection = None
 
     # ---- its heartbeat
 
@@ -201,12 +213,24 @@ class Client:
         """It was not there."""
         self._give_up(RefusalReason.PING_TIMEOUT)
 
+    @property
+    def stood_still_s(self) -> float:
+        """For how long its deadlines have stood still: see `Standstill`."""
+        return 0.0 if self.socket is None else self.socket.stood_still_s
+
     # ---- logging in
 
     def expect_login(self, timeout_s: float) -> None:
         """It has so long to log in by a message."""
+        assert self.socket is not None
+        self.socket.restrict()
+        self._server.arrivals.gateway.refusals.unauthenticated.add(self, self.address)
         loop = asyncio.get_running_loop()
         self._timer = loop.call_later(timeout_s, self._give_up, RefusalReason.NO_LOGIN)
+
+    def give_way(self) -> None:
+        """Others wait to connect, and this one is not authenticated yet."""
+        self._give_up(RefusalReason.TOO_MANY_UNAUTHENTICATED)
 
     async def _log_in(self, data: msgspec.Raw, ack: str) -> None:
         try:
@@ -216,12 +240,8 @@ class Client:
         else:
             if not self.gone:
                 await self.opened(identity, ack)
-        held, self._held, self._held_bytes = self._held or [], None, 0
-        for place, text in enumerate(held):
-            if self._held is not None:  # it logs in once more
-                self._held += held[place:]
-                break
-            self.text(text)
+        if self.socket is not None:
+            self.socket.go_on(Stop.VERDICT)
 
     async def opened(self, identity: Identity, ack: str = "") -> None:
         """It has logged in."""
@@ -237,6 +257,8 @@ class Client:
         connection = PlainConnection(self._server.arrivals, self.socket, identity, self.address)
         connection.answer(ack, codec.reply_ok(LoggedIn(connection.id)))
         self._connection = connection
+        self.socket.admit()
+        self._server.arrivals.gateway.refusals.unauthenticated.discard(self)
         if self.room is not None:
             data = msgspec.Raw(codec.encode({"room": self.room}))
             self._dispatch.accept(connection, "rooms.join", data, "0")
@@ -252,9 +274,8 @@ class Client:
 
     def _give_up(self, reason: RefusalReason, why: str = "") -> None:
         """End it for what the client does, or fails to do."""
-        assert self.socket is not None
         assert reason.close_code is not None
-        if self._given_up:
+        if self._given_up or self.socket is None:
             return
         self._given_up = True
         self._server.arrivals.gateway.refusals.count(reason, why)
@@ -363,6 +384,7 @@ class PlainWebSocket:
     def forget(self, client: Client) -> None:
         """A client is gone."""
         self.heartbeat.stop(client)
+        self.arrivals.gateway.refusals.unauthenticated.discard(client)
         self._clients.discard(client)
         self.arrivals.gateway.admission.leave(client.address)
         if not self._clients:

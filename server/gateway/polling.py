@@ -85,13 +85,16 @@ class Poll:
 class Polling:
     """The transport of a session that polls: takes from its outbox where a poll waits."""
 
-    __slots__ = ("_outbox", "_poll", "_scheduled", "ending", "last", "max_packets")
+    __slots__ = ("_outbox", "_poll", "_scheduled", "ending", "has_body", "last",
+                 "max_packets")  # fmt: skip
 
     def __init__(self, outbox: Outbox, max_packets: int | None) -> None:
         self._outbox = outbox
         self._poll: Poll | None = None
         self._scheduled = False
         self.max_packets = max_packets
+        self.has_body = False
+        """Whether a body of packets is coming in: clients send one after the other."""
         self.last = ""
         """The `t` of the poll that came last."""
         self.ending: bytes | None = None

@@ -59,8 +59,16 @@ class Queued(Connection):
         if not self.closed:
             self.closed = True
             self.inbox.clear()
+            self.inbox_bytes = self.arriving_bytes = 0
+            self._gateway.backlog.forget(self)
             self._outbox.shut()
             self._hang_up()
+
+    def arriving(self, size: int) -> None:
+        """So many bytes are held of a message, or of a body, that has not ended."""
+        if not self.closed:
+            self.arriving_bytes = size
+            self._gateway.backlog.update(self)
 
     @abstractmethod
     def _hang_up(self) -> None:

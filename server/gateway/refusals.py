@@ -5,6 +5,7 @@ from typing import Final, Self
 
 from server.gateway.deadlines import Deadlines
 from server.gateway.rfc6455 import CloseCode
+from server.gateway.unauthenticated import Unauthenticated
 from server.runtime.clock import Clock
 from server.runtime.gauges import Gauges
 from server.runtime.log import logger
@@ -48,6 +49,11 @@ class RefusalReason(StrEnum):
     CONNECT_RATE = "connect_rate", None, "connections are opened too often"
     FLOODING = "flooding", CloseCode.POLICY, "flooding"
     UNAUTHENTICATED = "unauthenticated", None, "who it is was not accepted"
+    TOO_MANY_UNAUTHENTICATED = (
+        "too_many_unauthenticated",
+        CloseCode.TRY_AGAIN_LATER,
+        "too many clients are not authenticated",
+    )
 
 
 FRAME_FAULTS: Final = {
@@ -59,13 +65,31 @@ FRAME_FAULTS: Final = {
 """What a broken frame counts as, by the code that it is closed with."""
 
 
-class Refusals:
-    """Counts them. `slow` ends what has begun to come in and does not come whole in time."""
+STANDSTILL_S: Final = 30.0
+MOST_UNAUTHENTICATED: Final = 2000
 
-    def __init__(self, gauges: Gauges, clock: Clock, timeout_s: float) -> None:
+
+class Refusals:
+    """Counts them, and holds what bounds a client that has not shown what it wants.
+
+    `slow` ends what has begun to come in and does not come whole in `timeout_s`, which stands still
+    for `standstill_s` at most while the server does not read. `unauthenticated` are the clients
+    that are not authenticated, `most_unauthenticated` at once.
+    """
+
+    def __init__(
+        self,
+        gauges: Gauges,
+        clock: Clock,
+        timeout_s: float,
+        standstill_s: float = STANDSTILL_S,
+        most_unauthenticated: int = MOST_UNAUTHENTICATED,
+    ) -> None:
         # All of them from the start: what has not happened yet is 0, and not missing.
         self._counters = {reason: gauges.refused.labels(reason) for reason in RefusalReason}
         self.slow = Deadlines(clock, timeout_s)
+        self.standstill_s: Final = standstill_s
+        self.unauthenticated = Unauthenticated(most_unauthenticated)
 
     def count(self, reason: RefusalReason, why: str = "") -> None:
         """One was refused. `why`: in words, for the log; nothing secret."""

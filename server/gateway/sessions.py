@@ -18,9 +18,10 @@ from server.gateway.admission import Admission
 from server.gateway.engineio import FRAMED, Handler, Probe, Session
 from server.gateway.heartbeat import Heartbeat
 from server.gateway.outbox import Bounds, Outbox
-from server.gateway.polling import CLOSE, PYTHON_MAX_PACKETS, NotAPayload, decode
+from server.gateway.polling import CLOSE, PYTHON_MAX_PACKETS, NotAPayload, Polling, decode
 from server.gateway.refusals import RefusalReason, Refusals
-from server.gateway.websocket import Turn, take_over
+from server.gateway.websocket import RESTRICTED_BYTES, Deaf, Turn
+from server.gateway.websocket_handshake import take_over
 from server.runtime.status import STATUS, headers
 
 VERSION: Final = "4"
@@ -187,6 +188,7 @@ class Sessions:
         """A session is over, and nothing of it is under way."""
         if self._sessions.pop(session.sid, None) is not None:
             self._admission.leave(session.address)
+            session.free()
         if not self._sessions:
             self._empty.set()
 
@@ -214,14 +216,16 @@ class Sessions:
         session.overhead()
         await receive()
         await send({"type": "websocket.accept"})
+        outbox, most = Outbox(self.bounds, FRAMED), self._options.max_payload
         if session.polling is None or session.probe or session.closed:
             # Closed rather than refused, as by the reference: its clients take a refusal for a
             # fault of the server.
-            await send({"type": "websocket.close", "code": 1000})
+            take_over(scope, Deaf(), outbox, self._turn, 0).close()
             return
         probe = Probe(session)
-        outbox = Outbox(self.bounds, FRAMED)
-        probe.socket = take_over(scope, probe, outbox, self._turn, self._options.max_payload)
+        probe.socket = take_over(scope, probe, outbox, self._turn, most)
+        if session.is_restricted:
+            probe.socket.restrict()
 
     def _begin_over(self, scope: Scope) -> None:
         """Begin a session over a WebSocket."""
@@ -291,20 +295,38 @@ class Sessions:
             self.forget(session)
         return Response(poll.body, media_type=_TEXT)
 
-    async def _post(self, session: Session, request: Request) -> Response:
+    async def _body(self, session: Session, polling: Polling, request: Request) -> bytes:
+        """The body of a request. Of a client that has too much to handle it is read later."""
+        if polling.has_body:
+            session.refuse(RefusalReason.BROKEN_POLL, "a second body")
+            raise Refused(3, "Bad request", reason=None)
+        polling.has_body = True
         body = bytearray()
         try:
             async for chunk in request.stream():
                 body += chunk
-                if len(body) > self._options.max_payload:
+                restricted = session.is_restricted
+                if len(body) > (RESTRICTED_BYTES if restricted else self._options.max_payload):
                     session.refuse(RefusalReason.TOO_LARGE)
                     raise Refused(3, "Payload too large", 413, None)
+                session.arriving(len(body))
+                await session.readable()
         except ClientDisconnect:
             # What it held is lost.
             session.refuse(RefusalReason.BROKEN_POLL, "a body broke off")
             raise
+        finally:
+            polling.has_body = False
+            session.arriving(0)
+        if session.closed:
+            raise Refused(1, "Session ID unknown", reason=None)
+        return bytes(body)
+
+    async def _post(self, session: Session, request: Request) -> Response:
+        assert session.polling is not None
+        body = await self._body(session, session.polling, request)
         try:
-            packets = decode(bytes(body))
+            packets = decode(body)
         except NotAPayload as e:
             session.refuse(RefusalReason.PARSE_ERROR, str(e))
             raise Refused(3, f"Bad request: {e}", reason=None) from None

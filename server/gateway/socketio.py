@@ -13,8 +13,19 @@ from protocol import codec
 from protocol.errors import Code, Error
 from server.gateway.arrival import Arrivals
 from server.gateway.engineio import Session
-from server.gateway.packet import MAIN, MAX_SPACE, Kind, NotAPacket, Packet, build, event, parse
+from server.gateway.packet import (
+    MAIN,
+    MAX_SPACE,
+    AckTooLong,
+    Kind,
+    NotAPacket,
+    Packet,
+    build,
+    event,
+    parse,
+)
 from server.gateway.refusals import RefusalReason
+from server.gateway.websocket import Stop
 
 NOTHING: Final[Sequence[bytes]] = ()
 INVALID_NAMESPACE: Final = b'{"message":"Invalid namespace"}'
@@ -54,6 +65,10 @@ class Member(Protocol):
 
     def unattached(self, ack: str) -> None:
         """It announces more attachments than it may."""
+        ...
+
+    def arriving(self, size: int) -> None:
+        """So many bytes are held of a message, or of a body, that has not ended."""
         ...
 
     def gone(self, reason: str) -> None:
@@ -146,8 +161,16 @@ class Client:
                 packet = parse(message)
             except NotAPacket:
                 self.session.refuse(RefusalReason.PARSE_ERROR)
-                return
-            self._take(packet)
+            except AckTooLong:
+                self.session.overhead()
+            else:
+                self._take(packet)
+
+    def arriving(self, size: int) -> None:
+        """So many bytes are held of a message, or of a body, that has not ended."""
+        for member in self._members.values():
+            member.arriving(size)
+            break  # it is counted once
 
     def _hold(self, message: str | bytes) -> None:
         if self._held is None:
@@ -224,6 +247,7 @@ class Client:
             self.session.overhead()
         else:
             self._connecting = True
+            self.session.stop(Stop.VERDICT)
             self._arrivals.spawn(self._connected(namespace, packet))
 
     async def _connected(self, namespace: Namespace, packet: Packet) -> None:
@@ -243,6 +267,8 @@ class Client:
             self.received(message)
         if not self._held:
             self._held = None
+        if not self._connecting:
+            self.session.go_on(Stop.VERDICT)
 
     async def _enter(self, namespace: Namespace, packet: Packet) -> None:
         try:
@@ -257,12 +283,14 @@ class Client:
             self._timer.cancel()
             self._timer = None
         self._members[packet.space] = member
+        self.session.admit()
         self.send(build(Kind.CONNECT, packet.space, b'{"sid":"%b"}' % member.sid.encode()))
         await member.opened()
 
     def _expect(self) -> None:
-        """Whoever is nowhere has so long to connect."""
+        """A client that is in no namespace is not authenticated, and has so long to connect."""
         if not self._members and self._timer is None and not self.session.closed:
+            self.session.restrict()
             loop = asyncio.get_running_loop()
             self._timer = loop.call_later(self._timeout_s, self._late)
 

@@ -1,38 +1,44 @@
-"""WebSockets: uvicorn's class for the opening handshake, and one of ours for all that follows.
+"""One open WebSocket: bytes of a transport to messages for a listener, and an outbox to bytes.
 
-The application answers the handshake like any ASGI application, behind all that stands around it;
-then it takes the socket over with `take_over`. From there on no task and no queue lie between a
-socket and whoever listens to it: messages are given on as they are read, and all that was written
-in one turn of the event loop leaves in one piece.
-
-`tests/unit/test_uvicorn_contract.py` holds every name of uvicorn that is relied on here.
+No task and no queue lie between a socket and its listener: messages are given on as they are read,
+and all that was written in one turn of the event loop leaves in one piece. A closed socket holds
+no reference cycle: its buffers are freed at once, without the garbage collector.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable
-from logging import Logger
+from enum import IntFlag
 from typing import Any, Final, Protocol
 
-from starlette.types import Scope
-from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
-from websockets.http11 import Response
-from websockets.server import ServerProtocol
-
 from server.gateway import rfc6455
+from server.gateway.frame_reader import Broken, Control, FrameReader, Message
 from server.gateway.outbox import Outbox
 from server.gateway.refusals import FRAME_FAULTS, RefusalReason, Refusals
-from server.gateway.rfc6455 import Broken, CloseCode, Control, Opcode, Reader
+from server.gateway.rfc6455 import CloseCode, Opcode
+from server.gateway.standstill import Standstill
 
 BATCH_BYTES: Final = 64 * 1024
 """Given to a transport at once; what it can't send at once of that much, it holds."""
 LINGER_S: Final = 5.0
 """How long a socket that is over may take to send what waits and to close."""
-EXTENSION: Final = "warroom.websocket"
+RESTRICTED_BYTES: Final = 8 * 1024
+"""Of an unauthenticated client: the largest message, and as much is read at once. A log-in has less
+than half of that."""
+LARGE_BYTES: Final = 16 * 1024
+"""From this size on, the listener is informed of a message that has begun and not ended."""
+_SCRATCH: Final = memoryview(bytearray(RESTRICTED_BYTES))
+"""What an unauthenticated client has sent is read into this, and copied from it at once."""
 _PONG: Final = rfc6455.encode(b"", Opcode.PONG)
 
 
+class Stop(IntFlag):
+    """Why a WebSocket is not read for now."""
+
+    VERDICT = 1  # a log-in is being checked: what follows it waits
+    BACKLOG = 2  # what the client has sent before is not handled yet
+
+
 class Listener(Protocol):
-    """Whoever a WebSocket tells what comes in. None of it is awaited."""
+    """What a WebSocket delivers to. None of it is awaited."""
 
     def text(self, text: str) -> None:
         """A message of text."""
@@ -50,9 +56,41 @@ class Listener(Protocol):
         """The peer answers a ping."""
         ...
 
+    def arriving(self, size: int) -> None:
+        """So many bytes of a message are held that has not ended; 0 once it has.
+
+        Called for messages of more than LARGE_BYTES.
+        """
+        ...
+
     def lost(self) -> None:
         """Nothing more comes or goes. Called once."""
         ...
+
+
+class Deaf:
+    """A listener that does nothing: that of a socket that is closed."""
+
+    def text(self, text: str) -> None:
+        """Ignored."""
+
+    def binary(self, data: bytes) -> None:
+        """Ignored."""
+
+    def pinged(self) -> None:
+        """Ignored."""
+
+    def pong(self) -> None:
+        """Ignored."""
+
+    def arriving(self, size: int) -> None:
+        """Ignored."""
+
+    def lost(self) -> None:
+        """Ignored."""
+
+
+_DEAF: Final = Deaf()
 
 
 class Turn:
@@ -72,10 +110,16 @@ class Turn:
 
 
 class WebSocket(asyncio.Protocol):
-    """One open WebSocket: reads for a listener, sends what lies in an outbox."""
+    """One open WebSocket: reads for a listener, sends what lies in an outbox.
 
-    __slots__ = ("_closing", "_is_broken", "_is_over", "_lost", "_paused", "_reader", "_refusals",
-                 "_slow", "_turn", "listener", "outbox", "peers", "transport")  # fmt: skip
+    It is read as it comes, until `restrict` is called: then a few bytes and one message at a time,
+    each of RESTRICTED_BYTES at most.
+    """
+
+    __slots__ = ("_arriving", "_closing", "_is_broken", "_is_over", "_is_restricted", "_linger",
+                 "_lost", "_max_bytes", "_paused", "_reader", "_refusals", "_rest", "_slow",
+                 "_standstill", "_stops", "_turn", "listener", "outbox", "peers",
+                 "transport")  # fmt: skip
 
     def __init__(
         self,
@@ -90,7 +134,14 @@ class WebSocket(asyncio.Protocol):
         self.transport = transport
         self.peers = peers
         self._refusals = refusals
-        self._reader = Reader(max_bytes)
+        self._max_bytes = max_bytes
+        self._reader = FrameReader(max_bytes)
+        self._is_restricted = False
+        self._rest = b""  # what was read of a restricted client and is not looked at yet
+        self._stops = Stop(0)
+        self._standstill: Standstill | None = None
+        self._arriving = 0  # what the listener was informed of last
+        self._linger: asyncio.TimerHandle | None = None
         self._turn = turn
         self._paused = False
         self._closing: bytes | None = None  # the frame that says so, until it is sent
@@ -115,20 +166,88 @@ class WebSocket(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Part of a protocol."""
+        if self._is_restricted:
+            self._read_few(data)
+            return
         messages = self._reader.feed(data)
-        if not messages:
+        if not messages or self._arriving:
             self._watch()
         for message in messages:
             # Asked anew for each: it may have been closed, or given on to another listener.
             if self._closing is None and type(message) is str:
                 self.listener.text(message)
-            elif self._closing is not None:
-                if type(message) is Control and message.opcode is Opcode.CLOSE:
-                    self._end()
-            elif type(message) is bytes:
-                self.listener.binary(message)
             else:
-                self._not_a_message(message)  # type: ignore[arg-type]
+                self._deliver(message)
+
+    def _read_few(self, data: bytes) -> None:
+        """Read one message after the other, while nothing stops that."""
+        while data and self._is_restricted and not self._stops:
+            message, data = self._reader.feed_one(data)
+            if message is None:
+                self._watch()
+            else:
+                self._deliver(message)
+        if data and self._stops:
+            self._rest = data
+        elif data:
+            self.data_received(data)
+
+    def _deliver(self, message: Message) -> None:
+        if self._closing is not None:
+            if type(message) is Control and message.opcode is Opcode.CLOSE:
+                self._end()
+        elif type(message) is str:
+            self.listener.text(message)
+        elif type(message) is bytes:
+            self.listener.binary(message)
+        else:
+            self._not_a_message(message)  # type: ignore[arg-type]
+
+    def restrict(self) -> None:
+        """The client is not authenticated: read little of it at a time."""
+        self._is_restricted = True
+        self._reader.limit(min(RESTRICTED_BYTES, self._max_bytes))
+        if not self._lost:
+            self.transport.set_protocol(_FewBytes(self))
+
+    def admit(self) -> None:
+        """The client is authenticated: read what it sends as it comes."""
+        self._is_restricted = False
+        self._reader.limit(self._max_bytes)
+        if not self._lost:
+            self.transport.set_protocol(self)
+
+    def stop(self, why: Stop) -> None:
+        """Read nothing more until `go_on` is called with the same reason; the kernel holds it."""
+        if not self._stops and not self._lost:
+            self.transport.pause_reading()
+            if self._standstill is None:
+                self._standstill = Standstill(self._refusals.standstill_s)
+            self._standstill.begin(asyncio.get_running_loop().time())
+        self._stops |= why
+
+    def go_on(self, why: Stop) -> None:
+        """A reason not to read is over. Reads on where it was the last one."""
+        if not self._stops:
+            return
+        self._stops &= ~why
+        if self._stops or self._lost:
+            return
+        rest, self._rest = self._rest, b""
+        if rest:
+            self.data_received(rest)
+        if not self._stops:
+            assert self._standstill is not None
+            self._standstill.end(asyncio.get_running_loop().time())
+            if not self.transport.is_closing():
+                self.transport.resume_reading()
+
+    @property
+    def stood_still_s(self) -> float:
+        """For how long the client's deadlines have stood still, in seconds: see `Standstill`."""
+        if self._standstill is None:
+            return 0.0
+        return self._standstill.total_s(asyncio.get_running_loop().time())
 
     def _not_a_message(self, message: Control | Broken) -> None:
         self._watch()
@@ -151,14 +270,22 @@ class WebSocket(asyncio.Protocol):
         if unfinished is not None and self._slow is None and not self._lost:
             self._slow = _Slow(self, unfinished)
             self._refusals.slow.begin(self._slow)
+        size = self._reader.unfinished_bytes
+        if size > LARGE_BYTES or self._arriving:
+            self._arriving = size
+            self.listener.arriving(size)
 
-    def late(self, unfinished: object) -> None:
+    def late(self, slow: "_Slow") -> None:
         """A message may take no longer: it ends the connection, unless it has ended itself."""
         self._slow = None
-        if self._reader.unfinished is unfinished and not self._is_closing:
-            self._refuse(RefusalReason.SLOW, RefusalReason.SLOW.words)
-        else:
+        if self._reader.unfinished is not slow.unfinished or self._is_closing:
             self._watch()
+        elif (stood_still_s := self.stood_still_s) > slow.stood_still_s:
+            slow.stood_still_s = stood_still_s
+            self._slow = slow
+            self._refusals.slow.begin(slow)
+        else:
+            self._refuse(RefusalReason.SLOW, RefusalReason.SLOW.words)
 
     def _refuse(self, reason: RefusalReason, why: str) -> None:
         """Close it for what the peer sends; whatever more comes of that is thrown away unread.
@@ -225,7 +352,7 @@ class WebSocket(asyncio.Protocol):
         The peer says so too before the transport is closed: while it still sends, closing would
         have the system throw away what it has not read.
         """
-        if not self._is_closing:
+        if not self._is_closing and not self._lost:
             self._close(rfc6455.encode_close(code, reason))
 
     @property
@@ -234,7 +361,11 @@ class WebSocket(asyncio.Protocol):
 
     def _close(self, frame: bytes) -> None:
         self._closing = frame
-        asyncio.get_running_loop().call_later(LINGER_S, self.abort)
+        self._linger = asyncio.get_running_loop().call_later(LINGER_S, self.abort)
+        self._reader.skim()
+        if self._stops:  # the peer's close is behind what was not read
+            self._rest = b""
+            self.go_on(self._stops)
         self.wake()
 
     def _end(self) -> None:
@@ -251,107 +382,61 @@ class WebSocket(asyncio.Protocol):
         """Part of what uvicorn asks of a connection: whoever listens closes it, as ever."""
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Part of a protocol."""
+        """Part of a protocol. Gives up every reference that would hold what is not needed now."""
         self._lost = True
         if self._slow is not None:
             self._refusals.slow.end(self._slow)
+            self._slow = None
+        if self._linger is not None:
+            self._linger.cancel()
+            self._linger = None
+        self._reader = FrameReader(0)
+        self._rest = b""
         self.peers.discard(self)
         self.outbox.taker = None
-        self.listener.lost()
+        listener, self.listener = self.listener, _DEAF
+        listener.lost()
+
+
+class _FewBytes(asyncio.BufferedProtocol):
+    """Reads RESTRICTED_BYTES at a time for a WebSocket; what more has come stays in the kernel."""
+
+    __slots__ = ("_socket",)
+
+    def __init__(self, socket: WebSocket) -> None:
+        self._socket = socket
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """Where to read to."""
+        return _SCRATCH
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """So many bytes have come."""
+        self._socket.data_received(bytes(_SCRATCH[:nbytes]))
+
+    def pause_writing(self) -> None:
+        """Part of a protocol."""
+        self._socket.pause_writing()
+
+    def resume_writing(self) -> None:
+        """Part of a protocol."""
+        self._socket.resume_writing()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Part of a protocol."""
+        self._socket.connection_lost(exc)
 
 
 class _Slow:
     """A message that has begun and not ended, and has so long to."""
 
-    __slots__ = ("_socket", "_unfinished")
+    __slots__ = ("_socket", "stood_still_s", "unfinished")
 
     def __init__(self, socket: WebSocket, unfinished: object) -> None:
         self._socket = socket
-        self._unfinished = unfinished
+        self.unfinished = unfinished
+        self.stood_still_s = socket.stood_still_s
 
     def expire(self) -> None:
         """It is late."""
-        self._socket.late(self._unfinished)
-
-
-TakeOver = Callable[[Listener, Outbox, Turn, int], WebSocket]
-"""Given who listens, what is to be sent, when, and the largest message."""
-
-
-class _Given(asyncio.Transport):
-    """In the place of a transport that was given on: what is still asked of it goes nowhere."""
-
-    def close(self) -> None:
-        """Nothing: it is another's to close."""
-
-    def write(self, data: object) -> None:
-        """Nothing: it is another's to write to."""
-
-
-class _Answering(ServerProtocol):
-    """What answers a handshake, and nothing after it: each answer has the default headers.
-
-    uvicorn leaves refusals without them.
-    """
-
-    def __init__(
-        self, headers: Iterable[tuple[bytes, bytes]], max_size: int, logger: Logger
-    ) -> None:
-        super().__init__(max_size=max_size, logger=logger)
-        self._headers = [
-            (name.decode("latin-1"), value.decode("latin-1")) for name, value in headers
-        ]
-
-    def send_response(self, response: Response) -> None:
-        """Send the answer to a request."""
-        for name, value in self._headers:
-            if name not in response.headers:
-                response.headers[name] = value
-        super().send_response(response)
-
-
-class Handshake(WebSocketsSansIOProtocol):
-    """uvicorn's, until the application takes over."""
-
-    def __init__(self, refusals: Refusals, **given: Any) -> None:
-        super().__init__(**given)
-        self._refusals = refusals
-        self.conn = _Answering(self.default_headers, self.config.ws_max_size, self.logger)
-
-    def handle_connect(self, event: Any) -> None:
-        """A request for a WebSocket."""
-        super().handle_connect(event)
-        if self.close_sent:
-            self._refusals.count(RefusalReason.BAD_REQUEST, "no handshake of a WebSocket")
-        else:
-            extensions: dict[str, Any] = self.scope["extensions"]
-            extensions[EXTENSION] = self._take_over
-
-    async def send(self, message: Any) -> None:
-        """What the application says. A refusal is no fault, and is not logged as one."""
-        await super().send(message)
-        if self.close_sent:
-            self.handshake_complete = True
-
-    def _take_over(
-        self, listener: Listener, outbox: Outbox, turn: Turn, max_bytes: int
-    ) -> WebSocket:
-        transport, self.transport = self.transport, _Given()
-        self.connections.discard(self)
-        socket = WebSocket(
-            transport, self.connections, listener, outbox, turn, max_bytes, self._refusals
-        )
-        loop = asyncio.get_running_loop()
-        if self.disconnected:
-            loop.call_soon(socket.connection_lost, None)
-        elif self.conn.reader.buffer or not self.queue.empty():
-            loop.call_soon(socket.abort)  # it did not wait for the answer: RFC 6455, 4.1
-        return socket
-
-
-def take_over(
-    scope: Scope, listener: Listener, outbox: Outbox, turn: Turn, max_bytes: int
-) -> WebSocket:
-    """Take over the socket of a handshake that was accepted. Raises KeyError on another server."""
-    give: TakeOver = scope["extensions"][EXTENSION]
-    return give(listener, outbox, turn, max_bytes)
+        self._socket.late(self)

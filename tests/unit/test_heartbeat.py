@@ -60,6 +60,7 @@ class Client:
     def __init__(self) -> None:
         self.pings = 0
         self.is_silent = False
+        self.stood_still_s = 0.0
 
     def ping(self) -> None:
         """It is asked."""
@@ -102,6 +103,27 @@ def test_who_answers_is_pinged_again_and_who_does_not_is_silent(
     assert (here.is_silent, gone.is_silent) == (False, True)
     loop.run(INTERVAL_S)
     assert (here.pings, gone.pings) == (2, 1)
+
+
+def test_a_client_that_was_not_read_is_late_by_so_much_later(loop: Loop, beat: Heartbeat) -> None:
+    unread, read = started(beat), started(beat)
+    loop.run(INTERVAL_S)
+    unread.stood_still_s = TIMEOUT_S * 1.5  # twice as long as it may be made up for at once
+    loop.run(TIMEOUT_S)
+    assert (unread.is_silent, read.is_silent) == (False, True)
+    loop.run(TIMEOUT_S)
+    assert not unread.is_silent
+    loop.run(TIMEOUT_S / 2)
+    assert unread.is_silent
+
+
+def test_a_standstill_is_made_up_for_once(loop: Loop, beat: Heartbeat) -> None:
+    client = started(beat)
+    client.stood_still_s = TIMEOUT_S
+    loop.run(INTERVAL_S + TIMEOUT_S * 1.5)
+    beat.answered(client)
+    loop.run(INTERVAL_S + TIMEOUT_S)
+    assert client.is_silent
 
 
 def test_each_is_pinged_at_its_own_time(loop: Loop, beat: Heartbeat) -> None:

@@ -7,8 +7,8 @@ import pytest
 import uvicorn
 from uvicorn.server import ServerState
 
-from server.gateway.refusals import RefusalReason
-from server.request_timeouts import MAX_HEAD_BYTES, MAX_HEADERS, TimedRequests
+from server.gateway.refusals import STANDSTILL_S, RefusalReason
+from server.request_timeouts import MAX_HEAD_BYTES, MAX_HEADERS, MAX_PIPELINED, TimedRequests
 from tests.support.refused import TIMEOUT_S, Refused
 
 HEAD = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n"
@@ -163,3 +163,89 @@ async def test_nothing_is_read_of_who_is_refused_and_still_sends(one: Connected)
     one.refused.pass_time()
     assert one.answer.count(b"HTTP/1.1 ") == 1
     assert one.refused.counted == BAD
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"GET / HTTP/1.1\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n",
+        b"GET / HTTP/1.0\r\nHost: a\r\nhost: b\r\n\r\n",
+        b"GET /\r\n\r\n",
+        b"GET / HTTP/0.9\r\nHost: a\r\n\r\n",
+        b"GET / HTTP/2.0\r\nHost: a\r\n\r\n",
+        b"GET /ws HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
+    ],
+    ids=repr,
+)
+async def test_a_request_names_its_version_and_one_host(one: Connected, head: bytes) -> None:
+    one.protocol.data_received(head)
+    assert one.answer.startswith(b"HTTP/1.1 400 ")
+    assert (one.is_closed, one.refused.counted) == (True, BAD)
+
+
+async def test_http_1_0_needs_no_host(one: Connected) -> None:
+    one.protocol.data_received(b"GET / HTTP/1.0\r\n\r\n")
+    await one.answered()
+    assert one.answer.startswith(b"HTTP/1.1 204 ")
+
+
+async def test_requests_that_do_not_wait_for_an_answer_are_bounded(one: Connected) -> None:
+    request = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+    one.protocol.data_received(request * (1 + MAX_PIPELINED))
+    assert not one.is_closed
+    one.protocol.data_received(request)
+    assert (one.is_closed, one.refused.counted) == (True, BAD)
+
+
+UPGRADE = (
+    b"GET /ws HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+)
+
+
+async def test_a_websocket_that_does_not_wait_for_the_answer_is_refused(one: Connected) -> None:
+    one.protocol.data_received(UPGRADE + b"\x81\x80\0\0\0\0")
+    assert one.answer.startswith(b"HTTP/1.1 400 ")
+    assert (one.is_closed, one.refused.counted) == (True, BAD)
+
+
+async def test_a_head_may_come_in_parts(one: Connected) -> None:
+    for byte in UPGRADE:
+        one.protocol.data_received(bytes((byte,)))
+    await one.answered()
+    assert b" 400 " not in one.answer
+    one.transport.set_protocol.assert_called_once()
+
+
+async def test_a_request_that_is_not_read_is_excused_for_so_long(one: Connected) -> None:
+    one.protocol.data_received(HEAD)
+    one.protocol.flow.pause_reading()
+    passed_s = 0.0
+    while not one.is_closed:
+        one.refused.pass_time()
+        passed_s += TIMEOUT_S
+    assert STANDSTILL_S <= passed_s <= STANDSTILL_S + 2 * TIMEOUT_S
+
+
+@pytest.mark.parametrize(("said", "answer"), [(b"", b""), (b"GET / ", b"HTTP/1.1 503 ")])
+async def test_a_client_that_has_not_sent_its_request_gives_way(
+    one: Connected, said: bytes, answer: bytes
+) -> None:
+    one.protocol.data_received(said)
+    one.protocol.give_way()
+    assert one.answer.startswith(answer)
+    assert (one.is_closed, bool(one.answer)) == (True, bool(answer))
+    assert one.refused.counted == {RefusalReason.TOO_MANY_UNAUTHENTICATED: 1}
+
+
+async def test_only_a_client_whose_request_is_to_come_is_unauthenticated(one: Connected) -> None:
+    guests = one.refused.refusals.unauthenticated
+    assert len(guests) == 1
+    one.protocol.data_received(HEAD + b"1234567890")
+    assert len(guests) == 0
+    await one.answered()
+    one.protocol.data_received(b"GET")
+    assert len(guests) == 1
+    one.protocol.connection_lost(None)
+    assert len(guests) == 0

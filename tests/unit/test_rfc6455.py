@@ -15,19 +15,15 @@ from websockets.http11 import Request
 from websockets.protocol import State
 from websockets.server import ServerProtocol
 
-from server.gateway.rfc6455 import (
+from server.gateway.frame_reader import (
     FRAGMENT_BYTES,
-    MAX_REASON,
     SPARE_FRAGMENTS,
     Broken,
-    CloseCode,
     Control,
+    FrameReader,
     Message,
-    Opcode,
-    Reader,
-    encode,
-    encode_close,
 )
+from server.gateway.rfc6455 import MAX_REASON, CloseCode, Opcode, encode, encode_close
 
 KEY = b"\x1f\x2e\x3d\x4c"
 LIMIT = 1 << 20
@@ -55,7 +51,7 @@ def close(code: int, reason: bytes = b"") -> bytes:
 
 
 def read(*chunks: bytes, max_bytes: int = LIMIT) -> list[Message]:
-    reader = Reader(max_bytes)
+    reader = FrameReader(max_bytes)
     return [message for chunk in chunks for message in reader.feed(chunk)]
 
 
@@ -91,7 +87,7 @@ def test_messages_and_controls_come_in_their_order() -> None:
 
 
 def test_after_a_close_nothing_is_read() -> None:
-    reader = Reader(LIMIT)
+    reader = FrameReader(LIMIT)
     messages = reader.feed(frame(TEXT, b"a") + close(1000, b"bye") + frame(TEXT, b"b"))
     assert messages == ["a", Control(CLOSE, b"\x03\xe8bye")]
     assert reader.feed(frame(TEXT, b"c")) == []
@@ -100,7 +96,7 @@ def test_after_a_close_nothing_is_read() -> None:
 
 def test_a_close_may_come_within_a_message() -> None:
     """RFC 6455, 5.4: control frames may be injected in the middle of a fragmented message."""
-    reader = Reader(LIMIT)
+    reader = FrameReader(LIMIT)
     assert reader.feed(frame(TEXT, b"a", fin=False) + close(1001)) == [Control(CLOSE, b"\x03\xe9")]
     assert reader.unfinished is None
 
@@ -139,7 +135,7 @@ VIOLATIONS = {
 @pytest.mark.parametrize("stream", VIOLATIONS.values(), ids=VIOLATIONS)
 @pytest.mark.parametrize("by_byte", [False, True])
 def test_what_no_client_may_send_ends_it(stream: bytes, by_byte: bool) -> None:
-    reader = Reader(LIMIT)
+    reader = FrameReader(LIMIT)
     stream = frame(TEXT, b"before") + stream + frame(TEXT, b"after")
     messages: list[Message] = []
     for chunk in fed_by_byte(stream) if by_byte else [stream]:
@@ -206,7 +202,7 @@ def test_each_fragment_may_be_one_for_so_many_bytes() -> None:
 def test_many_fragments_take_little_memory() -> None:
     count = 20_000
     size = count * FRAGMENT_BYTES
-    reader = Reader(size)
+    reader = FrameReader(size)
     block = frame(CONT, b"a" * FRAGMENT_BYTES, fin=False) * 1000
     tracemalloc.start()
     try:
@@ -295,7 +291,7 @@ def test_binary_may_be_anything() -> None:
 
 @pytest.mark.parametrize("opcode", [TEXT, BINARY])
 def test_a_message_is_known_from_its_header_to_its_last_byte(opcode: int) -> None:
-    reader = Reader(LIMIT)
+    reader = FrameReader(LIMIT)
     header, *payload = frame(opcode, b"")[:6], *fed_by_byte(frame(opcode, b"abc")[6:])
     header = header[:1] + bytes((0x80 | len(payload),)) + header[2:]
     assert reader.feed(header) == []
@@ -309,7 +305,7 @@ def test_a_message_is_known_from_its_header_to_its_last_byte(opcode: int) -> Non
 
 
 def test_a_message_is_the_same_between_its_fragments_and_the_next_is_another() -> None:
-    reader = Reader(LIMIT)
+    reader = FrameReader(LIMIT)
     assert reader.feed(frame(TEXT, b"a", fin=False)) == []
     begun = reader.unfinished
     assert reader.feed(frame(PING) + frame(CONT, b"b", fin=False)) == [Control(PING, b"")]

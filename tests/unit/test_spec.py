@@ -23,12 +23,13 @@ from server.gateway.admission import RENEWED_S
 from server.gateway.connection import MAX_INBOX
 from server.gateway.engineio import PROBE_S
 from server.gateway.entrance import SocketIOConnection
+from server.gateway.backlog import USER_MESSAGES
+from server.gateway.frame_reader import FRAGMENT_BYTES, SPARE_FRAGMENTS
 from server.gateway.outbox import MAX_LOSSY
 from server.gateway.polling import MAX_PACKETS
 from server.gateway.refusals import RefusalReason
-from server.gateway.rfc6455 import FRAGMENT_BYTES, SPARE_FRAGMENTS
 from server.gateway.rooms import MAX_GAP_BYTES, MAX_GAP_EVENTS, MAX_ROOMS
-from server.gateway.websocket import LINGER_S
+from server.gateway.websocket import LINGER_S, RESTRICTED_BYTES
 from server.request_timeouts import MAX_HEAD_BYTES, MAX_HEADERS
 from server.rest import MAX_BODY_BYTES, STATUS
 from tests.support.markdown import chapter, rows, spans
@@ -168,8 +169,21 @@ LIMITS = {
         f"{SPARE_FRAGMENTS:,}, and one more for each {FRAGMENT_BYTES} bytes that have come"
     ),
     "packets in one body of polling": f"{MAX_PACKETS:,}",
+    "what a client sends before it is authenticated: one message, one body of polling": (
+        f"{RESTRICTED_BYTES:,} bytes"
+    ),
+    "clients that are not authenticated, and requests that are coming in": (
+        f"{Settings.max_unauthenticated_connections:,} (`MAX_UNAUTHENTICATED_CONNECTIONS`)"
+    ),
     "attachments of bytes": "none" if SocketIOConnection.max_attachments == 0 else "some",
     "messages that wait for their reply, a connection": f"{MAX_INBOX}",
+    "bytes of messages that wait, or have begun to arrive, a connection": (
+        f"{Settings.max_message_bytes:,} (`MAX_MESSAGE_BYTES`)"
+    ),
+    "the same, of a user": f"{ {4: 'four'}[USER_MESSAGES] } times as much",
+    "the same, of all clients together": (
+        f"{Settings.backlog_limit_bytes:,} (`BACKLOG_LIMIT_BYTES`)"
+    ),
     "messages in spite of `rate_limited`, a connection": rate_of(pace.EXCUSED),
     "what is no message: pings, answers to none, log-ins that are refused, a connection": rate_of(
         overhead.EXCUSED

@@ -17,7 +17,8 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from uvicorn.server import ServerState
 
 from server.gateway.refusals import Refusals
-from server.gateway.websocket import Handshake, Turn, WebSocket
+from server.gateway.websocket import Turn, WebSocket
+from server.gateway.websocket_handshake import Handshake
 from server.runtime.clock import SystemClock
 from server.runtime.gauges import Gauges
 from server.web import WebServer

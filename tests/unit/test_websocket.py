@@ -8,18 +8,18 @@ from server.gateway import rfc6455
 from server.gateway.outbox import Bounds, Outbox
 from server.gateway.refusals import RefusalReason
 from server.gateway.rfc6455 import CloseCode
-from server.gateway.websocket import Turn, WebSocket
+from server.gateway.websocket import LARGE_BYTES, RESTRICTED_BYTES, Stop, Turn, WebSocket
 from tests.support.clock import ManualClock
 from tests.support.refused import TIMEOUT_S, Refused
 from tests.support.websocket import CLOSE, CONTINUATION, PONG, frame
 
 
-def opened(refused: Refused | None = None) -> tuple[WebSocket, mock.Mock]:
+def opened(refused: Refused | None = None, *, max_bytes: int = 1000) -> tuple[WebSocket, mock.Mock]:
     """A socket, and its transport."""
     transport = mock.Mock(**{"is_closing.return_value": False})
     outbox = Outbox(Bounds(1000, 10.0, ManualClock().monotonic), attrgetter("socketio"))
     refusals = (refused or Refused()).refusals
-    return WebSocket(transport, set(), mock.Mock(), outbox, Turn(), 1000, refusals), transport
+    return WebSocket(transport, set(), mock.Mock(), outbox, Turn(), max_bytes, refusals), transport
 
 
 def written(transport: mock.Mock) -> bytes:
@@ -110,3 +110,86 @@ async def test_nothing_is_watched_once_the_connection_is_gone() -> None:
     socket.connection_lost(None)
     refused.pass_time()
     assert refused.counted == {}
+
+
+# ---- a client that is not authenticated, and one that is not read
+
+
+def texts(socket: WebSocket) -> list[str]:
+    """The messages of text that were delivered."""
+    heard: list[str] = []
+    socket.listener.text.side_effect = heard.append  # type: ignore[attr-defined]
+    return heard
+
+
+async def test_an_unauthenticated_client_holds_little() -> None:
+    refused = Refused()
+    socket, transport = opened(refused, max_bytes=1_000_000)
+    socket.restrict()
+    (few,) = transport.set_protocol.call_args.args
+    assert len(few.get_buffer(-1)) == RESTRICTED_BYTES
+    socket.data_received(frame("x" * (RESTRICTED_BYTES + 1)))
+    await asyncio.sleep(0)
+    assert refused.counted == {RefusalReason.TOO_LARGE: 1}
+    socket.listener.text.assert_not_called()  # type: ignore[attr-defined]
+
+
+async def test_what_follows_a_log_in_waits_for_its_verdict() -> None:
+    socket, transport = opened(max_bytes=1_000_000)
+    socket.restrict()
+    heard = texts(socket)
+    socket.listener.text.side_effect = lambda text: (  # type: ignore[attr-defined]
+        heard.append(text),
+        socket.stop(Stop.VERDICT),
+    )
+    socket.data_received(frame("log in") + frame("a" * 9000) + frame("b"))
+    transport.pause_reading.assert_called_once()
+    assert heard == ["log in"]
+    socket.listener.text.side_effect = heard.append  # type: ignore[attr-defined]
+    socket.admit()
+    transport.set_protocol.assert_called_with(socket)
+    socket.go_on(Stop.VERDICT)
+    assert heard == ["log in", "a" * 9000, "b"]
+    transport.resume_reading.assert_called_once()
+
+
+async def test_it_is_read_on_once_no_reason_is_left() -> None:
+    socket, transport = opened()
+    socket.stop(Stop.VERDICT)
+    socket.stop(Stop.BACKLOG)
+    socket.go_on(Stop.VERDICT)
+    transport.resume_reading.assert_not_called()
+    socket.go_on(Stop.BACKLOG)
+    transport.pause_reading.assert_called_once()
+    transport.resume_reading.assert_called_once()
+
+
+async def test_a_message_that_the_server_does_not_read_is_not_late() -> None:
+    refused = Refused()
+    socket, _ = opened(refused)
+    socket.data_received(frame("4", fin=False))
+    with mock.patch.object(WebSocket, "stood_still_s", 5.0):
+        refused.pass_time()
+        assert refused.counted == {}
+        refused.pass_time()
+        assert refused.counted == {RefusalReason.SLOW: 1}
+
+
+async def test_the_listener_is_informed_of_a_large_message_and_of_its_end() -> None:
+    socket, _ = opened(max_bytes=1_000_000)
+    heard = texts(socket)
+    socket.data_received(frame("x" * LARGE_BYTES, fin=False))
+    socket.listener.arriving.assert_not_called()  # type: ignore[attr-defined]
+    socket.data_received(frame("x", CONTINUATION, fin=False))
+    socket.data_received(frame("x", CONTINUATION) + frame("y"))
+    sizes = [call.args[0] for call in socket.listener.arriving.call_args_list]  # type: ignore[attr-defined]
+    assert sizes == [LARGE_BYTES + 1, 0]
+    assert heard == ["x" * (LARGE_BYTES + 2), "y"]
+
+
+async def test_a_socket_that_closes_holds_no_message() -> None:
+    socket, _ = opened(max_bytes=1_000_000)
+    socket.data_received(frame("x" * 100_000, fin=False))
+    socket.close()
+    socket.data_received(frame("x" * 100_000, CONTINUATION, fin=False))
+    assert socket._reader.unfinished_bytes == 0
