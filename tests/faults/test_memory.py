@@ -295,11 +295,13 @@ async def test_messages_that_wait_are_bounded_in_bytes(real: Server, way: Transp
             await asyncio.sleep(0.005)
 
     watching = asyncio.create_task(watch())
+    other = await Wire.connect(real.url, way, token=token)
+    assert (await other.call("players.get"))["ok"], "another connection of the same user"
     for wire, ack in asked:
         assert not (await wire.answer(ack))["ok"]
     watching.cancel()
     assert most < 60 * MB, "of 180 MB that were sent"
-    for wire in wires:
+    for wire in (*wires, other):
         await wire.close()
 
 

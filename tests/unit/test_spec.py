@@ -20,10 +20,10 @@ from server.cli.settings import BEGIN, END, documentation
 from server.config import Settings
 from server.gateway import overhead, pace
 from server.gateway.admission import RENEWED_S
+from server.gateway.backlog import USER_MESSAGES
 from server.gateway.connection import MAX_INBOX
 from server.gateway.engineio import PROBE_S
 from server.gateway.entrance import SocketIOConnection
-from server.gateway.backlog import USER_MESSAGES
 from server.gateway.frame_reader import FRAGMENT_BYTES, SPARE_FRAGMENTS
 from server.gateway.outbox import MAX_LOSSY
 from server.gateway.polling import MAX_PACKETS
