@@ -1,6 +1,6 @@
 """Registering, logging in, and saying who opens a connection."""
 
-import secrets
+from hmac import compare_digest
 from typing import Final, Protocol
 
 import msgspec
@@ -11,13 +11,13 @@ from protocol.errors import Failure, busy, refused, unauthenticated
 from protocol.gateway import ExpiryReason
 from protocol.ids import uuid7
 from protocol.permissions import Permission, Role, granted
-from protocol.secret import REFRESH_PREFIX
 from protocol.times import rfc3339
 from server.auth.attempts import Attempts
 from server.auth.passwords import Passwords
 from server.auth.people import People
+from server.auth.refresh_tokens import REUSE_GRACE_MS, RefreshTokens, within_grace
 from server.auth.rights import MAX_DECISIONS, Ended, Rights
-from server.auth.store import Logins, RefreshToken
+from server.auth.store import Logins, RefreshToken, digest
 from server.auth.tokens import Tokens
 from server.database import Database, Stale, Unavailable, Work
 from server.gateway import Identity
@@ -26,10 +26,6 @@ from server.runtime.log import logger
 from server.users import User
 
 log = logger("auth")
-
-REUSE_GRACE_MS: Final = 10_000
-"""A refresh token may be used again so soon, while what it was traded for is not used: the reply
-may have been lost."""
 
 MAX_PRUNED: Final = 500
 
@@ -47,6 +43,11 @@ def person(user: User) -> Person:
 
 class AuthSettings(Protocol):
     """What has to be told."""
+
+    @property
+    def access_token_expire_minutes(self) -> int:
+        """Life of an access token."""
+        ...
 
     @property
     def refresh_token_expire_days(self) -> int:
@@ -67,7 +68,7 @@ class Auth:
         database: Database,
         people: People,
         passwords: Passwords,
-        tokens: Tokens,
+        secret: bytes,
         attempts: Attempts,
         rights: Rights,
         clock: Clock,
@@ -78,7 +79,8 @@ class Auth:
         self.people = people
         self._users = people.users
         self._passwords = passwords
-        self._tokens = tokens
+        self._tokens = Tokens(secret, settings.access_token_expire_minutes * 60)
+        self._refresh_tokens = RefreshTokens(secret)
         self._attempts = attempts
         self._rights = rights
         self._clock = clock
@@ -105,7 +107,7 @@ class Auth:
         """Add a person of any role and log in. Raises Failure as `register` does."""
         work, now = self._work()
         user = await self.people.add(work, username, password, role, email, now)
-        logged_in = self._log_in(work, user, uuid7(), now)
+        logged_in = self._log_in(work, user, now)
         try:
             await self._database.writer.submit(work, b"", None)
         except Stale:
@@ -123,7 +125,7 @@ class Auth:
         for _ in range(MAX_DECISIONS):
             user = await self._recognised(body, address)
             work, now = self._work()
-            logged_in = self._log_in(work, user, uuid7(), now)
+            logged_in = self._log_in(work, user, now)
             try:
                 await self._database.writer.submit(work, b"", None)
             except Stale:
@@ -166,34 +168,44 @@ class Auth:
     async def refresh(self, refresh_token: str) -> LoggedIn:
         """Trade a refresh token for a new pair. Raises Failure `unauthenticated`, `busy`.
 
-        A token that was used before ends the whole log-in: somebody has a copy.
+        The first use is committed. A retry within the grace gets the same refresh token and writes
+        nothing, however many there are. A use after the grace ends the log-in: somebody has a copy.
         Source: RFC 9700, 4.14.2 (refresh token rotation).
         """
         for _ in range(MAX_DECISIONS):
             try:
                 return await self._refresh(refresh_token)
             except Stale:
-                continue  # it was used or revoked at the same moment
+                continue  # it was used or revoked, or the user changed, at the same moment
         raise busy("too many refresh at once")
 
     async def _refresh(self, refresh_token: str) -> LoggedIn:
+        refused = unauthenticated("the refresh token is not accepted")
         stored = await self._logins.find(refresh_token)
         now = self._clock.now_ms()
-        if stored is None or stored.revoked or stored.expires_at <= now:
-            raise unauthenticated("the refresh token is not accepted")
-        if stored.used_at is not None and (
-            now - stored.used_at > REUSE_GRACE_MS or await self._logins.succeeded(stored)
-        ):
+        if stored is None or stored.revoked:
+            raise refused
+        is_retry = stored.used_at is not None and within_grace(stored.used_at, now)
+        if stored.expires_at <= now and not is_retry:
+            raise refused
+        if stored.used_at is not None and not is_retry:
             await self._end(stored)
-            raise unauthenticated("the refresh token is not accepted")
+            raise refused
+        successor = self._refresh_tokens.successor(refresh_token)
+        if is_retry and not compare_digest(digest(successor), stored.successor or ""):
+            # Issued under another secret, or before successors were derived. That is no sign of a
+            # copy, so the log-in goes on with the token that was given then.
+            log.info("refresh_not_repeated", user=stored.user_id)
+            raise refused
         user = await self._users.by_id(stored.user_id)
         if user is None or user.disabled:
-            raise unauthenticated("the refresh token is not accepted")
-        work, now = self._work()
-        logged_in = self._log_in(work, user, stored.family, now)
-        self._logins.use(work, refresh_token, stored, logged_in.tokens.refresh_token, now)
-        await self._database.writer.submit(work, b"", None)
-        return logged_in
+            raise refused
+        if not is_retry:
+            work, now = self._work()
+            self._begin(work, user, successor, stored.family, now)
+            self._logins.use(work, refresh_token, successor, now)
+            await self._database.writer.submit(work, b"", None)
+        return self._logged_in(user, successor, stored.family, now)
 
     async def log_out(self, refresh_token: str) -> None:
         """End a log-in. A token that is not known ends nothing."""
@@ -241,6 +253,7 @@ class Auth:
 
     async def prune(self, now: int) -> None:
         """Delete refresh tokens that have expired. Raises Unavailable."""
+        now -= REUSE_GRACE_MS  # one that was used in its last moment may still be retried
         while await self._logins.any_expired(now):
             work, _ = self._work()
             self._logins.delete_expired(work, now, MAX_PRUNED)
@@ -250,20 +263,28 @@ class Auth:
         now = self._clock.now_ms()
         return Work(rfc3339(now)), now
 
-    def _log_in(self, work: Work, user: User, session: str, now: int) -> LoggedIn:
+    def _log_in(self, work: Work, user: User, now: int) -> LoggedIn:
+        """Put a new log-in into a unit."""
+        session, refresh_token = uuid7(), self._refresh_tokens.first()
+        self._begin(work, user, refresh_token, session, now)
+        return self._logged_in(user, refresh_token, session, now)
+
+    def _begin(self, work: Work, user: User, refresh_token: str, session: str, now: int) -> None:
+        """Put a refresh token of a log-in into a unit. Stale where the user may not log in."""
         self._users.hold(work, user)
-        refresh_token = f"{REFRESH_PREFIX}{secrets.token_urlsafe(32)}"
         expires_at = now + self._refresh_life_ms
         self._logins.add(work, refresh_token, session, user.id, expires_at)
+
+    def _logged_in(self, user: User, refresh_token: str, session: str, now: int) -> LoggedIn:
+        """The reply: a new access token beside a refresh token."""
         access_token = self._tokens.make(user.id, user.username, user.role, session, now)
-        pair = TokenPair(access_token, refresh_token, self._tokens.life_s)
-        return LoggedIn(person(user), pair)
+        return LoggedIn(person(user), TokenPair(access_token, refresh_token, self._tokens.life_s))
 
     async def _end(self, token: RefreshToken) -> None:
         """End the log-in that a refresh token belongs to."""
 
         async def decide(work: Work, _: int) -> Ended:
-            self._logins.revoke(work, token.family)
+            self._logins.revoke(work, token.family, token.user_id)
             return Ended(token.user_id, token.family, ExpiryReason.LOGGED_OUT)
 
         await self._rights.change(decide)

@@ -21,12 +21,11 @@ _FIND: Final = Statement(
 )
 _USE: Final = Statement(
     "auth.use_refresh_token",
-    "update refresh_tokens set used_at = coalesce(used_at, :used_at), successor = :successor"
-    " where token_hash = :token_hash and revoked = false and coalesce(successor, '') = :seen",
+    "update refresh_tokens set used_at = :used_at, successor = :successor"
+    " where token_hash = :token_hash and revoked = false and used_at is null",
 )
-_SUPERSEDE: Final = Statement(
-    "auth.supersede_refresh_token",
-    "update refresh_tokens set used_at = 0 where token_hash = :token_hash and used_at is null",
+_LOCK: Final = Statement(
+    "auth.lock_user", "update users set disabled = disabled where id = :user_id"
 )
 _REVOKE: Final = Statement(
     "auth.revoke_family",
@@ -139,13 +138,6 @@ class Logins:
             else RefreshToken(row[0], row[1], row[2], row[3], bool(row[4]), row[5])
         )
 
-    async def succeeded(self, token: RefreshToken) -> bool:
-        """Whether what a used token was traded for has been used itself."""
-        if token.successor is None:
-            return False
-        row = await self._reader.one(_FIND, token_hash=token.successor)
-        return row is None or row[3] is not None
-
     async def alive(self, session: str, user_id: str, role: str) -> int | None:
         """After which change of rights a log-in holds, with the role that its token names.
 
@@ -192,29 +184,27 @@ class Logins:
         )
 
     @staticmethod
-    def use(work: Work, token: str, seen: RefreshToken, successor: str, now_ms: int) -> None:
-        """Mark a refresh token as traded for another. Stale where it changed meanwhile.
+    def use(work: Work, token: str, successor: str, now_ms: int) -> None:
+        """Mark a refresh token as traded for another.
 
-        What it was traded for before can't have arrived: whoever uses that has a copy.
+        Stale where it was used or revoked before: its first use alone is committed.
         """
-        work.change(
-            _USE,
-            token_hash=digest(token),
-            used_at=now_ms,
-            successor=digest(successor),
-            seen=seen.successor or "",
-        )
-        if seen.successor is not None:
-            work.change(_SUPERSEDE, token_hash=seen.successor)
+        work.change(_USE, token_hash=digest(token), used_at=now_ms, successor=digest(successor))
 
     @staticmethod
-    def revoke(work: Work, family: str) -> None:
-        """End a log-in: all its tokens."""
+    def revoke(work: Work, family: str, user_id: str) -> None:
+        """End a log-in: all its tokens.
+
+        A unit that adds a token holds the user's row first (`Users.hold`), and so does this. With
+        PostgreSQL an update does not see rows that another transaction has yet to commit: a token
+        that another process adds at that moment would outlive its log-in.
+        """
+        work.change(_LOCK, rows=ANY_NUMBER, user_id=user_id)
         work.change(_REVOKE, rows=ANY_NUMBER, family=family)
 
     @staticmethod
     def revoke_all(work: Work, user_id: str) -> None:
-        """End all log-ins of a person."""
+        """End all log-ins of a person, after `Users.save` in the same unit: see `revoke`."""
         work.change(_REVOKE_ALL, rows=ANY_NUMBER, user_id=user_id)
 
     @staticmethod
