@@ -1,5 +1,6 @@
 """Registering, logging in, and saying who opens a connection."""
 
+import asyncio
 from hmac import compare_digest
 from typing import Final, Protocol
 
@@ -17,8 +18,9 @@ from server.auth.passwords import Passwords
 from server.auth.people import People
 from server.auth.refresh_tokens import REUSE_GRACE_MS, RefreshTokens, within_grace
 from server.auth.rights import MAX_DECISIONS, Ended, Rights
-from server.auth.store import Logins, RefreshToken, digest
+from server.auth.store import NETWORK_LIFE_MS, Logins, Networks, RefreshToken, digest
 from server.auth.tokens import Tokens
+from server.auth.turns import Kind
 from server.database import Database, Stale, Unavailable, Work
 from server.gateway import Identity
 from server.runtime.clock import Clock
@@ -76,6 +78,7 @@ class Auth:
     ) -> None:
         self._database = database
         self._logins = Logins(database.reader)
+        self._networks = Networks(database.reader)
         self.people = people
         self._users = people.users
         self._passwords = passwords
@@ -91,23 +94,31 @@ class Auth:
         """Check no more passwords: who waits for that is told `unavailable`."""
         self._passwords.close()
 
-    async def register(self, body: Register) -> LoggedIn:
-        """Add a person with the role `player` and log in.
+    async def register(self, body: Register, network: str) -> LoggedIn:
+        """Add a person with the role `player` and log in, from a network.
 
         Raises Failure `refused` registration_closed, `conflict` username_taken or email_taken,
         `invalid`, `busy`.
         """
         if not self._registration_open:
             raise refused(AuthReason.REGISTRATION_CLOSED, "registration is closed")
-        return await self.add(body.username, body.password, Role.PLAYER, body.email)
+        return await self.add(body.username, body.password, Role.PLAYER, body.email, network)
 
     async def add(
-        self, username: str, password: str, role: Role, email: str | None = None
+        self,
+        username: str,
+        password: str,
+        role: Role,
+        email: str | None = None,
+        network: str = "",
     ) -> LoggedIn:
         """Add a person of any role and log in. Raises Failure as `register` does."""
         work, now = self._work()
-        user = await self.people.add(work, username, password, role, email, now)
+        user = await self.people.add(
+            work, username, password, role, email, now, network, Kind.REGISTRATION
+        )
         logged_in = self._log_in(work, user, now)
+        self._networks.note(work, user.id, network, None, now)
         try:
             await self._database.writer.submit(work, b"", None)
         except Stale:
@@ -116,49 +127,56 @@ class Auth:
             raise busy("too many register at once") from None
         return logged_in
 
-    async def log_in(self, body: Login, address: str) -> LoggedIn:
-        """Log in, from an address that counts as this.
+    async def log_in(self, body: Login, network: str) -> LoggedIn:
+        """Log in, from a network.
 
         Raises Failure `unauthenticated`, the same for anything that is wrong; `rate_limited`,
         the same whether there is such a person or not; `busy`.
         """
         for _ in range(MAX_DECISIONS):
-            user = await self._recognised(body, address)
+            user, seen_at = await self._recognised(body, network)
             work, now = self._work()
             logged_in = self._log_in(work, user, now)
+            self._networks.note(work, user.id, network, seen_at, now)
             try:
                 await self._database.writer.submit(work, b"", None)
             except Stale:
                 continue  # disabled, or with another password, since it was looked up
             if self._passwords.outdated(user.password_hash):
-                await self._hash_anew(user, body.password)
+                await self._hash_anew(user, body.password, network)
             return logged_in
         raise busy("too many change the same account at once")
 
-    async def _recognised(self, body: Login, address: str) -> User:
-        """Who logs in. Raises Failure as `log_in` does."""
-        attempt = self._attempts.begin(body.username, address)
+    async def _recognised(self, body: Login, network: str) -> tuple[User, int | None]:
+        """The user who logs in, and when they last did so from this network.
+
+        Raises Failure as `log_in` does.
+        """
+        attempt = self._attempts.begin(body.username, network)
         try:
             user = await self._users.by_login(body.username)
+            # Read for a login that means nobody as well, so that both take as long.
+            seen_at = await self._networks.last_at("" if user is None else user.id, network)
             if user is not None:
-                attempt.means(user.id)
+                attempt.means(user.id, is_known=seen_at is not None)
             known = None if user is None else user.password_hash
-            right = await self._passwords.matches(body.password, known)
-        except (Failure, Unavailable):
-            attempt.give_back()
+            right = await self._passwords.matches(body.password, known, network, attempt.checking)
+        except (Failure, Unavailable, asyncio.CancelledError):
+            if not attempt.is_checked:
+                attempt.give_back()
             raise
         if user is None or not right or user.disabled or attempt.in_vain:
-            raise unauthenticated("the username or the password is wrong")
+            raise attempt.refusal(unauthenticated("the username or the password is wrong"))
         attempt.give_back()
-        return user
+        return user, seen_at
 
-    async def _hash_anew(self, user: User, password: str) -> None:
+    async def _hash_anew(self, user: User, password: str, network: str) -> None:
         """Store a right password's hash of the cost that new ones have. It can wait: never raises.
 
         It takes long, and only after a log-in that was right.
         """
         try:
-            password_hash = await self._passwords.hash(password)
+            password_hash = await self._passwords.hash(password, network)
             work, _ = self._work()
             self._users.rehash(work, user, password_hash)
             await self._database.writer.submit(work, b"", None)
@@ -252,11 +270,18 @@ class Auth:
         )
 
     async def prune(self, now: int) -> None:
-        """Delete refresh tokens that have expired. Raises Unavailable."""
-        now -= REUSE_GRACE_MS  # one that was used in its last moment may still be retried
-        while await self._logins.any_expired(now):
+        """Delete refresh tokens that have expired, and networks that are long unused.
+
+        Raises Unavailable.
+        """
+        expired = now - REUSE_GRACE_MS  # one that was used in its last moment may still be retried
+        while await self._logins.any_expired(expired):
             work, _ = self._work()
-            self._logins.delete_expired(work, now, MAX_PRUNED)
+            self._logins.delete_expired(work, expired, MAX_PRUNED)
+            await self._database.writer.submit(work, b"", None)
+        while await self._networks.any_unused(now - NETWORK_LIFE_MS):
+            work, _ = self._work()
+            self._networks.delete_unused(work, now - NETWORK_LIFE_MS, MAX_PRUNED)
             await self._database.writer.submit(work, b"", None)
 
     def _work(self) -> tuple[Work, int]:

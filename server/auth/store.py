@@ -50,6 +50,31 @@ _DELETE_EXPIRED: Final = Statement(
     "delete from refresh_tokens where token_hash in (select token_hash from refresh_tokens"
     " where expires_at <= :now order by expires_at limit :most)",
 )
+_NETWORK: Final = Statement(
+    "auth.login_network",
+    "select last_at from login_networks where user_id = :user_id and network = :network",
+)
+_NOTE_NETWORK: Final = Statement(
+    "auth.note_login_network",
+    "insert into login_networks (user_id, network, last_at) values (:user_id, :network, :now)"
+    " on conflict (user_id, network) do update set last_at = excluded.last_at",
+)
+_TRIM_NETWORKS: Final = Statement(
+    "auth.trim_login_networks",
+    "delete from login_networks where user_id = :user_id and network in"
+    " (select network from login_networks where user_id = :user_id"
+    " order by last_at desc, network limit :most offset :kept)",
+)
+_UNUSED_NETWORK: Final = Statement(
+    "auth.unused_login_network",
+    "select 1 from login_networks where last_at <= :before limit 1",
+)
+_DELETE_UNUSED_NETWORKS: Final = Statement(
+    "auth.delete_unused_login_networks",
+    "delete from login_networks where (user_id, network) in"
+    " (select user_id, network from login_networks where last_at <= :before"
+    " order by last_at limit :most)",
+)
 _ADD_KEY: Final = Statement(
     "auth.add_service_key",
     "insert into service_keys (id, name, key_hash, scopes, created_at, revoked)"
@@ -87,6 +112,10 @@ _CHANGES_AFTER: Final = Statement(
 _FORGET_CHANGES: Final = Statement(
     "auth.forget_rights_changes", "delete from rights_changes where version <= :version"
 )
+
+KEPT_NETWORKS: Final = 20
+NETWORK_DAY_MS: Final = 86_400_000
+NETWORK_LIFE_MS: Final = 90 * NETWORK_DAY_MS
 
 
 class RefreshToken(NamedTuple):
@@ -223,6 +252,47 @@ class Logins:
             scopes=scopes,
             created_at=now_ms,
         )
+
+
+class Networks:
+    """From which networks users have logged in: a user's newest KEPT_NETWORKS of 90 days.
+
+    Moments are milliseconds since 1970 UTC.
+    """
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+
+    async def last_at(self, user_id: str, network: str) -> int | None:
+        """When a user logged in from a network, to within a day. None: not in 90 days."""
+        row = await self._reader.one(_NETWORK, user_id=user_id, network=network)
+        return None if row is None else int(row[0])
+
+    @staticmethod
+    def note(work: Work, user_id: str, network: str, seen_at: int | None, now_ms: int) -> None:
+        """Keep that a user logs in from a network. `seen_at`: what `last_at` gave.
+
+        Most log-ins are from where there was one today: they write nothing.
+        """
+        if not network or (seen_at is not None and 0 <= now_ms - seen_at < NETWORK_DAY_MS):
+            return
+        work.change(_NOTE_NETWORK, user_id=user_id, network=network, now=now_ms)
+        work.change(
+            _TRIM_NETWORKS,
+            rows=ANY_NUMBER,
+            user_id=user_id,
+            most=KEPT_NETWORKS,
+            kept=KEPT_NETWORKS,
+        )
+
+    async def any_unused(self, before_ms: int) -> bool:
+        """Whether there are networks that nobody has used since."""
+        return await self._reader.one(_UNUSED_NETWORK, before=before_ms) is not None
+
+    @staticmethod
+    def delete_unused(work: Work, before_ms: int, most: int) -> None:
+        """Delete so many of them."""
+        work.change(_DELETE_UNUSED_NETWORKS, rows=ANY_NUMBER, before=before_ms, most=most)
 
 
 class ChangeRow(NamedTuple):
