@@ -1,6 +1,7 @@
 """Who waits for a thread, and whose turn is next."""
 
 import asyncio
+import random
 from collections.abc import Iterable
 
 import pytest
@@ -139,3 +140,35 @@ async def test_nobody_waits_once_it_is_closed(queue: Queue) -> None:
     queue.turns.close(unavailable("the server is closing"))
     ends = await asyncio.gather(*queue.tasks.values(), return_exceptions=True)
     assert [str(end) for end in ends] == ["unavailable: the server is closing"] * 4
+
+
+@pytest.mark.parametrize("seed", range(20))
+async def test_whatever_happens_no_turn_is_lost(seed: int) -> None:
+    """Many come, wait, are cancelled and are turned away; in the end all turns are free."""
+    rolls, at_once = random.Random(seed), 2
+    turns, using, most = Turns(at_once), 0, 0
+
+    async def use(network: str, kind: Kind) -> None:
+        nonlocal using, most
+        await turns.take(network, kind)
+        using += 1
+        most = max(most, using)
+        try:
+            for _ in range(rolls.randrange(4)):
+                await asyncio.sleep(0)
+        finally:
+            using -= 1
+            turns.leave()
+
+    tasks: list[asyncio.Task[None]] = []
+    for _ in range(400):
+        kind = rolls.choice(list(Kind))
+        tasks.append(asyncio.create_task(use(f"n{rolls.randrange(12)}", kind)))
+        if rolls.random() < 0.5:
+            rolls.choice(tasks).cancel()
+        if rolls.random() < 0.3:
+            await asyncio.sleep(0)
+    ends = await asyncio.gather(*tasks, return_exceptions=True)
+    assert {type(end) for end in ends} == {type(None), Failure, asyncio.CancelledError}
+    assert (most, using, turns._count, turns._free) == (at_once, 0, 0, at_once)
+    assert not any(turns._waiting.values())
