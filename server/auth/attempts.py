@@ -1,17 +1,17 @@
 """Log-ins that fail are counted, so that guessing is slow and an attacker slows down only himself.
 
 Failures are counted three times: by network; by account and network; and by account, from networks
-that the account has not logged in from before. Whoever guesses from one network uses up what that
-network has for the account: 10 at once, then 0.1 a second. The user from another network is not
-concerned. Whoever guesses from many networks uses up what the account has for new ones: the user is
-let in from those known, and guesses stay bounded, whatever the number of networks, at
+that the account has not logged in from before. An attacker in one network uses up what that
+network has for the account: 10 at once, then 0.1 a second. The user in another network is not
+concerned. An attacker in many networks uses up what the account has for new ones: the user still
+logs in from known ones, and guesses stay bounded, whatever the number of networks, at
 50 + 0.2 * 86,400 = 17,330 on the first day and 17,280 on any other. An attacker within a network
-that the account uses has 8,650 more there, as its user and he can't be told apart.
+that the account uses has 8,650 more there, as the two can't be told apart.
 Source: OWASP, "Slow Down Online Guessing Attacks with Device Cookies". A network takes the place of
 the cookie, which clients that are no browsers do not keep.
 
-That a network is known must show in no answer to a wrong password, or whoever shares it learns that
-the account is there. So a network that is not known is refused no earlier than a known one: the
+No answer to a wrong password may show that a network is known, or its other clients learn that the
+account exists. So a network that is not known is refused no earlier than a known one: the
 password is checked, and what is counted of the account decides only whether a right one is
 accepted. What the answer to a wrong one says is decided by what was typed as the login, whether
 that means a user or not; the two names of a user are one account, and nobody sees that either.
