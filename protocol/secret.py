@@ -25,7 +25,7 @@ Secret = Annotated[
         extra_json_schema={"format": "password", "writeOnly": True},
     ),
 ]
-"""A password, a token, a key. A password is 8 to 72 bytes of UTF-8."""
+"""A password, a token, a key. A password is 8 to 72 bytes of UTF-8, none of which is NUL."""
 
 REFRESH_PREFIX: Final = "wrr_"
 KEY_PREFIX: Final = "wrk_"

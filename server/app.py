@@ -236,7 +236,7 @@ async def opened(settings: Settings, clock: Clock | None = None) -> AsyncIterato
             db,
             auth.People(Users(db), passwords),
             passwords,
-            auth.Tokens(secret, settings.access_token_expire_minutes * 60),
+            secret,
             auth.Attempts(gateway.addresses, clock),
             rights,
             clock,

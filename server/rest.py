@@ -1,5 +1,7 @@
 """REST: the envelope of bodies and answers, errors by code."""
 
+import asyncio
+from collections.abc import Coroutine
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -43,6 +45,31 @@ async def body(request: Request, kind: type[T]) -> T:
         if len(raw) > MAX_BODY_BYTES:
             raise Failure(Error(Code.TOO_LARGE, f"a body has at most {MAX_BODY_BYTES} bytes"))
     return codec.decode(kind, raw)
+
+
+async def while_connected(request: Request, work: Coroutine[Any, Any, T]) -> T:
+    """Await something for a client whose body was read, and cancel it once the client is gone.
+
+    For what waits in a queue: nobody else should wait for an answer that nobody gets. Raises
+    ClientDisconnect, and what the work raises.
+    """
+    working = asyncio.create_task(work)
+    leaving = asyncio.create_task(_disconnected(request))
+    try:
+        await asyncio.wait({working, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            return working.result()
+        raise ClientDisconnect
+    finally:
+        working.cancel()
+        leaving.cancel()
+        await asyncio.gather(working, leaving, return_exceptions=True)
+
+
+async def _disconnected(request: Request) -> None:
+    """Wait until the client is gone."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
 
 
 def answer(data: object, status: int = 200) -> Response:

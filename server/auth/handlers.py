@@ -44,7 +44,7 @@ async def create(ctx: Context, cmd: CreateUser) -> Pending[UserView]:
     """Add a person."""
     work = ctx.work()
     user = await ctx.part(People).add(
-        work, cmd.username, cmd.password, cmd.role, cmd.email, ctx.now
+        work, cmd.username, cmd.password, cmd.role, cmd.email, ctx.now, ctx.connection.network
     )
     return ctx.commit(work, user.view)
 
@@ -56,7 +56,10 @@ async def update(ctx: Context, cmd: UpdateUser) -> UserView:
         raise invalid("role", "one of role, email and password must be given")
     people = ctx.part(People)
     user, work = await people.find(cmd.user_id), ctx.work()
-    changed = await people.update(work, user, role=cmd.role, email=cmd.email, password=cmd.password)
+    network = ctx.connection.network
+    changed = await people.update(
+        work, user, role=cmd.role, email=cmd.email, password=cmd.password, network=network
+    )
     return await _commit(ctx, work, changed.ended, changed.user.view)
 
 

@@ -16,6 +16,7 @@ from protocol.users import UserReason
 from server.auth.passwords import Passwords
 from server.auth.rights import Ended
 from server.auth.store import Logins
+from server.auth.turns import Kind
 from server.database import Work
 from server.users import User, Users
 
@@ -53,14 +54,23 @@ class People:
             raise conflict(UserReason.EMAIL_TAKEN, "the e-mail address is taken", field="email")
 
     async def add(
-        self, work: Work, username: str, password: str, role: Role, email: str | None, now: int
+        self,
+        work: Work,
+        username: str,
+        password: str,
+        role: Role,
+        email: str | None,
+        now: int,
+        network: str = "",
+        kind: Kind = Kind.LOG_IN,
     ) -> User:
         """Add a person, and all that others give whoever is new. Stale where a name is taken.
 
+        `network` and `kind` say whose turn it is to have a password hashed: see `Passwords.hash`.
         Raises Failure `conflict` as `check_free`, `invalid` for the password, `busy`.
         """
         await self.check_free(username, email)
-        password_hash = await self._passwords.hash(password)
+        password_hash = await self._passwords.hash(password, network, kind)
         user = User(uuid7(), username, email, password_hash, role, disabled=False, created_at=now)
         self.users.add(work, user)
         return user
@@ -73,6 +83,7 @@ class People:
         role: Role | None = None,
         email: str | UnsetType | None = UNSET,
         password: str | None = None,
+        network: str = "",
     ) -> Changed:
         """Change what is given. Another role is refreshed into; a new password ends all log-ins.
 
@@ -86,7 +97,7 @@ class People:
         if wanted.email is not None and wanted.email.casefold() != (user.email or "").casefold():
             await self._check_email(wanted.email)
         if password is not None:
-            wanted = wanted._replace(password_hash=await self._passwords.hash(password))
+            wanted = wanted._replace(password_hash=await self._passwords.hash(password, network))
         if wanted == user:
             return Changed(user)
         await self._check_admins(user, wanted)

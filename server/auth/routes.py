@@ -12,7 +12,7 @@ from protocol.errors import unauthenticated
 from protocol.message import Limit
 from server.auth.service import Auth
 from server.gateway import Limits, network
-from server.rest import answer, body
+from server.rest import answer, body, while_connected
 from server.runtime.clock import Clock
 
 Respond = Callable[[Request], Awaitable[Response]]
@@ -24,7 +24,7 @@ class LoggedOut(msgspec.Struct, frozen=True):
     logged_out: bool = True
 
 
-def _address(request: Request) -> str:
+def _network(request: Request) -> str:
     """What the client's address counts as."""
     return network(request.client.host if request.client else "")
 
@@ -33,10 +33,13 @@ def routes(auth: Auth, addresses: Limits, clock: Clock) -> list[Route]:
     """All routes of this domain. They are counted by address, before their body is read."""
 
     async def register(request: Request) -> Response:
-        return answer(await auth.register(await body(request, Register)), status=201)
+        given = await body(request, Register)
+        registering = auth.register(given, _network(request))
+        return answer(await while_connected(request, registering), status=201)
 
     async def login(request: Request) -> Response:
-        return answer(await auth.log_in(await body(request, Login), _address(request)))
+        given = await body(request, Login)
+        return answer(await while_connected(request, auth.log_in(given, _network(request))))
 
     async def refresh(request: Request) -> Response:
         given = await body(request, RefreshBody)
@@ -55,7 +58,7 @@ def routes(auth: Auth, addresses: Limits, clock: Clock) -> list[Route]:
 
     def counted(limit: Limit, respond: Respond) -> Respond:
         async def count(request: Request) -> Response:
-            addresses.check(_address(request), limit, clock.monotonic())
+            addresses.check(_network(request), limit, clock.monotonic())
             return await respond(request)
 
         # Of log-ins only those that fail count, and by account too: that is decided there.

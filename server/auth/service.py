@@ -1,6 +1,7 @@
 """Registering, logging in, and saying who opens a connection."""
 
-import secrets
+import asyncio
+from hmac import compare_digest
 from typing import Final, Protocol
 
 import msgspec
@@ -11,14 +12,15 @@ from protocol.errors import Failure, busy, refused, unauthenticated
 from protocol.gateway import ExpiryReason
 from protocol.ids import uuid7
 from protocol.permissions import Permission, Role, granted
-from protocol.secret import REFRESH_PREFIX
 from protocol.times import rfc3339
 from server.auth.attempts import Attempts
 from server.auth.passwords import Passwords
 from server.auth.people import People
+from server.auth.refresh_tokens import REUSE_GRACE_MS, RefreshTokens, within_grace
 from server.auth.rights import MAX_DECISIONS, Ended, Rights
-from server.auth.store import Logins, RefreshToken
+from server.auth.store import NETWORK_LIFE_MS, Logins, Networks, RefreshToken, digest
 from server.auth.tokens import Tokens
+from server.auth.turns import Kind
 from server.database import Database, Stale, Unavailable, Work
 from server.gateway import Identity
 from server.runtime.clock import Clock
@@ -26,10 +28,6 @@ from server.runtime.log import logger
 from server.users import User
 
 log = logger("auth")
-
-REUSE_GRACE_MS: Final = 10_000
-"""A refresh token may be used again so soon, while what it was traded for is not used: the reply
-may have been lost."""
 
 MAX_PRUNED: Final = 500
 
@@ -47,6 +45,11 @@ def person(user: User) -> Person:
 
 class AuthSettings(Protocol):
     """What has to be told."""
+
+    @property
+    def access_token_expire_minutes(self) -> int:
+        """Life of an access token."""
+        ...
 
     @property
     def refresh_token_expire_days(self) -> int:
@@ -67,7 +70,7 @@ class Auth:
         database: Database,
         people: People,
         passwords: Passwords,
-        tokens: Tokens,
+        secret: bytes,
         attempts: Attempts,
         rights: Rights,
         clock: Clock,
@@ -75,10 +78,12 @@ class Auth:
     ) -> None:
         self._database = database
         self._logins = Logins(database.reader)
+        self._networks = Networks(database.reader)
         self.people = people
         self._users = people.users
         self._passwords = passwords
-        self._tokens = tokens
+        self._tokens = Tokens(secret, settings.access_token_expire_minutes * 60)
+        self._refresh_tokens = RefreshTokens(secret)
         self._attempts = attempts
         self._rights = rights
         self._clock = clock
@@ -89,23 +94,31 @@ class Auth:
         """Check no more passwords: who waits for that is told `unavailable`."""
         self._passwords.close()
 
-    async def register(self, body: Register) -> LoggedIn:
-        """Add a person with the role `player` and log in.
+    async def register(self, body: Register, network: str) -> LoggedIn:
+        """Add a person with the role `player` and log in, from a network.
 
         Raises Failure `refused` registration_closed, `conflict` username_taken or email_taken,
         `invalid`, `busy`.
         """
         if not self._registration_open:
             raise refused(AuthReason.REGISTRATION_CLOSED, "registration is closed")
-        return await self.add(body.username, body.password, Role.PLAYER, body.email)
+        return await self.add(body.username, body.password, Role.PLAYER, body.email, network)
 
     async def add(
-        self, username: str, password: str, role: Role, email: str | None = None
+        self,
+        username: str,
+        password: str,
+        role: Role,
+        email: str | None = None,
+        network: str = "",
     ) -> LoggedIn:
         """Add a person of any role and log in. Raises Failure as `register` does."""
         work, now = self._work()
-        user = await self.people.add(work, username, password, role, email, now)
-        logged_in = self._log_in(work, user, uuid7(), now)
+        user = await self.people.add(
+            work, username, password, role, email, now, network, Kind.REGISTRATION
+        )
+        logged_in = self._log_in(work, user, now)
+        self._networks.note(work, user.id, network, None, now)
         try:
             await self._database.writer.submit(work, b"", None)
         except Stale:
@@ -114,49 +127,56 @@ class Auth:
             raise busy("too many register at once") from None
         return logged_in
 
-    async def log_in(self, body: Login, address: str) -> LoggedIn:
-        """Log in, from an address that counts as this.
+    async def log_in(self, body: Login, network: str) -> LoggedIn:
+        """Log in, from a network.
 
         Raises Failure `unauthenticated`, the same for anything that is wrong; `rate_limited`,
         the same whether there is such a person or not; `busy`.
         """
         for _ in range(MAX_DECISIONS):
-            user = await self._recognised(body, address)
+            user, seen_at = await self._recognised(body, network)
             work, now = self._work()
-            logged_in = self._log_in(work, user, uuid7(), now)
+            logged_in = self._log_in(work, user, now)
+            self._networks.note(work, user.id, network, seen_at, now)
             try:
                 await self._database.writer.submit(work, b"", None)
             except Stale:
                 continue  # disabled, or with another password, since it was looked up
             if self._passwords.outdated(user.password_hash):
-                await self._hash_anew(user, body.password)
+                await self._hash_anew(user, body.password, network)
             return logged_in
         raise busy("too many change the same account at once")
 
-    async def _recognised(self, body: Login, address: str) -> User:
-        """Who logs in. Raises Failure as `log_in` does."""
-        attempt = self._attempts.begin(body.username, address)
+    async def _recognised(self, body: Login, network: str) -> tuple[User, int | None]:
+        """The user who logs in, and when they last did so from this network.
+
+        Raises Failure as `log_in` does.
+        """
+        attempt = self._attempts.begin(body.username, network)
         try:
             user = await self._users.by_login(body.username)
+            # Read for a login that means nobody as well, so that both take as long.
+            seen_at = await self._networks.last_at("" if user is None else user.id, network)
             if user is not None:
-                attempt.means(user.id)
+                attempt.means(user.id, is_known=seen_at is not None)
             known = None if user is None else user.password_hash
-            right = await self._passwords.matches(body.password, known)
-        except (Failure, Unavailable):
-            attempt.give_back()
+            right = await self._passwords.matches(body.password, known, network, attempt.checking)
+        except (Failure, Unavailable, asyncio.CancelledError):
+            if not attempt.is_checked:
+                attempt.give_back()
             raise
         if user is None or not right or user.disabled or attempt.in_vain:
-            raise unauthenticated("the username or the password is wrong")
+            raise attempt.refusal(unauthenticated("the username or the password is wrong"))
         attempt.give_back()
-        return user
+        return user, seen_at
 
-    async def _hash_anew(self, user: User, password: str) -> None:
+    async def _hash_anew(self, user: User, password: str, network: str) -> None:
         """Store a right password's hash of the cost that new ones have. It can wait: never raises.
 
         It takes long, and only after a log-in that was right.
         """
         try:
-            password_hash = await self._passwords.hash(password)
+            password_hash = await self._passwords.hash(password, network)
             work, _ = self._work()
             self._users.rehash(work, user, password_hash)
             await self._database.writer.submit(work, b"", None)
@@ -166,34 +186,44 @@ class Auth:
     async def refresh(self, refresh_token: str) -> LoggedIn:
         """Trade a refresh token for a new pair. Raises Failure `unauthenticated`, `busy`.
 
-        A token that was used before ends the whole log-in: somebody has a copy.
+        The first use is committed. A retry within the grace gets the same refresh token and writes
+        nothing, however many there are. A use after the grace ends the log-in: somebody has a copy.
         Source: RFC 9700, 4.14.2 (refresh token rotation).
         """
         for _ in range(MAX_DECISIONS):
             try:
                 return await self._refresh(refresh_token)
             except Stale:
-                continue  # it was used or revoked at the same moment
+                continue  # it was used or revoked, or the user changed, at the same moment
         raise busy("too many refresh at once")
 
     async def _refresh(self, refresh_token: str) -> LoggedIn:
+        refused = unauthenticated("the refresh token is not accepted")
         stored = await self._logins.find(refresh_token)
         now = self._clock.now_ms()
-        if stored is None or stored.revoked or stored.expires_at <= now:
-            raise unauthenticated("the refresh token is not accepted")
-        if stored.used_at is not None and (
-            now - stored.used_at > REUSE_GRACE_MS or await self._logins.succeeded(stored)
-        ):
+        if stored is None or stored.revoked:
+            raise refused
+        is_retry = stored.used_at is not None and within_grace(stored.used_at, now)
+        if stored.expires_at <= now and not is_retry:
+            raise refused
+        if stored.used_at is not None and not is_retry:
             await self._end(stored)
-            raise unauthenticated("the refresh token is not accepted")
+            raise refused
+        successor = self._refresh_tokens.successor(refresh_token)
+        if is_retry and not compare_digest(digest(successor), stored.successor or ""):
+            # Issued under another secret, or before successors were derived. That is no sign of a
+            # copy, so the log-in goes on with the token that was given then.
+            log.info("refresh_not_repeated", user=stored.user_id)
+            raise refused
         user = await self._users.by_id(stored.user_id)
         if user is None or user.disabled:
-            raise unauthenticated("the refresh token is not accepted")
-        work, now = self._work()
-        logged_in = self._log_in(work, user, stored.family, now)
-        self._logins.use(work, refresh_token, stored, logged_in.tokens.refresh_token, now)
-        await self._database.writer.submit(work, b"", None)
-        return logged_in
+            raise refused
+        if not is_retry:
+            work, now = self._work()
+            self._begin(work, user, successor, stored.family, now)
+            self._logins.use(work, refresh_token, successor, now)
+            await self._database.writer.submit(work, b"", None)
+        return self._logged_in(user, successor, stored.family, now)
 
     async def log_out(self, refresh_token: str) -> None:
         """End a log-in. A token that is not known ends nothing."""
@@ -240,30 +270,46 @@ class Auth:
         )
 
     async def prune(self, now: int) -> None:
-        """Delete refresh tokens that have expired. Raises Unavailable."""
-        while await self._logins.any_expired(now):
+        """Delete refresh tokens that have expired, and networks that are long unused.
+
+        Raises Unavailable.
+        """
+        expired = now - REUSE_GRACE_MS  # one that was used in its last moment may still be retried
+        while await self._logins.any_expired(expired):
             work, _ = self._work()
-            self._logins.delete_expired(work, now, MAX_PRUNED)
+            self._logins.delete_expired(work, expired, MAX_PRUNED)
+            await self._database.writer.submit(work, b"", None)
+        while await self._networks.any_unused(now - NETWORK_LIFE_MS):
+            work, _ = self._work()
+            self._networks.delete_unused(work, now - NETWORK_LIFE_MS, MAX_PRUNED)
             await self._database.writer.submit(work, b"", None)
 
     def _work(self) -> tuple[Work, int]:
         now = self._clock.now_ms()
         return Work(rfc3339(now)), now
 
-    def _log_in(self, work: Work, user: User, session: str, now: int) -> LoggedIn:
+    def _log_in(self, work: Work, user: User, now: int) -> LoggedIn:
+        """Put a new log-in into a unit."""
+        session, refresh_token = uuid7(), self._refresh_tokens.first()
+        self._begin(work, user, refresh_token, session, now)
+        return self._logged_in(user, refresh_token, session, now)
+
+    def _begin(self, work: Work, user: User, refresh_token: str, session: str, now: int) -> None:
+        """Put a refresh token of a log-in into a unit. Stale where the user may not log in."""
         self._users.hold(work, user)
-        refresh_token = f"{REFRESH_PREFIX}{secrets.token_urlsafe(32)}"
         expires_at = now + self._refresh_life_ms
         self._logins.add(work, refresh_token, session, user.id, expires_at)
+
+    def _logged_in(self, user: User, refresh_token: str, session: str, now: int) -> LoggedIn:
+        """The reply: a new access token beside a refresh token."""
         access_token = self._tokens.make(user.id, user.username, user.role, session, now)
-        pair = TokenPair(access_token, refresh_token, self._tokens.life_s)
-        return LoggedIn(person(user), pair)
+        return LoggedIn(person(user), TokenPair(access_token, refresh_token, self._tokens.life_s))
 
     async def _end(self, token: RefreshToken) -> None:
         """End the log-in that a refresh token belongs to."""
 
         async def decide(work: Work, _: int) -> Ended:
-            self._logins.revoke(work, token.family)
+            self._logins.revoke(work, token.family, token.user_id)
             return Ended(token.user_id, token.family, ExpiryReason.LOGGED_OUT)
 
         await self._rights.change(decide)

@@ -21,12 +21,11 @@ _FIND: Final = Statement(
 )
 _USE: Final = Statement(
     "auth.use_refresh_token",
-    "update refresh_tokens set used_at = coalesce(used_at, :used_at), successor = :successor"
-    " where token_hash = :token_hash and revoked = false and coalesce(successor, '') = :seen",
+    "update refresh_tokens set used_at = :used_at, successor = :successor"
+    " where token_hash = :token_hash and revoked = false and used_at is null",
 )
-_SUPERSEDE: Final = Statement(
-    "auth.supersede_refresh_token",
-    "update refresh_tokens set used_at = 0 where token_hash = :token_hash and used_at is null",
+_LOCK: Final = Statement(
+    "auth.lock_user", "update users set disabled = disabled where id = :user_id"
 )
 _REVOKE: Final = Statement(
     "auth.revoke_family",
@@ -50,6 +49,31 @@ _DELETE_EXPIRED: Final = Statement(
     "auth.delete_expired_refresh_tokens",
     "delete from refresh_tokens where token_hash in (select token_hash from refresh_tokens"
     " where expires_at <= :now order by expires_at limit :most)",
+)
+_NETWORK: Final = Statement(
+    "auth.login_network",
+    "select last_at from login_networks where user_id = :user_id and network = :network",
+)
+_NOTE_NETWORK: Final = Statement(
+    "auth.note_login_network",
+    "insert into login_networks (user_id, network, last_at) values (:user_id, :network, :now)"
+    " on conflict (user_id, network) do update set last_at = excluded.last_at",
+)
+_TRIM_NETWORKS: Final = Statement(
+    "auth.trim_login_networks",
+    "delete from login_networks where user_id = :user_id and network in"
+    " (select network from login_networks where user_id = :user_id"
+    " order by last_at desc, network limit :most offset :kept)",
+)
+_UNUSED_NETWORK: Final = Statement(
+    "auth.unused_login_network",
+    "select 1 from login_networks where last_at <= :before limit 1",
+)
+_DELETE_UNUSED_NETWORKS: Final = Statement(
+    "auth.delete_unused_login_networks",
+    "delete from login_networks where (user_id, network) in"
+    " (select user_id, network from login_networks where last_at <= :before"
+    " order by last_at limit :most)",
 )
 _ADD_KEY: Final = Statement(
     "auth.add_service_key",
@@ -88,6 +112,10 @@ _CHANGES_AFTER: Final = Statement(
 _FORGET_CHANGES: Final = Statement(
     "auth.forget_rights_changes", "delete from rights_changes where version <= :version"
 )
+
+KEPT_NETWORKS: Final = 20
+NETWORK_DAY_MS: Final = 86_400_000
+NETWORK_LIFE_MS: Final = 90 * NETWORK_DAY_MS
 
 
 class RefreshToken(NamedTuple):
@@ -139,13 +167,6 @@ class Logins:
             else RefreshToken(row[0], row[1], row[2], row[3], bool(row[4]), row[5])
         )
 
-    async def succeeded(self, token: RefreshToken) -> bool:
-        """Whether what a used token was traded for has been used itself."""
-        if token.successor is None:
-            return False
-        row = await self._reader.one(_FIND, token_hash=token.successor)
-        return row is None or row[3] is not None
-
     async def alive(self, session: str, user_id: str, role: str) -> int | None:
         """After which change of rights a log-in holds, with the role that its token names.
 
@@ -192,29 +213,27 @@ class Logins:
         )
 
     @staticmethod
-    def use(work: Work, token: str, seen: RefreshToken, successor: str, now_ms: int) -> None:
-        """Mark a refresh token as traded for another. Stale where it changed meanwhile.
+    def use(work: Work, token: str, successor: str, now_ms: int) -> None:
+        """Mark a refresh token as traded for another.
 
-        What it was traded for before can't have arrived: whoever uses that has a copy.
+        Stale where it was used or revoked before: its first use alone is committed.
         """
-        work.change(
-            _USE,
-            token_hash=digest(token),
-            used_at=now_ms,
-            successor=digest(successor),
-            seen=seen.successor or "",
-        )
-        if seen.successor is not None:
-            work.change(_SUPERSEDE, token_hash=seen.successor)
+        work.change(_USE, token_hash=digest(token), used_at=now_ms, successor=digest(successor))
 
     @staticmethod
-    def revoke(work: Work, family: str) -> None:
-        """End a log-in: all its tokens."""
+    def revoke(work: Work, family: str, user_id: str) -> None:
+        """End a log-in: all its tokens.
+
+        A unit that adds a token holds the user's row first (`Users.hold`), and so does this. With
+        PostgreSQL an update does not see rows that another transaction has yet to commit: a token
+        that another process adds at that moment would outlive its log-in.
+        """
+        work.change(_LOCK, rows=ANY_NUMBER, user_id=user_id)
         work.change(_REVOKE, rows=ANY_NUMBER, family=family)
 
     @staticmethod
     def revoke_all(work: Work, user_id: str) -> None:
-        """End all log-ins of a person."""
+        """End all log-ins of a person, after `Users.save` in the same unit: see `revoke`."""
         work.change(_REVOKE_ALL, rows=ANY_NUMBER, user_id=user_id)
 
     @staticmethod
@@ -233,6 +252,47 @@ class Logins:
             scopes=scopes,
             created_at=now_ms,
         )
+
+
+class Networks:
+    """From which networks users have logged in: a user's newest KEPT_NETWORKS of 90 days.
+
+    Moments are milliseconds since 1970 UTC.
+    """
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+
+    async def last_at(self, user_id: str, network: str) -> int | None:
+        """When a user logged in from a network, to within a day. None: not in 90 days."""
+        row = await self._reader.one(_NETWORK, user_id=user_id, network=network)
+        return None if row is None else int(row[0])
+
+    @staticmethod
+    def note(work: Work, user_id: str, network: str, seen_at: int | None, now_ms: int) -> None:
+        """Keep that a user logs in from a network. `seen_at`: what `last_at` gave.
+
+        Most log-ins are from where there was one today: they write nothing.
+        """
+        if not network or (seen_at is not None and 0 <= now_ms - seen_at < NETWORK_DAY_MS):
+            return
+        work.change(_NOTE_NETWORK, user_id=user_id, network=network, now=now_ms)
+        work.change(
+            _TRIM_NETWORKS,
+            rows=ANY_NUMBER,
+            user_id=user_id,
+            most=KEPT_NETWORKS,
+            kept=KEPT_NETWORKS,
+        )
+
+    async def any_unused(self, before_ms: int) -> bool:
+        """Whether there are networks that nobody has used since."""
+        return await self._reader.one(_UNUSED_NETWORK, before=before_ms) is not None
+
+    @staticmethod
+    def delete_unused(work: Work, before_ms: int, most: int) -> None:
+        """Delete so many of them."""
+        work.change(_DELETE_UNUSED_NETWORKS, rows=ANY_NUMBER, before=before_ms, most=most)
 
 
 class ChangeRow(NamedTuple):

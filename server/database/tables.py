@@ -109,6 +109,17 @@ refresh_tokens = Table(
     Index("ix_refresh_tokens_expires_at", "expires_at"),
 )
 
+login_networks = Table(
+    "login_networks",
+    metadata,
+    Column("user_id", Text, ForeignKey("users.id", ondelete="CASCADE"), nullable=False),
+    Column("network", Text, nullable=False),
+    Column("last_at", BigInteger, nullable=False),
+    PrimaryKeyConstraint("user_id", "network"),
+    Index("ix_login_networks_last_at", "last_at"),
+    sqlite_with_rowid=False,
+)
+
 rights_changes = Table(
     "rights_changes",
     metadata,

@@ -219,7 +219,7 @@ class Session:
 
     def stop(self, why: Stop) -> None:
         """Read nothing more until `go_on` is called with the same reason."""
-        if not self._stops:
+        if Stop.BACKLOG in why:
             if self._standstill is None:
                 self._standstill = Standstill(self._owner.refusals.standstill_s)
             self._standstill.begin(asyncio.get_running_loop().time())
@@ -235,8 +235,8 @@ class Session:
         if self.socket is not None:
             self.socket.go_on(why)
         if not self._stops:
-            assert self._standstill is not None
-            self._standstill.end(asyncio.get_running_loop().time())
+            if self._standstill is not None:
+                self._standstill.end(asyncio.get_running_loop().time())
             self._let_read()
 
     def _let_read(self) -> None:

@@ -22,7 +22,7 @@ class Standstill:
             self._since = now
 
     def end(self, now: float) -> None:
-        """The server reads again."""
+        """The server reads again. Does nothing where it did."""
         self._before_s = self.total_s(now)
         self._since = None
 

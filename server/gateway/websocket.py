@@ -221,6 +221,7 @@ class WebSocket(asyncio.Protocol):
         """Read nothing more until `go_on` is called with the same reason; the kernel holds it."""
         if not self._stops and not self._lost:
             self.transport.pause_reading()
+        if Stop.BACKLOG in why:  # a verdict takes no time to speak of
             if self._standstill is None:
                 self._standstill = Standstill(self._refusals.standstill_s)
             self._standstill.begin(asyncio.get_running_loop().time())
@@ -237,8 +238,8 @@ class WebSocket(asyncio.Protocol):
         if rest:
             self.data_received(rest)
         if not self._stops:
-            assert self._standstill is not None
-            self._standstill.end(asyncio.get_running_loop().time())
+            if self._standstill is not None:
+                self._standstill.end(asyncio.get_running_loop().time())
             if not self.transport.is_closing():
                 self.transport.resume_reading()
 

@@ -80,6 +80,7 @@ async def test_an_address_logs_in_as_well_as_a_name(server: Server) -> None:
         ("password", "short"),
         ("password", "x" * 73),
         ("password", "ü" * 37),
+        ("password", "pass\0word"),
         ("email", "no address"),
         ("role", "admin"),
     ],

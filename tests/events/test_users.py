@@ -145,6 +145,7 @@ async def test_adding_again_with_the_same_request_id_adds_nobody(admin: Person) 
         ("username", "ab"),
         ("password", "short"),
         ("password", "x" * 73),
+        ("password", "pass\0word"),
         ("email", "nobody"),
         ("role", "owner"),
     ],
@@ -154,6 +155,15 @@ async def test_who_can_not_be_is_not_added(admin: Person, field: str, value: str
     answer = await admin.patiently("users.create", **fields)
     assert (answer["error"]["code"], answer["error"]["field"]) == ("invalid", field)
     assert value not in answer["error"]["message"] or field != "password"
+
+
+async def test_a_password_that_is_none_changes_nothing(server: Server, admin: Person) -> None:
+    name = new_name()
+    user = await admin.ok("users.create", username=name, password=PASSWORD)
+    for password in ("short", "x" * 73, "pass\0word"):
+        answer = await admin.patiently("users.update", user_id=user["user_id"], password=password)
+        assert (answer["error"]["code"], answer["error"]["field"]) == ("invalid", "password")
+    assert await can_log_in(server, name) is not None
 
 
 async def test_passwords_are_kept_nowhere(server: Server, admin: Person) -> None:

@@ -134,6 +134,14 @@ async def test_what_goes_wrong_is_one_line(server: Server, line: str, expected: 
     assert errors.startswith("warroom: ")
 
 
+@pytest.mark.parametrize("line", ["user add ada", "user password admin"])
+async def test_a_password_with_nul_is_one_line(server: Server, line: str) -> None:
+    command = (*line.split(), "--password-stdin")
+    code, output, errors = await typed(server, "pass\0word\n", *command)
+    assert (code, output) == (1, "")
+    assert errors == "warroom: invalid: password: must not contain the character U+0000 (NUL)\n"
+
+
 async def test_a_database_that_can_not_be_opened_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "diary.db").write_text("dear diary, " * 1000)
     wrong = [

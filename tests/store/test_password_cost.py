@@ -61,10 +61,10 @@ async def test_a_password_that_changes_at_that_moment_stays_changed(
 ) -> None:
     hash_password = app.auth._passwords.hash
 
-    async def meanwhile(password: str) -> str:
+    async def meanwhile(*given: str) -> str:
         monkeypatch.undo()
         await app.accounts.set_password("alice", "another horse")
-        return await hash_password(password)
+        return await hash_password(*given)
 
     monkeypatch.setattr(app.auth._passwords, "hash", meanwhile)
     assert await log_in(app, "alice", PASSWORD)

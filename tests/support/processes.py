@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import uvicorn
 
@@ -51,10 +52,13 @@ class Process:
 
 
 @asynccontextmanager
-async def process(folder: Path) -> AsyncIterator[Process]:
-    """Start one."""
-    clock = ManualClock()
-    async with opened(Settings(data_dir=folder, password_hash_cost=4), clock) as app:
+async def process(
+    folder: Path, url: str | None = None, clock: ManualClock | None = None, **settings: Any
+) -> AsyncIterator[Process]:
+    """Start one, on the database in the folder or on one with an address."""
+    clock = clock or ManualClock()
+    given = Settings(data_dir=folder, database_url=url, password_hash_cost=4, **settings)
+    async with opened(given, clock) as app:
         yield Process(app, clock)
 
 

@@ -1,6 +1,7 @@
 """A crowd that comes all at once, from many addresses."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Sequence
 from typing import Final, NamedTuple
@@ -49,8 +50,11 @@ async def storm(url: str, tokens: Sequence[str], seconds: float) -> Crowd:
 
 
 async def password_storm(url: str, at_once: int, seconds: float) -> dict[int, int]:
-    """Log in with passwords, so many side by side, as people who are not there. Returns how often
-    each status was the answer."""
+    """Log in with passwords, so many side by side and from 40 addresses, as people who are not
+    there. Returns how often each status was the answer.
+
+    A server bounds what waits from one address: a crowd from one would not fill its queue.
+    """
     until, answered = time.monotonic() + seconds, dict[int, int]()
 
     async def knock(http: aiohttp.ClientSession, number: int) -> None:
@@ -64,9 +68,18 @@ async def password_storm(url: str, at_once: int, seconds: float) -> dict[int, in
             if answer.status != 401:
                 await asyncio.sleep(IMPATIENT_S)
 
-    connector = aiohttp.TCPConnector(limit=at_once)
-    async with aiohttp.ClientSession(url, connector=connector) as http:
-        await asyncio.gather(*(knock(http, number) for number in range(at_once)))
+    async with contextlib.AsyncExitStack() as opened:
+        sources = [
+            await opened.enter_async_context(
+                aiohttp.ClientSession(
+                    url, connector=aiohttp.TCPConnector(limit=0, local_addr=(source, 0))
+                )
+            )
+            for source in SOURCES
+        ]
+        await asyncio.gather(
+            *(knock(sources[number % len(sources)], number) for number in range(at_once))
+        )
     return answered
 
 

@@ -4,18 +4,21 @@ import asyncio
 import base64
 import json
 import stat
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import bcrypt
 import jwt
 import pytest
 
 from protocol.errors import Code, Failure
 from protocol.permissions import Role, granted
 from server.auth import Passwords, Tokens, load_secret
-from server.auth.passwords import MAX_WAITING, check_length
+from server.auth.passwords import THREADS, password_bytes
+from server.auth.turns import MAX_OF_NETWORK, Kind
 
 SECRET = b"the secret of these tests, long enough"
 OTHER = b"another secret, as long as the first one"
@@ -128,9 +131,7 @@ def passwords() -> Iterator[Passwords]:
     made.close()
 
 
-@pytest.mark.parametrize(
-    "password", ["x" * 8, "x" * 72, "é" * 36, "😀" * 18, "with\0nul byte", "  spaces  "]
-)
+@pytest.mark.parametrize("password", ["x" * 8, "x" * 72, "é" * 36, "😀" * 18, "  spaces  "])
 async def test_a_password_matches_its_hash_and_no_other(
     passwords: Passwords, password: str
 ) -> None:
@@ -151,7 +152,7 @@ async def test_a_password_has_8_to_72_bytes(passwords: Passwords, password: str)
 
 
 def test_bytes_are_counted_and_not_letters() -> None:
-    assert len(check_length("😀😀")) == 8
+    assert len(password_bytes("😀😀")) == 8
 
 
 async def test_what_only_begins_alike_does_not_match(passwords: Passwords) -> None:
@@ -169,14 +170,95 @@ async def test_one_password_has_many_hashes(passwords: Passwords) -> None:
     assert await passwords.hash("password") != await passwords.hash("password")
 
 
+@pytest.mark.parametrize("password", ["password\0", "\0password", "pass\0word", "\0" * 8])
+async def test_a_password_with_nul_is_refused_and_never_matches(
+    passwords: Passwords, password: str
+) -> None:
+    with pytest.raises(Failure) as caught:
+        await passwords.hash(password)
+    assert (caught.value.error.code, caught.value.error.field) == (Code.INVALID, "password")
+    assert not await passwords.matches(password, await passwords.hash("password"))
+
+
+async def test_a_password_said_twice_around_nul_is_another(passwords: Passwords) -> None:
+    """bcrypt would take it for the same."""
+    assert bcrypt.checkpw(b"password\0password", bcrypt.hashpw(b"password", bcrypt.gensalt(4)))
+    assert not await passwords.matches("password\0password", await passwords.hash("password"))
+
+
 async def test_too_many_at_once_are_told_to_wait(passwords: Passwords) -> None:
-    waiting = [asyncio.create_task(passwords.hash("password")) for _ in range(MAX_WAITING)]
+    many = THREADS + MAX_OF_NETWORK[Kind.LOG_IN]
+    waiting = [asyncio.create_task(passwords.hash("password")) for _ in range(many)]
     await asyncio.sleep(0)
     with pytest.raises(Failure) as caught:
         await passwords.matches("password", None)
     assert caught.value.error.code is Code.BUSY
+    assert caught.value.error.retry_after_ms
     await asyncio.gather(*waiting)
     assert not await passwords.matches("password", None)
+
+
+class Bcrypt:
+    """The passwords that bcrypt computes, in the order in which it begins. Each waits for `go`."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.begun: list[str] = []
+        self.busy = threading.Semaphore(0)
+        self.go = threading.Event()
+        self._hash = bcrypt.hashpw
+        monkeypatch.setattr(bcrypt, "hashpw", self._hold)
+
+    def _hold(self, raw: bytes, salt: bytes) -> bytes:
+        self.begun.append(raw.decode())
+        self.busy.release()
+        assert self.go.wait(10)
+        return self._hash(raw, salt)
+
+    async def fill(self) -> None:
+        """Wait until all threads compute."""
+        for _ in range(THREADS):
+            assert await asyncio.to_thread(self.busy.acquire, timeout=10)
+
+
+async def test_a_log_in_waits_for_no_registration_that_has_not_begun(
+    passwords: Passwords, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As issue 13 has it: 72 from one network, and a log-in from another."""
+    computed = Bcrypt(monkeypatch)
+
+    async def registration(number: int) -> str:
+        return await passwords.hash(f"register {number}", "flood", Kind.REGISTRATION)
+
+    flood = [asyncio.create_task(registration(number)) for number in range(72)]
+    await computed.fill()
+    log_in = asyncio.create_task(passwords.hash("log in to it", "elsewhere"))
+    await asyncio.sleep(0)
+    computed.go.set()
+    await log_in
+    assert computed.begun.index("log in to it") == THREADS
+    ends = await asyncio.gather(*flood, return_exceptions=True)
+    refused = [end for end in ends if isinstance(end, Failure)]
+    assert len(refused) == 72 - THREADS - MAX_OF_NETWORK[Kind.REGISTRATION]
+    assert {failure.error.code for failure in refused} == {Code.BUSY}
+
+
+async def test_what_nobody_waits_for_any_more_is_not_computed(
+    passwords: Passwords, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And what is being computed keeps its thread to the end: no third one begins beside it."""
+    computed = Bcrypt(monkeypatch)
+    held = [asyncio.create_task(passwords.hash(f"computing {n}", f"n{n}")) for n in range(THREADS)]
+    await computed.fill()
+    left = asyncio.create_task(passwords.hash("somebody left", "n"))
+    stays = asyncio.create_task(passwords.hash("somebody stays", "n"))
+    await asyncio.sleep(0)
+    for task in (left, *held):
+        task.cancel()
+    await asyncio.gather(left, *held, return_exceptions=True)
+    assert len(computed.begun) == THREADS
+    computed.go.set()
+    await stays
+    assert computed.begun[THREADS:] == ["somebody stays"]
 
 
 async def test_who_waits_when_it_closes_is_told_and_who_comes_later_too() -> None:
@@ -186,7 +268,7 @@ async def test_who_waits_when_it_closes_is_told_and_who_comes_later_too() -> Non
     passwords.close()
     ends = await asyncio.gather(*waiting, return_exceptions=True)
     told = [end.error.code for end in ends if isinstance(end, Failure)]
-    assert len(told) >= 15
+    assert len(told) >= 20 - 2 * THREADS - 1
     assert set(told) == {Code.UNAVAILABLE}
     assert all(isinstance(end, str | Failure) for end in ends)
     with pytest.raises(Failure) as caught:

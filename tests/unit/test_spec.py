@@ -11,11 +11,13 @@ from pathlib import Path
 import pytest
 
 from protocol import spec
+from protocol.auth import PASSWORD_MAX_BYTES, PASSWORD_MIN_BYTES
 from protocol.domains import APART, load
 from protocol.errors import Code
 from protocol.gateway import EvictionReason, ExpiryReason, RoomReason
-from protocol.message import Kind, find, specs
-from server.auth import passwords
+from protocol.message import ADDRESS_RATES, RATES, Kind, Limit, find, specs
+from server.auth import turns
+from server.auth.attempts import ACCOUNT_RATE
 from server.cli.settings import BEGIN, END, documentation
 from server.config import Settings
 from server.gateway import overhead, pace
@@ -35,6 +37,7 @@ from server.rest import MAX_BODY_BYTES, STATUS
 from tests.support.markdown import chapter, rows, spans
 
 ROOT = Path(__file__).parents[2]
+LOG_INS, REGISTRATIONS = turns.MAX_OF_NETWORK.values()
 
 
 @pytest.fixture
@@ -143,7 +146,21 @@ def test_figures_in_the_text_are_the_server_s() -> None:
     text = spec.DOCUMENT.read_text()
     assert f"more than {MAX_GAP_EVENTS:,} events, more than {MAX_GAP_BYTES // 1024} KiB" in text
     assert f"more than {MAX_LOSSY} of the same" in text
-    assert f"than {passwords.MAX_WAITING} passwords wait to be checked" in text
+    said = " ".join(chapter(text, "1. Nobody yet: register or log in").split())
+    for words in (
+        f"At most {turns.MAX_WAITING} passwords wait to be computed, of one network at most"
+        f" {LOG_INS} for log-ins and {REGISTRATIONS} for registrations.",
+        f"From one network: {at_once(ADDRESS_RATES[Limit.LOGIN])}, and for one account"
+        f" {at_once(RATES[Limit.LOGIN])};",
+        f"has not logged in from before: {at_once(ACCOUNT_RATE)};",
+        f"{PASSWORD_MIN_BYTES} to {PASSWORD_MAX_BYTES} bytes of UTF-8",
+    ):
+        assert words in said
+
+
+def at_once(rate: tuple[float, int]) -> str:
+    """A rate as it stands in the table of rates."""
+    return f"{rate[0]:g}/s, {rate[1]} at once"
 
 
 def bytes_of(setting: str) -> str:
@@ -204,7 +221,10 @@ LIMITS = {
     "time to go from polling over to a WebSocket": f"{PROBE_S:g} s",
     "a REST body": f"{MAX_BODY_BYTES:,} bytes",
     "what stands before the body of a request": f"{MAX_HEAD_BYTES:,} bytes, {MAX_HEADERS} headers",
-    "passwords that wait to be checked": f"{passwords.MAX_WAITING}",
+    "passwords that wait to be computed": (
+        f"{turns.MAX_WAITING}; of one network {LOG_INS} for log-ins and {REGISTRATIONS} for"
+        " registrations"
+    ),
     "connections of one address at once": (
         f"{Settings.max_connections_per_address:,} (`MAX_CONNECTIONS_PER_ADDRESS`)"
     ),
