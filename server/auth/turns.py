@@ -45,8 +45,9 @@ Lines = OrderedDict[str, deque[_Waiting]]
 class Turns:
     """A fair queue in front of a few threads.
 
-    Log-ins go before registrations, but for one in LOG_INS_IN_A_ROW + 1. Within a kind the networks take turns, so that a client waits
-    for others of its own network and for one of each other network, however many wait there.
+    Log-ins go before registrations, LOG_INS_IN_A_ROW of them at most. Within a kind the networks
+    take turns, so that a client waits for others of its own network and for one of each other
+    network, however many wait there.
     Source: J. Nagle, RFC 970, 3 (fair queueing by source); a full queue drops from the longest
     line, as in P. McKenney, Stochastic Fairness Queueing, 1990.
     """
