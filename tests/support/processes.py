@@ -19,6 +19,7 @@ from server.web import WebServer
 from tests.support.clock import ManualClock
 from tests.support.lines import Line, line
 from tests.support.people import PASSWORD
+from tests.support.verified import NO_ADMIN, verified
 
 ADDRESS = "203.0.113.7"
 
@@ -54,8 +55,10 @@ class Process:
 async def process(folder: Path) -> AsyncIterator[Process]:
     """Start one."""
     clock = ManualClock()
-    async with opened(Settings(data_dir=folder, password_hash_cost=4), clock) as app:
+    settings = Settings(data_dir=folder, password_hash_cost=4)
+    async with opened(settings, clock) as app:
         yield Process(app, clock)
+    await verified(settings.database, NO_ADMIN)
 
 
 @asynccontextmanager
