@@ -95,13 +95,14 @@ _EPOCH: Final = Statement(
 )
 _NUMBERS: Final = Statement(
     "history.check_numbers",
-    "select n.room, n.first_kept, n.seq, coalesce(e.oldest, n.seq + 1), coalesce(e.newest, n.seq),"
-    " count(*) over ()"
-    " from room_numbers n left join"
-    " (select room, min(seq) as oldest, max(seq) as newest from room_events group by room) e"
-    " on e.room = n.room"
-    " where n.first_kept <> coalesce(e.oldest, n.seq + 1) or n.seq <> coalesce(e.newest, n.seq)"
-    " order by n.room limit :most",
+    # Grouped, not joined: no planner knows how many rooms there are.
+    "select room, max(first_kept), max(numbered), coalesce(min(oldest), max(numbered) + 1),"
+    " coalesce(max(newest), max(numbered)), count(*) over () from ("
+    "  select room, first_kept, seq as numbered, cast(null as bigint) as oldest,"
+    "   cast(null as bigint) as newest from room_numbers union all"
+    "  select room, null, null, min(seq), max(seq) from room_events group by room) as rooms"
+    " group by room having max(first_kept) <> coalesce(min(oldest), max(numbered) + 1)"
+    " or max(numbered) <> coalesce(max(newest), max(numbered)) order by room limit :most",
 )
 _HOLES: Final = Statement(
     "history.check_holes",
