@@ -8,7 +8,7 @@ import msgspec
 from protocol.message import Limit
 from protocol.permissions import Permission, Role
 from protocol.secret import Guarded, Secret
-from protocol.text import CONTROLS, LINE
+from protocol.text import CONTROLS, LINE, shown_address, shown_line
 
 _PART: Final = rf"[^@\s{CONTROLS}]+"
 
@@ -23,12 +23,14 @@ Username = Annotated[
 ]
 Email = Annotated[
     str,
-    msgspec.Meta(
+    shown_address(
         max_length=254,
         pattern=rf"^{_PART}@{_PART}\.{_PART}$(?!\n)",
-        description="Unique.",
+        about="Unique. Each of its characters is visible: none is of zero width, a direction mark"
+        " or a filler.",
     ),
 ]
+ServiceName = Annotated[str, shown_line(100, "What a service is called")]
 PASSWORD_MIN_BYTES = 8
 PASSWORD_MAX_BYTES = 72
 

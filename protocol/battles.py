@@ -10,18 +10,10 @@ from protocol.message import Command, Done, Limit, Query, command, query
 from protocol.pages import Cursor, PageSize
 from protocol.permissions import Permission
 from protocol.rooms import snapshot_of
-from protocol.text import LINE
+from protocol.text import shown_line
 
 EnemyId = Annotated[int, msgspec.Meta(ge=1, le=1000, description="Unique within its battle.")]
-ChatText = Annotated[
-    str,
-    msgspec.Meta(
-        min_length=1,
-        max_length=200,
-        pattern=LINE,
-        description="One line of text.",
-    ),
-]
+ChatText = Annotated[str, shown_line(200, "What is said")]
 
 
 class Difficulty(StrEnum):

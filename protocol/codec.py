@@ -1,14 +1,17 @@
 """Strict decoding and encoding. What is wrong with a message is said with the field's name."""
 
 import re
-from typing import Any, Final, TypeVar
+from collections.abc import Callable
+from typing import Any, Final, Protocol, TypeVar
 
 import msgspec
 
 from protocol.errors import Code, Error, Failure
 from protocol.message import Spec
+from protocol.text import check_shown, in_words, shown_fields
 
 T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 
 MAX_DEPTH_MESSAGE: Final = "nested too deeply"
 MAX_TEXT: Final = 200
@@ -23,7 +26,34 @@ UNREADABLE: Final = (msgspec.DecodeError, RecursionError, UnicodeError)
 """What decoding raises."""
 
 _encoder: Final = msgspec.json.Encoder()
-_decoders: Final[dict[type, msgspec.json.Decoder[Any]]] = {}
+
+
+class Decoder(Protocol[T_co]):
+    """Reads the values of a type."""
+
+    def decode(self, raw: bytes | str | msgspec.Raw, /) -> T_co:
+        """A value. What it raises are UNREADABLE."""
+        ...
+
+
+class _ShownDecoder:
+    """Reads a type with text that others see, and refuses what can't be shown to them."""
+
+    def __init__(self, cls: type, fields: dict[str, object]) -> None:
+        self._decode: Callable[[Any], Any] = msgspec.json.Decoder(cls, strict=True).decode
+        self._fields = fields
+
+    def decode(self, raw: bytes | str | msgspec.Raw, /) -> Any:
+        """A value whose text can be shown."""
+        try:
+            value = self._decode(raw)
+        except msgspec.ValidationError as e:
+            raise in_words(e, self._fields) from None
+        check_shown(value, self._fields)
+        return value
+
+
+_decoders: Final[dict[type, Decoder[Any]]] = {}
 
 
 class NotOk(msgspec.Struct, frozen=True):
@@ -46,12 +76,33 @@ class Meta(msgspec.Struct, frozen=True, omit_defaults=True):
     dropped: int = 0
 
 
-def decoder(cls: type[T]) -> msgspec.json.Decoder[T]:
-    """The decoder of a type. What it raises are UNREADABLE."""
+def decoder(cls: type[T]) -> Decoder[T]:
+    """The decoder of a type. A type without text that others see has msgspec's own."""
     made = _decoders.get(cls)
     if made is None:
-        made = _decoders[cls] = msgspec.json.Decoder(cls, strict=True)
+        shown = _shown_fields(cls)
+        made = _ShownDecoder(cls, shown) if shown else msgspec.json.Decoder(cls, strict=True)
+        _decoders[cls] = made
     return made
+
+
+def convert(value: object, cls: type[T]) -> T:
+    """A value of the type from JSON's own types, as strictly as `decoder` reads it.
+
+    What it raises are UNREADABLE.
+    """
+    shown = _shown_fields(cls)
+    try:
+        made = msgspec.convert(value, cls)
+    except msgspec.ValidationError as e:
+        raise in_words(e, shown) from None
+    check_shown(made, shown)
+    return made
+
+
+def _shown_fields(cls: type) -> dict[str, object]:
+    is_struct = isinstance(cls, type) and issubclass(cls, msgspec.Struct)
+    return shown_fields(cls) if is_struct else {}
 
 
 encode: Final = _encoder.encode

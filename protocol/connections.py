@@ -11,9 +11,9 @@ from protocol.message import LATEST, Command, Done, Event, Limit, Query, command
 from protocol.pages import Cursor, PageSize
 from protocol.permissions import Permission, Role
 from protocol.rooms import Room, snapshot_of
-from protocol.text import LINE
+from protocol.text import shown_line
 
-Words = Annotated[str, msgspec.Meta(min_length=1, max_length=200, pattern=LINE)]
+DisconnectReason = Annotated[str, shown_line(200, "Why a connection is closed")]
 
 
 class Transport(StrEnum):
@@ -71,7 +71,7 @@ class Disconnect(Command[Done], frozen=True):
     """
 
     connection_id: Id
-    reason: Words
+    reason: DisconnectReason
 
 
 @snapshot_of("connections")

@@ -13,9 +13,11 @@ from typing import Any, ClassVar, Final, Generic, TypeVar, get_args, get_origin
 import msgspec
 
 from protocol.ids import RequestId
+from protocol.marks import holds_mark
 from protocol.permissions import Permission
 from protocol.rooms import Room
 from protocol.secret import Guarded, holds_secret, secret_fields
+from protocol.text import MARK as SHOWN
 
 Reply = TypeVar("Reply", bound=msgspec.Struct)
 M = TypeVar("M", bound=type[msgspec.Struct])
@@ -206,6 +208,10 @@ class Registry:
         def register(cls: M) -> M:
             doc = (cls.__doc__ or "").strip()
             reply = _reply_of(cls, base)
+            if holds_mark(cls, SHOWN, deep_only=True):
+                raise TypeError(
+                    f"{name}: text that others see is a field of its own, or it is not checked"
+                )
             if holds_secret(cls, deep_only=True):
                 raise TypeError(
                     f"{name}: a Secret is a field of its own, or it would not be masked"

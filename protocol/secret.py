@@ -13,15 +13,17 @@ from typing import Annotated, Any, Final
 import msgspec
 from msgspec import inspect
 
+from protocol.marks import holds_mark, mark_of, marked_fields
+
 MASK: Final = "***"
-_MARK: Final = {"secret": True}
+_MARK: Final = "secret"
 
 Secret = Annotated[
     str,
     msgspec.Meta(
         min_length=1,
         max_length=4096,
-        extra=_MARK,
+        extra={_MARK: True},
         extra_json_schema={"format": "password", "writeOnly": True},
     ),
 ]
@@ -56,47 +58,14 @@ class Guarded:
 
 def secret_fields(cls: type[msgspec.Struct]) -> tuple[str, ...]:
     """The names of the fields that are a secret, or may be one."""
-    return tuple(f.name for f in _fields(cls) if any(map(is_secret, _either(f.type))))
+    return tuple(marked_fields(cls, _MARK))
 
 
 def holds_secret(cls: type[msgspec.Struct], *, deep_only: bool = False) -> bool:
     """Whether there is a secret anywhere in a type; `deep_only`: other than as a field of it."""
-    plain = secret_fields(cls) if deep_only else ()
-    return any(_holds(f.type, {cls}) for f in _fields(cls) if f.name not in plain)
-
-
-def _fields(cls: type[msgspec.Struct]) -> tuple[inspect.Field, ...]:
-    info = inspect.type_info(cls)
-    assert isinstance(info, inspect.StructType)
-    return info.fields
-
-
-def _either(info: inspect.Type) -> tuple[inspect.Type, ...]:
-    return info.types if isinstance(info, inspect.UnionType) else (info,)
+    return holds_mark(cls, _MARK, deep_only=deep_only)
 
 
 def is_secret(info: inspect.Type) -> bool:
     """Whether a type is `Secret`."""
-    return isinstance(info, inspect.Metadata) and (info.extra or {}).get("secret") is True
-
-
-def _holds(info: inspect.Type, seen: set[type]) -> bool:
-    if is_secret(info):
-        return True
-    match info:
-        case inspect.Metadata():
-            return _holds(info.type, seen)
-        case inspect.UnionType():
-            inner: tuple[inspect.Type, ...] = info.types
-        case inspect.ListType() | inspect.VarTupleType() | inspect.SetType():
-            inner = (info.item_type,)
-        case inspect.DictType():
-            inner = (info.key_type, info.value_type)
-        case inspect.StructType():
-            if info.cls in seen:
-                return False
-            seen.add(info.cls)
-            inner = tuple(f.type for f in info.fields)
-        case _:
-            inner = ()
-    return any(_holds(one, seen) for one in inner)
+    return mark_of(info, _MARK) is not None

@@ -17,7 +17,9 @@ from protocol import rooms
 from server import auth, connections, database, documents, health, players, web
 from server.auth import handlers as auth_handlers
 from server.auth import routes as auth_routes
+from server.auth.invariants import INVARIANTS as AUTH_INVARIANTS
 from server.battles import handlers as battle_handlers
+from server.battles.invariants import INVARIANTS as BATTLE_INVARIANTS
 from server.battles.rooms import BattleRoom, ListingRoom, PoolRoom
 from server.battles.service import BattleService
 from server.battles.store import Battles
@@ -29,6 +31,7 @@ from server.gateway import handlers as gateway_handlers
 from server.gateway.transports import Transports
 from server.page import Page
 from server.players import handlers as player_handlers
+from server.players.invariants import INVARIANTS as PLAYER_INVARIANTS
 from server.players.rooms import PlayerRoom, PlayersRoom, ProfileRoom
 from server.players.service import StaminaPush
 from server.request_ids import HEADER as REQUEST_ID
@@ -41,6 +44,7 @@ from server.runtime.log import logger
 from server.runtime.services import Service, ServiceFailed, repeat
 from server.runtime.signals import on_end
 from server.users import UserRoom, Users
+from server.users.invariants import INVARIANTS as USER_INVARIANTS
 
 log = logger("app")
 
@@ -52,6 +56,15 @@ HANDLERS: Final = (
     battle_handlers,
 )
 """Importing them registers them."""
+
+INVARIANTS: Final = (
+    *database.HISTORY,
+    *USER_INVARIANTS,
+    *AUTH_INVARIANTS,
+    *PLAYER_INVARIANTS,
+    *BATTLE_INVARIANTS,
+)
+"""What must always be true of the stored data: `warroom verify` checks it."""
 
 DASHBOARD: Final = Path(__file__).parent / "dashboard"
 DRAIN_S: Final = 3.5

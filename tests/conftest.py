@@ -11,6 +11,7 @@ from tests.support.people import Person, connected, service_key
 from tests.support.postgres import Postgres
 from tests.support.programs import find
 from tests.support.server import Server
+from tests.support.verified import verified
 from tests.support.wire import Transport
 
 TESTS = Path(__file__).parent
@@ -63,6 +64,7 @@ async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Serv
     started = await Server(tmp_path_factory.mktemp("server")).start()
     yield started
     assert await started.stop() == 0
+    await verified(started.database)
 
 
 @pytest.fixture
@@ -73,6 +75,7 @@ async def own_server(
     url = await database(engine, postgres, tmp_path / "data" / "warroom.db")
     async with Server(tmp_path / "data", DATABASE_URL=url) as started:
         yield started
+    await verified(url)
 
 
 @pytest.fixture

@@ -3,6 +3,10 @@
 import secrets
 from collections.abc import Awaitable, Callable
 
+import msgspec
+
+from protocol import codec
+from protocol.auth import ServiceName
 from protocol.errors import busy
 from protocol.gateway import ExpiryReason
 from protocol.ids import uuid7
@@ -16,6 +20,13 @@ from server.auth.store import ListedKey, Logins
 from server.database import Database, Stale, Work
 from server.runtime.clock import Clock
 from server.users import User
+
+
+class _Service(msgspec.Struct, frozen=True):
+    """What is given of a service: others see its name."""
+
+    name: ServiceName
+
 
 Put = Callable[[Work, User], Awaitable[Changed]]
 """Puts a change of a person into a unit."""
@@ -111,6 +122,10 @@ class Accounts:
         if unknown := set(scopes) - SCOPES:
             known = ", ".join(sorted(SCOPES))
             raise ValueError(f"no such scope: {', '.join(sorted(unknown))} (there are: {known})")
+        try:
+            codec.convert({"name": name}, _Service)
+        except codec.UNREADABLE as e:
+            raise ValueError(codec.unreadable(e).error.message) from None
         key = f"{KEY_PREFIX}{secrets.token_urlsafe(32)}"
         now = self._clock.now_ms()
         work = Work(rfc3339(now))

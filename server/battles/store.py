@@ -146,6 +146,15 @@ class Hosted(msgspec.Struct, frozen=True):
 Decide = Callable[[Hosted], rules.Events]
 
 
+def event_of(kept: Kept) -> BattleEvent:
+    """An event of a log, as it was kept."""
+    spec = find(kept.name)
+    assert spec is not None
+    event = codec.decode(spec.type, kept.data)
+    assert isinstance(event, BattleEvent)
+    return event
+
+
 def _page(rows: list[Row], limit: int) -> tuple[list[str], str | None]:
     """The texts of a page that was read with one row more, and the cursor of the next one."""
     shown = rows[:limit]
@@ -169,16 +178,8 @@ class Battles:
                 return None
             seed, state, state_seq = row
             log = await after(reading, rooms.battle(battle_id), state_seq)
-        battle = fold(codec.decode(Battle, state), [self._event(kept) for kept in log])
+        battle = fold(codec.decode(Battle, state), map(event_of, log))
         return Hosted(battle, seed)
-
-    @staticmethod
-    def _event(kept: Kept) -> BattleEvent:
-        spec = find(kept.name)
-        assert spec is not None
-        event = codec.decode(spec.type, kept.data)
-        assert isinstance(event, BattleEvent)
-        return event
 
     async def get(self, battle_id: str) -> Copy[Hosted]:
         """The hot copy of a battle. Raises Failure `not_found`."""

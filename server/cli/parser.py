@@ -335,6 +335,17 @@ examples:
     for one in (backup, restore):
         one.add_argument("file", metavar="FILE", help="the backup")
     restore.add_argument("--force", action="store_true", help="over the data that is there")
+    verify = _add(
+        commands,
+        "verify",
+        "check that the stored data hold together, while the server runs",
+        "verify:verify",
+        """
+A line for each invariant that is violated, with ids. It only reads, all as of one moment.
+
+exit codes: 0 all hold, 1 some do not, 2 they can't be checked""",
+    )
+    verify.add_argument("--json", action="store_true", help="a line of JSON each")
 
 
 def _remote(commands: Any) -> None:

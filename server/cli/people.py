@@ -33,7 +33,7 @@ async def add(given: Given) -> None:
     password = new_password(given, f"Password of {given.name}")
     person = {"username": given.name, "password": password, "email": given.email}
     try:
-        checked = msgspec.convert(person, Register)
+        checked = codec.convert(person, Register)
     except msgspec.ValidationError as e:
         wrong = codec.unreadable(e).error
         raise CliError(_RIGHT.get(wrong.field or "", wrong.message), code=2) from None

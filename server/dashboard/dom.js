@@ -15,6 +15,15 @@ export function svg(tag, props = {}, ...children) {
   return fill(document.createElementNS(SVG, tag), props, children);
 }
 
+/** Text of others, isolated: letters of a right-to-left script in it turn nothing around it. */
+export const bdi = (text, props = {}) => h("bdi", props, text);
+
+/** The same within a string: a title, a notice, an attribute. Source: UAX #9, FSI and PDI. */
+export const isolated = (text) => `\u2068${text}\u2069`;
+
+/** A sentence with texts of others in it, as the tag of a template: the nodes and texts of a line. */
+export const sentence = (parts, ...texts) => parts.flatMap((part, i) => (i ? [bdi(texts[i - 1]), part] : [part]));
+
 function fill(element, { on = {}, data = {}, ...attributes }, children) {
   for (const [name, listener] of Object.entries(on)) element.addEventListener(name, listener);
   for (const [key, value] of Object.entries(data)) element.dataset[key] = value;

@@ -1,5 +1,7 @@
 /** What the reader reads: names of things, numbers, and failures in plain words. */
 
+import { isolated } from "./dom.js";
+
 const numbers = new Intl.NumberFormat("en");
 const days = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
 const hours = new Intl.DateTimeFormat(undefined, { timeStyle: "short" });
@@ -79,7 +81,7 @@ const PARTINGS = {
 
 /** Why the server ended a connection. An operator's words are quoted as they are. */
 export function partedNote({ name, reason, message }) {
-  if (reason === "disconnected") return `An operator disconnected you: “${message}”`;
+  if (reason === "disconnected") return `An operator disconnected you: “${isolated(message)}”`;
   if (name === "server.closing") return "The server was closed, perhaps to start again.";
   return PARTINGS[reason] ?? message ?? "The server ended the connection.";
 }

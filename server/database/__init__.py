@@ -5,6 +5,15 @@ from server.database.connect import Database, connect
 from server.database.copying import InTheWay, copy, engine_of, put
 from server.database.held import Reading
 from server.database.hot import Copy, Hot
+from server.database.invariants import (
+    HISTORY,
+    Found,
+    Invariant,
+    Violation,
+    check_revision,
+    rows,
+    verify,
+)
 from server.database.pruning import PRUNE_EVERY_S, REPLIES_KEPT_MS, Pruning, forget
 from server.database.reader import Reader
 from server.database.revisions import migrate, revisions
@@ -14,12 +23,15 @@ from server.database.work import ANY_NUMBER, Key, Request, Stale, Unavailable, W
 
 __all__ = [
     "ANY_NUMBER",
+    "HISTORY",
     "PRUNE_EVERY_S",
     "REPLIES_KEPT_MS",
     "Copy",
     "Database",
+    "Found",
     "Hot",
     "InTheWay",
+    "Invariant",
     "Key",
     "Pruning",
     "Reader",
@@ -29,8 +41,10 @@ __all__ = [
     "Stale",
     "Statement",
     "Unavailable",
+    "Violation",
     "Work",
     "alone",
+    "check_revision",
     "connect",
     "copy",
     "engine_of",
@@ -40,5 +54,7 @@ __all__ = [
     "migrate",
     "put",
     "revisions",
+    "rows",
     "sqlite_path",
+    "verify",
 ]

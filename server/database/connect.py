@@ -1,17 +1,20 @@
 """Opening the database: its address, its writer, its readers."""
 
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any, Final
 
 from server.database import history
-from server.database.dial import AWAY, dial
-from server.database.held import HeldPostgres, HeldSqlite
+from server.database.dial import AWAY, REFUSED, dial
+from server.database.held import READ_S, HeldPostgres, HeldSqlite, Reading
 from server.database.postgres import PostgresEngine
 from server.database.reader import Reader
 from server.database.recycling import Recycled, Recycling
 from server.database.sqlite import SqliteEngine
 from server.database.url import is_postgres, sqlite_path
-from server.database.work import Work
+from server.database.work import Unavailable, Work
 from server.database.writer import Publish, Writer
 from server.runtime.clock import Clock
 from server.runtime.gauges import Gauges
@@ -56,15 +59,11 @@ async def _connect(
     if is_postgres(url):
         engine = PostgresEngine(url, clock)
         await engine.open()
-        # The address is read by asyncpg alone, which knows all of its forms. One more than is held
-        # is there while an old one makes room.
-        options = {"min_size": 0, "max_size": readers + 1, "connect": partial(_reader, url)}
-        reader = Reader("postgresql://", HeldPostgres, readers, clock, **options)
+        reader = _reader(url, readers, clock, READ_S)
         recycled = (engine, reader)
     else:
-        path = sqlite_path(url)
-        engine = SqliteEngine(path)
-        reader = Reader(f"sqlite+aiosqlite:///{path}", HeldSqlite, readers, clock)
+        engine = SqliteEngine(sqlite_path(url))
+        reader = _reader(url, readers, clock, READ_S)
     writer = Writer(engine, publish, gauges)
     writer.start()
     try:
@@ -88,7 +87,34 @@ async def _connect(
     return Database(writer, reader, Recycling(recycled, recycle_s, clock), epoch)
 
 
-async def _reader(url: str, *_: object, **__: object) -> Any:
+@asynccontextmanager
+async def reading(url: str, clock: Clock) -> AsyncIterator[Reading]:
+    """One read transaction on a database that is there, with no timeout for its statements.
+
+    It changes nothing, also beside a running server. Raises ConnectionError where the database
+    can't be read.
+    """
+    reader = _reader(url, 1, clock, None)
+    try:
+        await reader.open()
+        async with reader.moment() as held:
+            yield held
+    except (Unavailable, sqlite3.DatabaseError, *REFUSED) as e:
+        raise ConnectionError(f"the database can't be read: {e}") from e
+    finally:
+        await reader.close()
+
+
+def _reader(url: str, size: int, clock: Clock, read_s: float | None) -> Reader:
+    if not is_postgres(url):
+        return Reader(f"sqlite+aiosqlite:///{sqlite_path(url)}", HeldSqlite, size, clock)
+    # The address is read by asyncpg alone, which knows all of its forms. One more than is held is
+    # there while an old one makes room.
+    options = {"min_size": 0, "max_size": size + 1, "connect": partial(_dialled, url)}
+    return Reader("postgresql://", partial(HeldPostgres, read_s=read_s), size, clock, **options)
+
+
+async def _dialled(url: str, *_: object, **__: object) -> Any:
     """A connection for a pool of asyncpg, whatever else it says."""
     return await dial(url, READER_NAME)
 

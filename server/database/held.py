@@ -87,8 +87,10 @@ _BEGIN: Final = "begin isolation level repeatable read read only"
 class HeldPostgres:
     """A connection to PostgreSQL. It is broken by whatever leaves its state unknown."""
 
-    def __init__(self, raw: Any) -> None:
+    def __init__(self, raw: Any, read_s: float | None = READ_S) -> None:
+        """`read_s`: the timeout of a statement in seconds, None for none."""
         self._raw = raw
+        self._read_s = read_s
         self._in_moment = False
         self.broken = False
 
@@ -133,7 +135,7 @@ class HeldPostgres:
 
     async def _fetch(self, text: str, values: Row) -> list[Any]:
         try:
-            rows: list[Any] = await self._raw.fetch(text, *values, timeout=READ_S)
+            rows: list[Any] = await self._raw.fetch(text, *values, timeout=self._read_s)
         except AWAY as e:
             self.broken = True
             raise Unavailable(f"{type(e).__name__}: {e}") from e

@@ -16,6 +16,8 @@ from server.players.rules import Record, Regen
 from server.users import User
 
 MAX_HOT: Final = 10_000
+CURRENCIES: Final = ("gold", "gems")
+"""What a player has a balance of: the names of its columns, and of the ledger's rows."""
 
 _INSERT: Final = Statement(
     "players.insert",
@@ -119,9 +121,10 @@ class Players:
 
     @staticmethod
     def start(work: Work, user: User, now: int) -> None:
-        """Add the player of a person who registers."""
+        """Add the player of a user who registers. What it begins with is in the ledger too."""
         record = rules.start(user.id, user.username, now)
         work.save(_INSERT, record)
+        _book(work, record, dict.fromkeys(CURRENCIES, 0), "opening", now)
 
     @staticmethod
     def hold(work: Work, copy: Copy[Record]) -> None:
@@ -137,7 +140,7 @@ class Players:
 
         Whoever has decided something on the player meanwhile finds no row to change.
         """
-        for currency in ("gold", "gems"):
+        for currency in CURRENCIES:
             work.change(
                 _BOOK_OUT,
                 rows=ANY_NUMBER,
@@ -171,21 +174,7 @@ class Players:
         """
         before = copy.tip
         work.save(_SAVE, record)
-        for currency in ("gold", "gems"):
-            balance = getattr(record, currency)
-            amount = balance - getattr(before, currency)
-            if amount:
-                work.change(
-                    _LEDGER,
-                    id=uuid7(now),
-                    player_id=record.player_id,
-                    at=now,
-                    currency=currency,
-                    amount=amount,
-                    balance_after=balance,
-                    why=why,
-                    ref=ref,
-                )
+        _book(work, record, {name: getattr(before, name) for name in CURRENCIES}, why, now, ref)
         saved = msgspec.structs.replace(record, rev=record.rev + 1)
         work.replace(copy, saved)
         work.tell(PlayerChanged(why=why, player=rules.view(saved)))
@@ -193,3 +182,23 @@ class Players:
             for call in self._at_gain:
                 work.then(partial(call, before, saved))
         return saved
+
+
+def _book(
+    work: Work, record: Record, before: dict[str, int], why: str, now: int, ref: str | None = None
+) -> None:
+    """Add a ledger row for each balance that is not what it was before."""
+    for currency, was in before.items():
+        balance = getattr(record, currency)
+        if balance != was:
+            work.change(
+                _LEDGER,
+                id=uuid7(now),
+                player_id=record.player_id,
+                at=now,
+                currency=currency,
+                amount=balance - was,
+                balance_after=balance,
+                why=why,
+                ref=ref,
+            )

@@ -144,6 +144,142 @@ async def test_names_of_services(stage: Stage) -> None:
     await wire.close()
 
 
+RIGHT_TO_LEFT = (
+    "\u0627\u0644\u0645\u062f\u064a\u0631: 1000 \u0630\u0647\u0628!",
+    "\u05d0\u05d1\u05d2 (50) < 7",
+    "abc \u05d0\u05d1\u05d2",
+)
+RIGHT_TO_LEFT_EMAIL = "\u05d0\u05d3\u05d4@\u05d3\u05d5\u05d2\u05de\u05d4.org"
+
+EXPOSED = """
+(name) => {
+  const foreign = (text) => /[\\u0590-\\u08ff]/.test(text) || text.includes(name);
+  const outside = (text) => text.replace(/\\u2068[^\\u2068\\u2069]*\\u2069/g, "");
+  const found = [];
+  const walker = document.createTreeWalker(document.documentElement, NodeFilter.SHOW_TEXT);
+  while (walker.nextNode()) {
+    const { data, parentElement } = walker.currentNode;
+    if (foreign(outside(data)) && !parentElement.closest("bdi")) found.push(data);
+  }
+  for (const element of document.querySelectorAll("*")) {
+    const { localName, dir, value, attributes } = element;
+    if (localName === "input" && foreign(value) && dir !== "auto") found.push(`input: ${value}`);
+    for (const attribute of attributes) {
+      if (["aria-label", "title", "placeholder", "aria-valuetext", "alt"].includes(attribute.name)
+        && foreign(outside(attribute.value))) found.push(`${attribute.name}: ${attribute.value}`);
+    }
+  }
+  return { found, count: document.querySelectorAll("bdi").length };
+}
+"""
+"""Text of others that is not isolated, by an element, by isolates in a string or by `dir` of an
+input; and how many elements isolate."""
+
+
+async def test_text_of_others_is_isolated(stage: Stage) -> None:
+    """What is written from right to left turns nothing around it, on any view."""
+    page = stage.admin.page
+    person = await connected(stage.server.url)
+    assert person.logged_in is not None
+    name = person.logged_in.user.username
+
+    async def check() -> None:
+        exposed = await page.evaluate(EXPOSED, name)
+        assert exposed["found"] == []
+        assert exposed["count"] > 1
+
+    listed = await person.ok("battles.list", status="waiting")
+    battle_id = next(b["battle_id"] for b in listed["items"] if b["required_level"] == 1)
+    await stage.admin.go("battle", f"#/battles/{battle_id}")
+    await person.ok("battles.join", battle_id=battle_id)
+    for text in RIGHT_TO_LEFT:
+        await person.ok("battles.chat", battle_id=battle_id, text=text)
+    lines = page.get_by_test_id("chat-line")
+    await lines.nth(len(RIGHT_TO_LEFT) - 1).wait_for()
+    await page.get_by_test_id("log-line").filter(has_text="takes a seat").wait_for()
+    await check()
+    for number, text in enumerate(RIGHT_TO_LEFT):
+        line = lines.nth(number)
+        said, by, at = (line.locator(part) for part in (".said-text", "b", "time"))
+        assert await said.text_content() == text
+        style = await said.evaluate(
+            "e => [getComputedStyle(e).unicodeBidi, getComputedStyle(e).direction]"
+        )
+        assert style == ["isolate", "ltr" if text[0] == "a" else "rtl"]
+        boxes = [await part.bounding_box() for part in (by, said, at)]
+        left = [box["x"] for box in boxes if box is not None]
+        assert left == sorted(left), "name, text and time stand from left to right"
+        assert len(left) == 3
+    await person.ok("battles.leave", battle_id=battle_id)
+    await page.get_by_test_id("log-line").filter(has_text="leaves").wait_for()
+    await check()
+
+    wire = await Wire.connect(stage.server.url, token=stage.token)
+    await wire.ok("users.update", user_id=person.id, email=RIGHT_TO_LEFT_EMAIL)
+    await stage.admin.go("players")
+    await page.locator(f"[data-testid=player-row][data-player-id='{person.id}']").wait_for()
+    await check()
+    await stage.admin.go("users")
+    row = page.locator(f"[data-testid=user-row][data-user-id='{person.id}']")
+    await row.filter(has_text=RIGHT_TO_LEFT_EMAIL).wait_for()
+    await check()
+    await stage.admin.go("user", f"#/users/{person.id}")
+    await page.get_by_test_id("user-state").wait_for()
+    assert await page.get_by_test_id("email").input_value() == RIGHT_TO_LEFT_EMAIL
+    await check()
+    await page.get_by_test_id("delete").click()
+    await page.get_by_test_id("dialog").wait_for()
+    await check()
+    await page.get_by_test_id("cancel").click()
+
+    key = await stage.server.command("service-key", "add", RIGHT_TO_LEFT[0], "--scope", "read")
+    service = await Wire.connect(stage.server.url, service_key=key.strip())
+    await stage.admin.go("connections")
+    await page.get_by_test_id("connection-row").filter(has_text=RIGHT_TO_LEFT[0]).wait_for()
+    await check()
+    await service.close()
+    await wire.close()
+    await person.close()
+
+
+async def test_words_to_who_is_disconnected_are_isolated(stage: Stage) -> None:
+    page = stage.admin.page
+    wire = await Wire.connect(stage.server.url, token=stage.token)
+    listed = await wire.ok("connections.list", limit=200)
+    reason = RIGHT_TO_LEFT[0]
+    for view in listed["items"]:
+        if view["name"] == "admin":
+            await wire.ok(
+                "connections.disconnect", connection_id=view["connection_id"], reason=reason
+            )
+    notice = page.get_by_test_id("notice").filter(has_text=reason)
+    await notice.wait_for()
+    exposed = await page.evaluate(EXPOSED, "nobody-of-that-name")
+    assert exposed["found"] == []
+    await notice.get_by_test_id("dismiss").click()
+    await wire.close()
+
+
+async def test_what_can_not_be_shown_is_refused_in_words(stage: Stage) -> None:
+    """And what was typed is not lost."""
+    page = stage.admin.page
+    wire = await Wire.connect(stage.server.url, token=stage.token)
+    listed = await wire.ok("battles.list", status="waiting")
+    battle_id = next(b["battle_id"] for b in listed["items"] if b["required_level"] == 1)
+    await stage.admin.go("battle", f"#/battles/{battle_id}")
+    await page.get_by_test_id("join").click()
+    await page.locator("[data-testid=battle][data-role=seated]").wait_for()
+    field, error = page.get_by_test_id("chat-input"), page.locator("#chat-error")
+    for text, words in (("a\u202eb", "U+202A"), ("\u3164", "no visible character")):
+        await field.fill(text)
+        await page.get_by_test_id("chat-send").click()
+        await error.filter(has_text=words).wait_for()
+        assert await field.input_value() == text
+    await field.fill("")
+    await page.get_by_test_id("leave").click()
+    await wire.close()
+
+
 @pytest.mark.parametrize("where", HASHES)
 async def test_what_stands_in_the_address(stage: Stage, where: str) -> None:
     page = stage.admin.page

@@ -36,7 +36,12 @@ TRANSPORTS: tuple[Transport, ...] = ("websocket", "polling", "plain")
 
 RELAYED = (
     *INJECTIONS,
-    *("\u202eevil", "\ufeff", "\ufffe", "\uffff", "\U0010ffff", "e\u0301", "\u200b", "\xa0"),
+    *("a\ufeff", "a\ufffe", "a\uffff", "a\U0010ffff", "e\u0301", "a\u200bb", "a\xa0b", "\ue000"),
+    *(
+        "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645",
+        "\u05d0\u200f!",
+        "\U0001f469\u200d\U0001f680",
+    ),
     *(
         "🐉" * 200,
         '{"_placeholder":true,"num":0}',
@@ -210,8 +215,9 @@ async def test_what_only_looks_like_more_than_text_comes_as_it_was_sent(
     await wire.close()
 
 
-ODD = "\u202e🐉<img/src=x/onerror=alert(1)>\ufeff"
-"""What most text may be, without a space, which an address has none of."""
+ODD = "\u05d0🐉<img/src=x/onerror=alert(1)>"
+"""What most text may be, without a space or what can't be seen: an address has none of these."""
+UNSEEN = "\ufeff\u200f\u200b"
 
 
 async def test_addresses_come_as_they_were_given(arena: Arena) -> None:
@@ -233,11 +239,13 @@ async def test_words_to_who_is_disconnected_come_as_they_were_given(arena: Arena
     newest = page["items"][: len(victims)]
     for view in newest:
         await arena.speaker.ok(
-            "connections.disconnect", connection_id=view["connection_id"], reason=ODD
+            "connections.disconnect", connection_id=view["connection_id"], reason=ODD + UNSEEN
         )
     for victim in victims:
         await victim.until_closed()
         assert victim.events[-1].name == "server.evicted"
-        assert victim.named("server.evicted") == [{"reason": "disconnected", "message": ODD}]
+        assert victim.named("server.evicted") == [
+            {"reason": "disconnected", "message": ODD + UNSEEN}
+        ]
         await victim.close()
     await arena.check("after the disconnections")

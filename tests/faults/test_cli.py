@@ -14,13 +14,16 @@ import pytest
 from protocol.auth import Login
 from protocol.client import log_in
 from protocol.errors import Failure
-from tests.support.engines import on_both_engines
+from server.app import INVARIANTS
+from tests.support.engines import execute, on_both_engines
 from tests.support.people import PASSWORD, Person, connected
 from tests.support.postgres import Postgres
 from tests.support.programs import need
 from tests.support.server import ROOT, Server
 
 WITHIN_S = 30
+
+GIVE = "update players set gold = gold + {} where player_id = '{}'"
 
 
 async def typed(server: Server, given: str, *arguments: str) -> tuple[int | None, str, str]:
@@ -206,6 +209,52 @@ async def test_the_last_admin_stays(own_server: Server) -> None:
     code, output, errors = await typed(own_server, "", "user", "role", "admin", "player")
     assert (code, output) == (1, "")
     assert errors == "warroom: refused: admin is the last admin: make somebody else admin first\n"
+
+
+# ---- verify
+
+
+@on_both_engines
+async def test_the_data_are_verified_beside_a_running_server(own_server: Server) -> None:
+    code, output, errors = await own_server.run("verify")
+    assert (code, errors) == (0, "")
+    assert output == f"all {len(INVARIANTS)} invariants hold\n"
+    assert await own_server.run("verify", "--json") == (0, "", "")
+
+    person = await connected(own_server.url)
+    await execute(own_server.database, GIVE.format(5, person.id))
+    code, output, errors = await own_server.run("verify")
+    assert (code, errors) == (1, "")
+    named = [line.split(": ")[0] for line in output.splitlines()]
+    assert named == ["players.ledger_sums", "players.ledger_runs"]
+    where = f"player {person.id}, gold: the balance is 1005, the rows sum up to 1000"
+    assert output.splitlines()[0].endswith(where)
+    code, output, _ = await own_server.run("verify", "--json")
+    found = [json.loads(line) for line in output.splitlines()]
+    assert code == 1
+    assert [(one["invariant"], one["count"]) for one in found] == [(name, 1) for name in named]
+    assert found[0]["examples"] == [where]
+    await execute(own_server.database, GIVE.format(-5, person.id))
+    await person.close()
+
+
+async def test_what_can_not_be_verified_is_one_line(tmp_path: Path) -> None:
+    """Exit code 2, so that it is not taken for data that are broken, nor for data that are fine."""
+    data = tmp_path / "data"
+    await Server(data).command("migrate", "--to", "0001")
+    (data / "diary.db").write_text("dear diary, " * 1000)
+    before = {path.name for path in data.iterdir()}
+    for url, words in (
+        (f"sqlite:///{data}/warroom.db", "the tables are at 0001"),
+        (f"sqlite:///{data}/none.db", "there is no database at"),
+        (f"sqlite:///{data}/diary.db", "can't be opened"),
+        ("postgresql://ada:tell-nobody@127.0.0.1:1/none", "can't be reached"),
+    ):
+        code, output, errors = await Server(data, DATABASE_URL=url).run("verify")
+        assert (code, output, errors.count("\n")) == (2, "", 1), (url, errors)
+        assert words in errors
+        assert "tell-nobody" not in errors
+    assert {path.name for path in data.iterdir()} == before
 
 
 # ---- run --dev

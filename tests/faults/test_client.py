@@ -133,6 +133,7 @@ async def test_a_room_that_is_no_more_is_told_to_be_gone(own_server: Server) -> 
         await own_server.kill()
         with closing(sqlite3.connect(own_server.data_dir / "warroom.db")) as database:
             database.execute("delete from battles where battle_id = ?", (battle_id,))
+            database.execute("delete from room_events where room = ?", (rooms[0],))
             database.commit()
         await own_server.start()
         await follower.rooms[rooms[1]].until_told(2)

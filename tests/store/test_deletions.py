@@ -23,6 +23,7 @@ from tests.support.ear import Ear, player
 from tests.support.engines import database, on_both_engines, rows
 from tests.support.people import PASSWORD
 from tests.support.postgres import Postgres
+from tests.support.verified import NO_ADMIN, verified
 
 pytestmark = on_both_engines
 
@@ -35,6 +36,11 @@ TOKENS = Statement(
     " values (:token_hash, 'f', :user_id, :expires_at, null, false)",
 )
 RICH = Statement("tests.rich", "update players set gems = 7 where player_id = :player_id")
+GIVEN = Statement(
+    "tests.given",
+    "insert into ledger (id, player_id, at, currency, amount, balance_after, why)"
+    " values ('given', :player_id, 0, 'gems', 7, 7, 'given')",
+)
 
 
 class House:
@@ -71,6 +77,8 @@ async def house(tmp_path: Path, engine: str, postgres: Postgres | None) -> Async
     async with opened(settings, ManualClock()) as here, opened(settings, ManualClock()) as there:
         await here.start()
         yield House(here, there, url)
+        await here.gateway.dispatch.settle()
+        await verified(url, NO_ADMIN)
 
 
 def easy(app: App) -> str:
@@ -124,14 +132,17 @@ async def test_what_a_player_had_is_booked_out(house: House) -> None:
     boss, gone = await house.admin(), await house.add("gone")
     work = Work("")
     work.change(RICH, player_id=gone)
+    work.change(GIVEN, player_id=gone)
     await house.here.database.writer.submit(work, b"", None)
     await boss.ok("users.delete", user_id=gone)
     booked = await rows(
         house.url, "select player_id, currency, amount, balance_after, why from ledger"
     )
-    assert sorted(booked) == [
+    assert sorted(row for row in booked if row[0] == gone) == [
         (gone, "gems", -7, 0, "deleted"),
+        (gone, "gems", 7, 7, "given"),
         (gone, "gold", -1000, 0, "deleted"),
+        (gone, "gold", 1000, 1000, "opening"),
     ]
 
 

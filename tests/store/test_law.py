@@ -20,6 +20,7 @@ from protocol.message import KEPT, Kind, specs
 from tests.support.folds import FOLDS
 from tests.support.programs import need
 from tests.support.server import ROOT
+from tests.support.verified import verified
 from tests.support.world import BOSS, CONNECTIONS, SUBJECTS, Log, World, make
 
 WITHOUT_KEPT_EVENTS = {"battles", "connections", "players", "profile"}
@@ -176,6 +177,7 @@ async def run(plan: list[Step], template: Path) -> World:
             for step in plan:
                 await carry_out(world, step)
             await world.settle()
+            await verified(world.app.settings.database)
         finally:
             await world.close()
         return world

@@ -14,6 +14,7 @@ from server.database import Copy, Request, Stale, Unavailable, Work
 from tests.store.bench import AT, LISTING, SET, Bench, NoCommit, listed, outcome, put
 from tests.support.engines import ENGINES, database
 from tests.support.postgres import Postgres
+from tests.support.verified import verified
 
 NAMES = "abc"
 
@@ -101,6 +102,7 @@ async def run(plan: list[Planned], url: str) -> None:
         assert await bench.facts() == {name: str(n) for name, n in model.facts.items()}
         assert [seq for _, seq in bench.published] == list(range(1, model.told + 1))
         assert await bench.seqs(LISTING) == list(range(1, model.told + 1))
+        await verified(url)
     finally:
         await bench.db.close()
 

@@ -19,6 +19,7 @@ from tests.support.people import Person, connected
 from tests.support.roles import Office, beside
 from tests.support.server import Server
 from tests.support.tables import columns, contents, faults, schema
+from tests.support.verified import verified
 from tests.support.wire import Transport, Wire
 
 T = TypeVar("T")
@@ -169,6 +170,7 @@ async def fuzzed(server: Server, transport: Transport) -> AsyncIterator[Fuzzed]:
         yield found
         await found.close()
         await bystander.close()
+        await verified(server.database)
 
 
 class Running:

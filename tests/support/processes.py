@@ -20,6 +20,7 @@ from server.web import WebServer
 from tests.support.clock import ManualClock
 from tests.support.lines import Line, line
 from tests.support.people import PASSWORD
+from tests.support.verified import NO_ADMIN, verified
 
 ADDRESS = "203.0.113.7"
 
@@ -60,6 +61,7 @@ async def process(
     given = Settings(data_dir=folder, database_url=url, password_hash_cost=4, **settings)
     async with opened(given, clock) as app:
         yield Process(app, clock)
+    await verified(given.database, NO_ADMIN)
 
 
 @asynccontextmanager

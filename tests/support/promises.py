@@ -7,8 +7,10 @@ import msgspec
 from protocol.battles import Battle
 from protocol.message import find
 from server.battles.state import apply
+from server.players.rules import START_GOLD
 from tests.support.fighters import Band
 from tests.support.server import Server
+from tests.support.verified import verified
 
 
 async def all_kept(server: Server, band: Band) -> None:
@@ -17,6 +19,7 @@ async def all_kept(server: Server, band: Band) -> None:
     await the_history_is_what_clients_were_told(server, band)
     await gold_is_what_it_was_at_the_start_and_rewards(server)
     await battles_are_what_their_logs_say(server)
+    await verified(server.database)
 
 
 async def every_acked_command_is_answered_as_before(band: Band) -> int:
@@ -67,9 +70,7 @@ async def gold_is_what_it_was_at_the_start_and_rewards(server: Server) -> None:
         event = msgspec.json.decode(data)
         earned[event["player_id"]] += event["gold"]
     assert sum(earned.values()) > 0
-    assert gold == {player_id: 1000 + earned[player_id] for player_id in gold}
-    ledger = dict(await server.rows("select player_id, sum(amount) from ledger group by player_id"))
-    assert ledger == dict(earned)
+    assert gold == {player_id: START_GOLD + earned[player_id] for player_id in gold}
 
 
 async def battles_are_what_their_logs_say(server: Server) -> None:

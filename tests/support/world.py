@@ -366,5 +366,10 @@ async def make(folder: Path) -> None:
             "update players set level = 20, exp = 8000, gems = 500, stat_points = 20,"
             " attack = 300, max_stamina = 500, stamina = 500"
         )
+        connection.execute(
+            "insert into ledger (id, player_id, at, currency, amount, balance_after, why)"
+            " select 'gems of ' || player_id, player_id, 0, 'gems', gems, gems, 'given'"
+            " from players"
+        )
         connection.commit()
         connection.execute("pragma wal_checkpoint(truncate)")

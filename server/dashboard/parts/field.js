@@ -7,7 +7,7 @@ let made = 0;
 /** `name` is the field's in messages; its test id, unless `attributes` say otherwise. */
 export function field(name, label, { hint = null, ...attributes } = {}) {
   const id = `${name}-${++made}`;
-  const input = h("input", { id, name, type: "text", autocapitalize: "none", spellcheck: "false", data: { testid: name }, ...attributes });
+  const input = h("input", { id, name, type: "text", dir: "auto", autocapitalize: "none", spellcheck: "false", data: { testid: name }, ...attributes });
   return around(input, id, label, hint, name);
 }
 

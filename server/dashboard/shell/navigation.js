@@ -1,6 +1,6 @@
 /** The navigation: the views that this person may use, and the account. On a narrow page it opens by a button. */
 
-import { h, setAttribute, setData, setText } from "../dom.js";
+import { bdi, h, setAttribute, setData, setText } from "../dom.js";
 import { linkTo, VIEWS } from "../views.js";
 import { icon } from "../views/emblems.js";
 import { ROLES } from "../words.js";
@@ -21,7 +21,7 @@ export function navigation(app) {
       h("a", { href: "/protocol", data: { testid: "protocol" } }, icon("protocol"), h("span", {}, "Protocol")),
       themeSwitch(),
       h("div", { class: "who" },
-        h("p", { class: "who-words" }, h("b", { class: "who-name", data: { testid: "player-name" } }, session.user.username), role),
+        h("p", { class: "who-words" }, h("b", { class: "who-name", data: { testid: "player-name" } }, bdi(session.user.username)), role),
         logout)),
   );
   const button = h(

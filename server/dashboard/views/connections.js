@@ -1,6 +1,6 @@
 /** Who is connected, how each is doing, and letting one go with a reason. */
 
-import { h, setAttribute, setText, show } from "../dom.js";
+import { bdi, h, isolated, setAttribute, setText, show } from "../dom.js";
 import { ask } from "../parts/dialog.js";
 import { field } from "../parts/field.js";
 import { pages } from "../parts/pages.js";
@@ -33,7 +33,7 @@ export function open(app, life, { query }) {
   async function disconnect(view) {
     const reason = field("reason", "Reason", { maxlength: REASON_LENGTH, autocomplete: "off", hint: "Shown to whoever is disconnected. They may come back." });
     const done = await ask({
-      title: `Disconnect ${view.name}?`,
+      title: `Disconnect ${isolated(view.name)}?`,
       fields: { reason },
       confirm: "Disconnect",
       danger: true,
@@ -41,7 +41,7 @@ export function open(app, life, { query }) {
       send: (given) => connection.command("connections.disconnect", { connection_id: view.connection_id, reason: given.reason.trim() }),
     });
     if (!done) return;
-    app.notice(`${view.name} was disconnected.`, "good");
+    app.notice(`${isolated(view.name)} was disconnected.`, "good");
     list.drop(view.connection_id);
   }
 
@@ -80,8 +80,8 @@ export function open(app, life, { query }) {
 function connectionRow(view, app, disconnect) {
   const mine = view.user_id === app.me;
   const name = view.role
-    ? h("a", { href: linkTo("user", { user_id: view.user_id }) }, view.name)
-    : h("span", {}, view.name);
+    ? h("a", { href: linkTo("user", { user_id: view.user_id }) }, bdi(view.name))
+    : h("span", {}, bdi(view.name));
   const title = h("h2", { class: "line-name", id: `c-${view.connection_id}` }, name, mine ? h("span", { class: "you" }, "you") : null);
   const role = h("span", { class: "hint" }, ROLES[view.role] ?? "Service");
   const from = part("From");

@@ -1,6 +1,6 @@
 /** The players and their levels, who is online, and in which battle. Those that are seen are live. */
 
-import { h, setData, setText, show } from "../dom.js";
+import { bdi, h, setData, setText, show } from "../dom.js";
 import { pages } from "../parts/pages.js";
 import { segments } from "../parts/field.js";
 import { reduceProfile } from "../state.js";
@@ -52,7 +52,7 @@ function playerRow({ player_id, name }, app) {
   const battle = h("a", {}, "In battle");
   const mine = player_id === app.me;
   const element = h("tr", { data: { testid: "player-row", mine, playerId: player_id } },
-    h("th", { scope: "row" }, h("span", { class: "name-cell" }, name), mine ? h("span", { class: "you" }, "you") : null),
+    h("th", { scope: "row" }, h("span", { class: "name-cell" }, bdi(name)), mine ? h("span", { class: "you" }, "you") : null),
     level,
     h("td", {}, h("span", { class: "where" }, h("i", { class: "dot", "aria-hidden": "true" }), word, battle)));
 

@@ -1,6 +1,6 @@
 /** One account, for whoever administers: role, e-mail, password, letting in and keeping out, deleting. */
 
-import { h, keepingFocus, press, setText, setUsable, show } from "../dom.js";
+import { bdi, h, isolated, keepingFocus, press, setText, setUsable, show } from "../dom.js";
 import { ask } from "../parts/dialog.js";
 import { choice, field, revealable, tellWrong, wrongPassword } from "../parts/field.js";
 import { reduceUser } from "../state.js";
@@ -12,7 +12,8 @@ export function open(app, life, { params }) {
   const userId = params.user_id;
   let user = null;
 
-  const title = h("h1", { tabindex: "-1", "data-focus": true }, "Account");
+  const name = bdi("Account");
+  const title = h("h1", { tabindex: "-1", "data-focus": true }, name);
   const state = h("span", { class: "status", data: { testid: "user-state" } });
   const since = h("p", { class: "hint" });
   const quiet = h("p", { class: "empty", role: "status" }, "Looking for the account…");
@@ -28,13 +29,13 @@ export function open(app, life, { params }) {
       show(state, user !== null);
       show(connections, user !== null);
       if (!user) return;
-      setText(title, user.username);
+      setText(name, user.username);
       setText(state, user.disabled ? "Disabled" : "May come in");
       setText(since, `Since ${dateAndTime(user.created_at)}`);
       account.update(user);
       access.update(user);
     }, () => title);
-    if (user) app.title(user.username);
+    if (user) app.title(isolated(user.username));
   }
 
   const element = h("section", { class: "stack", data: { testid: "user", userId } },
@@ -144,16 +145,16 @@ function accessCard(app, userId) {
   remove.addEventListener("click", async () => {
     const name = field("typed", "Type the name of the account", { autocomplete: "off" });
     const deleted = await ask({
-      title: `Delete ${user.username}?`,
+      title: `Delete ${isolated(user.username)}?`,
       words: "The account, its player and its log-ins are gone for good. What it did in battles stays.",
       fields: { typed: name },
       confirm: "Delete for good",
       danger: true,
-      check: ({ typed }) => ({ typed: typed.trim() === user.username ? null : `Type ${user.username}.` }),
+      check: ({ typed }) => ({ typed: typed.trim() === user.username ? null : `Type ${isolated(user.username)}.` }),
       send: () => connection.command("users.delete", { user_id: userId }),
     });
     if (!deleted) return;
-    app.notice(`${user.username} was deleted.`, "good");
+    app.notice(`${isolated(user.username)} was deleted.`, "good");
     app.go(linkTo("users"));
   });
 

@@ -1,6 +1,6 @@
 /** The people, for whoever administers: search, and new accounts. Those that are seen are live. */
 
-import { h, setData, setText } from "../dom.js";
+import { bdi, h, setData, setText } from "../dom.js";
 import { ask } from "../parts/dialog.js";
 import { choice, field, revealable, wrongPassword, wrongUsername } from "../parts/field.js";
 import { pages } from "../parts/pages.js";
@@ -65,17 +65,18 @@ export function open(app, life, { query }) {
 }
 
 function userRow({ user_id }) {
-  const link = h("a", { href: linkTo("user", { user_id }), data: { testid: "user-link" } });
-  const email = h("td", { class: "wide-only" });
+  const name = bdi("");
+  const email = bdi("");
+  const link = h("a", { href: linkTo("user", { user_id }), data: { testid: "user-link" } }, name);
   const role = h("span");
   const state = h("span", { class: "status" });
   const since = h("td", { class: "wide-only" });
   const element = h("tr", { data: { testid: "user-row", userId: user_id } },
-    h("th", { scope: "row" }, link), email, h("td", {}, h("span", { class: "row" }, role, state)), since);
+    h("th", { scope: "row" }, link), h("td", { class: "wide-only" }, email), h("td", {}, h("span", { class: "row" }, role, state)), since);
 
   function update(user) {
     const word = user.deleted ? "Deleted" : user.disabled ? "Disabled" : "";
-    setText(link, user.username);
+    setText(name, user.username);
     setText(email, user.email ?? "–");
     setText(role, ROLES[user.role]);
     setText(state, word);

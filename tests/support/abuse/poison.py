@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple
 
 from protocol.message import Spec
 from protocol.permissions import Permission
+from protocol.text import shown_fields
 from tests.support.abuse.attack import Attacks, Target
 from tests.support.callers import Callers
 from tests.support.dialects import UNREADABLE
@@ -32,6 +33,24 @@ CONTROLS: Final = tuple(
     for code in (0, 7, 8, 0x0A, 0x0D, 0x1B, 0x1E, 0x7F, 0x80, 0x85, 0x9B, 0x9F, 0x2028, 0x2029)
 )
 """Text that no field takes but a secret, which is never told."""
+DECEIVING: Final = tuple(
+    json.dumps(text)
+    for text in (
+        *(f"a{chr(code)}b" for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A))),
+        *(
+            "gold\u200f 50",
+            "\u200e",
+            "\u061ca",
+            "\u200b",
+            "\ufeff\u2060",
+            "\u3164",
+            "\u2800",
+            "\xa0",
+        ),
+        *("\u0301", "\ufe0f", "\U000e0041\U000e007f", "\u200d", " \u3000 ", "\U000e0100", "\uffff"),
+    )
+)
+"""Text that turns the line it stands in, or of which nothing is seen: others would be shown it."""
 ATTACHMENTS: Final = (1, 10, 11, 999_999_999)
 NO_UTF8: Final = b'"\xed\xa0\x80"'
 FIRST_ACK: Final = 1_000_000
@@ -65,6 +84,8 @@ def doses() -> Iterator[Dose]:
     for spec in calls():
         for path in places(spec.type):
             values = VALUES if path[0] in spec.secrets else VALUES + CONTROLS
+            if path[0] in shown_fields(spec.type):
+                values += DECEIVING
             yield from (Dose(spec, path, value) for value in values)
 
 

@@ -1,6 +1,6 @@
 /** What is said and what happens, line by line. */
 
-import { h, press, setAttribute, setText, setUsable } from "../../dom.js";
+import { bdi, h, press, setAttribute, setText, setUsable } from "../../dom.js";
 import { explain, timeOfDay } from "../../words.js";
 
 const LINES_KEPT = 200;
@@ -13,6 +13,7 @@ export function feedPanel(send) {
     type: "text",
     maxlength: 200,
     autocomplete: "off",
+    dir: "auto",
     "aria-describedby": "chat-error",
     placeholder: "Say something",
     data: { testid: "chat-input" },
@@ -51,10 +52,10 @@ export function feedPanel(send) {
   /** Something a player said. */
   function said({ name, text, at }, mine) {
     add(h("p", { class: mine ? "said mine" : "said", data: { testid: "chat-line" } },
-      h("b", {}, name), h("span", { class: "said-text" }, text), h("time", { datetime: at }, timeOfDay(at))));
+      h("b", {}, bdi(name)), bdi(text, { class: "said-text" }), h("time", { datetime: at }, timeOfDay(at))));
   }
 
-  /** Something that happened. */
+  /** Something that happened: a text, or nodes and texts. */
   function told(text, tone = "plain") {
     add(h("p", { class: `told told-${tone}`, data: { testid: "log-line" } }, text));
   }

@@ -1,6 +1,6 @@
 /** The end of a battle: who did what, what it gave, and taking it. */
 
-import { h, setData, setText, show } from "../../dom.js";
+import { bdi, h, setData, setText, show } from "../../dom.js";
 import { number } from "../../words.js";
 
 export function resultPanel(me, claim) {
@@ -56,7 +56,7 @@ export function resultPanel(me, claim) {
     rows.replaceChildren(
       ...[...seats].sort((a, b) => b.damage - a.damage).map((seat) =>
         h("tr", { data: { mine: seat.player_id === me } },
-          h("th", { scope: "row" }, seat.name), cells(seat).map((text) => h("td", {}, text)))),
+          h("th", { scope: "row" }, bdi(seat.name)), cells(seat).map((text) => h("td", {}, text)))),
     );
     show(table, seats.length > 0);
   }

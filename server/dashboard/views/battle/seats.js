@@ -1,6 +1,6 @@
 /** Who fights: hp, damage dealt, and whether they are down, away or gone. */
 
-import { bar, h, keyed, setData, setText, show } from "../../dom.js";
+import { bar, bdi, h, isolated, keyed, setData, setText, show } from "../../dom.js";
 import { number } from "../../words.js";
 import { flash, float } from "./floats.js";
 
@@ -49,15 +49,15 @@ export function seatList(me) {
 function seatRow({ player_id, name }, me) {
   const state = h("span", { class: "seat-state" });
   const level = h("span", { class: "seat-level" });
-  const hp = bar("hp", `Hit points of ${name}`);
+  const hp = bar("hp", `Hit points of ${isolated(name)}`);
   const hpText = h("span", { class: "seat-hp" });
-  const damage = bar("damage", `Damage by ${name}`);
+  const damage = bar("damage", `Damage by ${isolated(name)}`);
   const damageText = h("span", { class: "seat-damage" });
   const floats = h("div", { class: "floats", "aria-hidden": "true" });
   const element = h(
     "li",
     { class: "seat", data: { testid: "seat", playerId: player_id, mine: player_id === me } },
-    h("div", { class: "seat-top" }, h("b", { class: "seat-name" }, name), player_id === me ? h("span", { class: "you" }, "you") : null, level, state),
+    h("div", { class: "seat-top" }, h("b", { class: "seat-name" }, bdi(name)), player_id === me ? h("span", { class: "you" }, "you") : null, level, state),
     h("div", { class: "seat-figures" }, h("div", { class: "seat-bars" }, hp.element, damage.element), hpText, damageText),
     floats,
   );
