@@ -97,6 +97,7 @@ class Auth:
         """
         if not self._registration_open:
             raise refused(AuthReason.REGISTRATION_CLOSED, "registration is closed")
+        self._database.writer.admit()
         return await self.add(body.username, body.password, Role.PLAYER, body.email)
 
     async def add(
@@ -120,6 +121,7 @@ class Auth:
         Raises Failure `unauthenticated`, the same for anything that is wrong; `rate_limited`,
         the same whether there is such a person or not; `busy`.
         """
+        self._database.writer.admit()
         for _ in range(MAX_DECISIONS):
             user = await self._recognised(body, address)
             work, now = self._work()
@@ -169,6 +171,7 @@ class Auth:
         A token that was used before ends the whole log-in: somebody has a copy.
         Source: RFC 9700, 4.14.2 (refresh token rotation).
         """
+        self._database.writer.admit()
         for _ in range(MAX_DECISIONS):
             try:
                 return await self._refresh(refresh_token)

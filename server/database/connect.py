@@ -65,7 +65,7 @@ async def _connect(
         path = sqlite_path(url)
         engine = SqliteEngine(path)
         reader = Reader(f"sqlite+aiosqlite:///{path}", HeldSqlite, readers, clock)
-    writer = Writer(engine, publish, gauges)
+    writer = Writer(engine, publish, gauges, clock)
     writer.start()
     try:
         await reader.open()

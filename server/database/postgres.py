@@ -29,11 +29,18 @@ NAME: Final = "warroom writer"
 STEP_S: Final = 2.0
 AGAIN_S: Final = 0.25
 
-_MARK: Final = Statement(
-    "database.mark",
-    "insert into facts (name, value) values (:name, :value)"
-    " on conflict (name) do update set value = excluded.value",
+_BEGIN: Final = (
+    "begin;"
+    " select set_config('warroom.batch', (current_setting('warroom.batch')::bigint + 1)::text,"
+    "  false);"
+    " insert into facts (name, value)"
+    "  values (current_setting('warroom.writer'),"
+    "   current_setting('warroom.connection') || ' ' || current_setting('warroom.batch'))"
+    "  on conflict (name) do update set value = excluded.value"
 )
+"""Begins, and writes the name of the batch: of the connection, and a number that grows with each
+commit. In one round trip, as it takes no values: these stand in settings of the session."""
+_BEGIN_AGAIN: Final = f"rollback; {_BEGIN}"
 _READ_MARK: Final = "select value from facts where name = $1 for update"
 _END: Final = (
     "select pg_terminate_backend(pid) from pg_stat_activity"
@@ -60,6 +67,13 @@ class _Unanswered(NamedTuple):
     outcomes: Sequence[Outcome]
 
 
+class _Named(NamedTuple):
+    """A connection, and the name that its batches begin with."""
+
+    connection: Any
+    name: str
+
+
 class PostgresEngine:
     """The writing connection of a PostgreSQL database."""
 
@@ -68,6 +82,8 @@ class PostgresEngine:
         self._clock = clock
         self._name = f"{NAME} {uuid7()}"
         self._connection: Any = None
+        self._mark = ""
+        self._commits = 0
         self._pid = 0
         self._opened_at = 0.0
         self._in_batch = asyncio.Lock()
@@ -82,12 +98,23 @@ class PostgresEngine:
 
     async def open(self) -> None:
         """Connect. Raises what asyncpg raises, OSError."""
-        self._use(await dial(self._dsn, self._name))
+        self._use(await self._dial())
         # What writers that were killed have left. A living one writes its row anew with each batch.
         last_week = uuid7(time.time_ns() // 1_000_000 - 7 * 86_400_000)
         await self._connection.execute(_FORGET_OLD, f"{NAME} %", f"{NAME} {last_week}")
 
-    def _use(self, connection: Any) -> None:
+    async def _dial(self) -> _Named:
+        name = uuid7()
+        settings = {
+            "warroom.writer": self._name,
+            "warroom.connection": name,
+            "warroom.batch": "0",
+        }
+        return _Named(await dial(self._dsn, self._name, **settings), name)
+
+    def _use(self, named: _Named) -> None:
+        connection, self._mark = named
+        self._commits = 0
         self._connection = connection
         self._pid = connection.get_server_pid()  # one that is closed does not say it any more
         self._opened_at = self._clock.monotonic()
@@ -124,20 +151,16 @@ class PostgresEngine:
 
     async def _transaction(self, units: Sequence[Work]) -> list[Outcome]:
         """Begin, execute, commit. However it ends, the connection is clean or given up."""
-        connection, mark = self._connection, uuid7()
+        connection = self._connection
         execute = partial(connection.execute, timeout=STEP_S)
-
-        async def begin(words: str) -> None:
-            await execute(words)
-            await self._run(_MARK, [(self._name, mark, 0)])
-
         try:
-            await begin("begin")
-            batch = Batch(units, self._run, execute, partial(begin, "rollback; begin"))
+            await execute(_BEGIN)
+            batch = Batch(units, self._run, execute, partial(execute, _BEGIN_AGAIN))
             outcomes = await batch.outcomes()
         except BaseException as e:
             await self._roll_back(e)
             raise
+        mark = f"{self._mark} {self._commits + 1}"
         self._unknown = _Unanswered(mark, units, outcomes)
         try:
             answer = await connection.execute("commit", timeout=STEP_S)
@@ -149,6 +172,7 @@ class PostgresEngine:
         self._unknown = None
         if answer != "COMMIT":
             raise asyncpg.InterfaceError(f"COMMIT was answered with {answer}")
+        self._commits += 1
         return outcomes
 
     async def _roll_back(self, why: BaseException) -> None:
@@ -186,7 +210,8 @@ class PostgresEngine:
         old = self._connection
         if old is None or self._opened_at > until:
             return 0
-        spare = new = await dial(self._dsn, self._name)
+        named = await self._dial()
+        spare = new = named.connection
         try:
             if await new.fetchval(_READ_ONLY, timeout=STEP_S) == "on":
                 # Amid a fail-over the address may lead to a standby.
@@ -194,7 +219,7 @@ class PostgresEngine:
             async with self._in_batch:
                 # Where the old one was lost meanwhile, `_come_back` has to find out first.
                 if self._connection is old:
-                    self._use(new)
+                    self._use(named)
                     spare = old
         finally:
             await _leave(spare)
@@ -218,7 +243,8 @@ class PostgresEngine:
         while True:
             connection = None
             try:
-                connection = await dial(self._dsn, self._name)
+                named = await self._dial()
+                connection = named.connection
                 await connection.execute(_END, last, self._name, timeout=STEP_S)
                 await self._find_out(connection)
             except REFUSED as e:
@@ -228,7 +254,7 @@ class PostgresEngine:
                 await asyncio.sleep(AGAIN_S)
             else:
                 log.info("writer_back")
-                self._use(connection)
+                self._use(named)
                 self._coming_back = None
                 return
 

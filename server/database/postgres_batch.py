@@ -36,7 +36,7 @@ Run = Callable[[Statement, Sequence[Row]], Awaitable[list[Row]]]
 values stands its mark, which is the last value of each row that it touches."""
 Execute = Callable[[str], Awaitable[object]]
 """Executes what has neither values nor rows."""
-BeginAgain = Callable[[], Awaitable[None]]
+BeginAgain = Callable[[], Awaitable[object]]
 """Rolls all back and begins anew."""
 
 

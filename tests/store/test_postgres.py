@@ -195,7 +195,7 @@ async def test_few_round_trips_carry_many_units(bench: Bench) -> None:
     held.go.set()
     assert [await outcome(unit) for unit in units] == [None] * 101
     assert sorted(sent)[-2:] == [100, 100]
-    assert len(sent) == 2 + 4  # the first unit: mark, put; the others: mark, numbers, put, append
+    assert len(sent) == 1 + 3  # the first unit: put; the others: numbers, put, append
 
 
 async def test_a_writer_that_was_recycled_still_finds_out_what_became_of_a_commit(
