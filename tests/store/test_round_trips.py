@@ -16,9 +16,9 @@ from protocol.ids import uuid7
 from protocol.permissions import Role
 from server.app import App, opened
 from server.config import Settings
-from server.database import Work
+from server.database import Copy, Stale, Statement, Work
 from server.database.writer import Outcome
-from tests.store.bench import put
+from tests.store.bench import AT, outcome, put
 from tests.support.clock import ManualClock
 from tests.support.ear import Ear, player
 from tests.support.engines import database
@@ -35,6 +35,8 @@ SEATS: Final = 10
 ADDRESS: Final = "203.0.113.7"
 STRIKES: Final = 4  # begin, stamina, history, commit
 MOST: Final = 10
+
+RENAME: Final = Statement("test.rename", "update facts set name = :new where name = :name")
 
 
 class Gate:
@@ -197,3 +199,69 @@ async def all_sorts(world: World) -> list[Callable[[], Any]]:
             partial(world.app.auth.log_in, Login(name, PASSWORD), ADDRESS),
         ]
     return asked
+
+
+def renames(number: int) -> list[Work]:
+    """Units of one kind that all fit, on facts that `facts` has made."""
+    units = []
+    for n in range(number):
+        work = Work(AT)
+        work.change(RENAME, name=f"n{n}", new=f"m{n}")
+        units.append(work)
+    return units
+
+
+async def facts(world: World, number: int) -> None:
+    """Make facts to be renamed."""
+    await asyncio.gather(
+        *(world.gate.writer.submit(put(f"n{n}"), b"", None) for n in range(number))
+    )
+
+
+async def committed(world: World, units: list[Work]) -> tuple[list[Any], int]:
+    """Commit units in one batch. Returns what they end with, and the round trips."""
+    submit = world.gate.writer.submit
+    return await world.gate.batch(
+        len(units), lambda: [outcome(submit(unit, b"", None)) for unit in units]
+    )
+
+
+async def test_units_that_do_not_fit_cost_one_more_round(world: World) -> None:
+    await facts(world, 64)
+    units = renames(64)
+    for n in (7, 20, 63):
+        units[n] = Work(AT)
+        units[n].change(RENAME, name="nobody", new="somebody")
+    ends, taken = await committed(world, units)
+    assert [n for n, end in enumerate(ends) if end is not None] == [7, 20, 63]
+    assert {ends[7], ends[20], ends[63]} == {Stale}
+    assert taken <= 6  # begin, prepare, rename, begin again, rename, commit
+
+
+async def test_what_was_decided_on_a_unit_that_does_not_fit_is_found_in_the_same_round(
+    world: World,
+) -> None:
+    """As where another process has changed the battle that all of them strike in."""
+    await facts(world, 64)
+    copy, units = Copy("battle", 0), renames(64)
+    units[0] = Work(AT)
+    units[0].change(RENAME, name="nobody", new="somebody")
+    for unit in units[:32]:
+        unit.replace(copy, 1)
+    ends, taken = await committed(world, units)
+    assert ends == [Stale] * 32 + [None] * 32
+    assert taken <= 6
+
+
+async def test_an_error_that_names_no_unit_is_found_by_halving(world: World) -> None:
+    await facts(world, 64)
+    units = renames(64)
+    units[41] = Work(AT)
+    units[41].change(RENAME, name="n41", new="n3")  # which is there
+    units[3] = Work(AT)
+    units[3].change(RENAME, name="n3", new="n3")
+    ends, taken = await committed(world, units)
+    assert [n for n, end in enumerate(ends) if end is not None] == [41]
+    assert ends[41] is Stale
+    # Two for each of six halvings, and the bytes that come after an error count as another.
+    assert taken <= 40
