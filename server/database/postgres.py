@@ -17,7 +17,7 @@ import asyncpg
 from protocol.ids import uuid7
 from server.database.dial import REFUSED, dial
 from server.database.postgres_batch import Batch
-from server.database.statement import Row, Statement
+from server.database.statement import Row
 from server.database.work import Unavailable, Work
 from server.database.writer import Late, Outcome, origins
 from server.runtime.clock import Clock
@@ -29,17 +29,17 @@ NAME: Final = "warroom writer"
 STEP_S: Final = 2.0
 AGAIN_S: Final = 0.25
 
-_BEGIN: Final = (
-    "begin;"
-    " select set_config('warroom.batch', (current_setting('warroom.batch')::bigint + 1)::text,"
-    "  false);"
-    " insert into facts (name, value)"
-    "  values (current_setting('warroom.writer'),"
-    "   current_setting('warroom.connection') || ' ' || current_setting('warroom.batch'))"
-    "  on conflict (name) do update set value = excluded.value"
+_PREPARE: Final = (
+    "prepare warroom_mark as insert into facts (name, value)"
+    " values (current_setting('warroom.writer'),"
+    "  current_setting('warroom.connection') || ' ' || set_config('warroom.batch',"
+    "   (current_setting('warroom.batch')::bigint + 1)::text, false))"
+    " on conflict (name) do update set value = excluded.value"
 )
-"""Begins, and writes the name of the batch: of the connection, and a number that grows with each
-commit. In one round trip, as it takes no values: these stand in settings of the session."""
+"""Writes the name of a batch: that of the connection, and a number that grows with each commit.
+What is rolled back does not count."""
+_BEGIN: Final = "begin; execute warroom_mark"
+"""In one round trip, as it takes no values: these are settings of the session."""
 _BEGIN_AGAIN: Final = f"rollback; {_BEGIN}"
 _READ_MARK: Final = "select value from facts where name = $1 for update"
 _END: Final = (
@@ -110,7 +110,13 @@ class PostgresEngine:
             "warroom.connection": name,
             "warroom.batch": "0",
         }
-        return _Named(await dial(self._dsn, self._name, **settings), name)
+        connection = await dial(self._dsn, self._name, **settings)
+        try:
+            await connection.execute(_PREPARE, timeout=STEP_S)
+        except BaseException:
+            connection.terminate()
+            raise
+        return _Named(connection, name)
 
     def _use(self, named: _Named) -> None:
         connection, self._mark = named
@@ -186,12 +192,12 @@ class PostgresEngine:
                 return
         self._lose()
 
-    async def _run(self, statement: Statement, sent: Sequence[Row]) -> list[Row]:
+    async def _run(self, text: str, sent: Sequence[Row]) -> list[Row]:
         """Execute a statement for each row of values, in order, in one round trip."""
         if len(sent) == 1:
-            rows = await self._connection.fetch(statement.marked, *sent[0], timeout=STEP_S)
+            rows = await self._connection.fetch(text, *sent[0], timeout=STEP_S)
         else:
-            rows = await self._connection.fetchmany(statement.marked, sent, timeout=STEP_S)
+            rows = await self._connection.fetchmany(text, sent, timeout=STEP_S)
         return [tuple(row) for row in rows]
 
     # ---- growing old

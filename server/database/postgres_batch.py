@@ -2,8 +2,8 @@
 
 All units are executed together. A unit that does not fit, because a statement touched another
 number of rows than it must, is stale with all that was decided on top of it, and the transaction
-begins anew without them. An error does not say which unit it is of: next time the statements of
-the round trip that failed are halved until that is known. Where units still do not fit after a few
+begins anew without them. An error does not say which unit it is of: next time that is found out
+where it comes up. Where units still do not fit after a few
 rounds, they are executed one by one, each in a savepoint.
 """
 
@@ -15,7 +15,7 @@ import asyncpg
 
 from server.database.dial import AWAY
 from server.database.round_trips import Sent, Trip, trips
-from server.database.statement import Row, Statement
+from server.database.statement import Row
 from server.database.steps import NUMBER, Numbers, steps
 from server.database.work import ANY_NUMBER, Stale, Work
 from server.database.writer import Outcome
@@ -31,9 +31,9 @@ _UNFIT: Final = (ValueError, TypeError, OverflowError)
 """A value that can't be encoded."""
 _FAULTS: Final = (*_UNFIT, asyncpg.PostgresError)
 
-Run = Callable[[Statement, Sequence[Row]], Awaitable[list[Row]]]
-"""Executes a statement for each row of values, in order, in one round trip. With each row of
-values stands its mark, which is the last value of each row that it touches."""
+Run = Callable[[str, Sequence[Row]], Awaitable[list[Row]]]
+"""Executes the text of a statement for each row of values, in order, in one round trip. The last of
+the values is a mark, which each row that is touched gives back as its last."""
 Execute = Callable[[str], Awaitable[object]]
 """Executes what has neither values nor rows."""
 BeginAgain = Callable[[], Awaitable[object]]
@@ -138,7 +138,7 @@ class Batch:
         wanted = {unit: _numbered(unit) for unit in units}
         counts = Counter(room for rooms in wanted.values() for room in rooms)
         sent = [(room, counts[room], mark) for mark, room in enumerate(sorted(counts))]
-        rows = await self._run(NUMBER, sent) if sent else []
+        rows = await self._run(NUMBER.marked, sent) if sent else []
         following = {sent[mark][0]: last - sent[mark][1] for last, mark in rows}
         taken: dict[Work, deque[int]] = {}
         for unit, rooms in wanted.items():
@@ -148,11 +148,15 @@ class Batch:
                 taken[unit].append(following[room])
         return taken
 
-    async def _carry(self, trip: Trip) -> None:
-        """Execute the statements of one round trip. Raises _Again, what the database raises."""
+    async def _carry(self, trip: Trip, text: str | None = None) -> None:
+        """Execute the statements of one round trip, or another text of them.
+
+        Raises _Again, what the database raises.
+        """
         statement, sent = trip
         rows = await self._run(
-            statement, [(*change.values, mark) for mark, (_, change) in enumerate(sent)]
+            text or statement.marked,
+            [(*change.values, mark) for mark, (_, change) in enumerate(sent)],
         )
         touched = [0] * len(sent)
         for row in rows:
@@ -167,12 +171,21 @@ class Batch:
 
     async def _search(self, trip: Trip) -> None:
         """Execute the statements of a round trip in which an error was, and find those that it is
-        of by halving them. Raises _Again, what `AWAY` holds.
+        of: by what they insert where they insert something, else by halving them.
+
+        Raises _Again, what `AWAY` holds.
         """
         statement, sent = trip
         misfits: dict[Work, Exception] = {}
         begin, end = 0, len(sent)  # an error is between them, unless it was of another process
         await self._execute("savepoint half")
+        if statement.unless_there is not None and all(c.rows != ANY_NUMBER for _, c in sent):
+            try:
+                return await self._carry(trip, statement.unless_there)
+            except _FAULTS as e:
+                if _is_away(e):
+                    raise
+                await self._execute("rollback to half")
         while begin < len(sent):
             half = max(1, (end - begin) // 2)
             try:

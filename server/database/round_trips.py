@@ -47,6 +47,8 @@ def trips(sent: Sequence[Sent]) -> list[Trip]:
     value is of no type that a database takes.
     """
     kinds = _kinds(sent)
+    if not any(kind.last for kind in kinds.values()) and (found := _in_turn(sent)) is not None:
+        return found
     behind = _order(sent, kinds)
     waits: dict[int, int] = {}  # for so many statements of other kinds
     followers: dict[int, list[int]] = {}
@@ -58,7 +60,7 @@ def trips(sent: Sequence[Sent]) -> list[Trip]:
             kinds[statement].blocked += 1
         for other in others:
             followers.setdefault(other, []).append(place)
-    found: list[Trip] = []
+    found = []
     while kinds:
         statement, going = _next(kinds, waits, behind)
         found.append((statement, [sent[place] for place in going]))
@@ -74,6 +76,20 @@ def trips(sent: Sequence[Sent]) -> list[Trip]:
             gone = set(going)
             kind.unsent = [place for place in kind.unsent if place not in gone]
     return found
+
+
+def _in_turn(sent: Sequence[Sent]) -> list[Trip] | None:
+    """The kinds in the order in which they come up, if that is their order in each unit."""
+    found: dict[Statement, tuple[int, list[Sent]]] = {}
+    before: tuple[Work | None, int] = None, 0
+    for each in sent:
+        unit, change = each
+        number, its = found.setdefault(change.statement, (len(found), []))
+        if unit is before[0] and number < before[1]:
+            return None
+        before = unit, number
+        its.append(each)
+    return [(statement, its) for statement, (_, its) in found.items()]
 
 
 def _kinds(sent: Sequence[Sent]) -> dict[Statement, _Kind]:

@@ -7,9 +7,7 @@ from typing import Any, Final
 
 _PARAMETER: Final = re.compile(r"(?<!:):([a-z_][a-z0-9_]*)")
 _RETURNING: Final = re.compile(r"\breturning\b")
-_ONE_ROW: Final = re.compile(
-    r"insert into \w+\s*\([^)]*\)\s*values(?!.*\bon conflict\b)", re.DOTALL
-)
+_INSERT: Final = re.compile(r"insert(?!.*\b(?:on conflict|returning)\b)")
 
 Row = tuple[Any, ...]
 
@@ -33,7 +31,7 @@ class Statement:
     """
 
     __slots__ = ("_pick", "fields", "marked", "name", "parameters", "postgres", "returning",
-                 "sqlite", "text")  # fmt: skip
+                 "sqlite", "text", "unless_there")  # fmt: skip
 
     def __init__(self, name: str, text: str, *, sqlite: str | None = None) -> None:
         self.name = name
@@ -46,14 +44,17 @@ class Statement:
         self.sqlite = _PARAMETER.sub(lambda m: f"?{places[m[1]]}", sqlite or text)
         self.postgres = _PARAMETER.sub(lambda m: f"${places[m[1]]}", text)
         self.returning = _RETURNING.search(text) is not None
-        more = "," if self.returning else " returning"
-        if not self.returning and _ONE_ROW.match(text):
-            more = " on conflict do nothing returning"
-        self.marked = f"{self.postgres}{more} ${len(places) + 1}::bigint"
+        mark = f"${len(places) + 1}::bigint"
+        self.marked = f"{self.postgres}{',' if self.returning else ' returning'} {mark}"
         """The text for PostgreSQL with one place more, whose value every row that it touches gives
-        back: so that the rows of many executions in one round trip can be told apart. A row that
-        is there already is not inserted again and so not given back: an error would not say in
-        which of the executions it was."""
+        back: so that the rows of many executions in one round trip can be told apart."""
+        self.unless_there = (
+            f"{self.postgres} on conflict do nothing returning {mark}"
+            if _INSERT.match(text)
+            else None
+        )
+        """The same for what inserts, where a row that is there already is no error, which would
+        not say in which of the executions it was."""
 
     def values(self, given: dict[str, Any]) -> Row:
         """The values in the order of their places. Raises KeyError where one is missing."""

@@ -16,16 +16,14 @@ _OPEN_LOG: Final = Statement(
     "history.open_log",
     "insert into room_events (room, seq, who, request_id, digest, reply, at, name, data)"
     " select :room, cast(:seq as bigint), :who, :request_id, :digest, :reply, :at, :name, :data"
-    " where not exists (select 1 from kept_replies where who = :who and request_id = :request_id)"
-    " on conflict do nothing",
+    " where not exists (select 1 from kept_replies where who = :who and request_id = :request_id)",
 )
 _APPEND: Final = Statement(
     "history.append",
     "insert into room_events (room, seq, who, request_id, digest, reply, at, name, data)"
     " select :room, cast(:seq as bigint), :who, :request_id, :digest, :reply, :at, :name, :data"
     " from room_events where room = :room and seq = cast(:seq as bigint) - 1 and not exists"
-    " (select 1 from kept_replies where who = :who and request_id = :request_id)"
-    " on conflict do nothing",
+    " (select 1 from kept_replies where who = :who and request_id = :request_id)",
     sqlite="insert into room_events (room, seq, who, request_id, digest, reply, at, name, data)"
     " values (:room,"
     "  (select seq + 1 from room_events where room = :room and seq = cast(:seq as bigint) - 1"
@@ -55,8 +53,7 @@ _KEEP_REPLY: Final = Statement(
     "history.keep_reply",
     "insert into kept_replies (who, request_id, digest, reply, at)"
     " select :who, :request_id, :digest, :reply, :at"
-    " where not exists (select 1 from room_events where who = :who and request_id = :request_id)"
-    " on conflict do nothing",
+    " where not exists (select 1 from room_events where who = :who and request_id = :request_id)",
 )
 
 _NOBODY: Final = (None, None, None, None)
