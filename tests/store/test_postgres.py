@@ -132,7 +132,7 @@ async def test_units_that_share_a_copy_keep_their_order_among_others(bench: Benc
     copies = {name: Copy(name, 0) for name in names}
     for name in names:
         await bench.submit(put(name, "0"))
-    held = HeldEngine(bench)
+    held = HeldEngine(bench.db)
     first = bench.submit(put("first"))
     await held.entered.wait()
     units = [first]
@@ -153,7 +153,7 @@ async def test_units_that_share_a_copy_keep_their_order_among_others(bench: Benc
 
 @on_postgres
 async def test_one_that_falls_takes_none_of_the_others_along(bench: Bench) -> None:
-    held = HeldEngine(bench)
+    held = HeldEngine(bench.db)
     first = bench.submit(put("first"))
     await held.entered.wait()
     units = [first]
@@ -174,7 +174,7 @@ async def test_one_that_falls_takes_none_of_the_others_along(bench: Bench) -> No
 @on_postgres
 async def test_few_round_trips_carry_many_units(bench: Bench) -> None:
     """Of units of the same shape each statement goes out once, whatever their number."""
-    held = HeldEngine(bench)
+    held = HeldEngine(bench.db)
     engine: Any = held._engine
     sent: list[int] = []
     run = engine._run
