@@ -102,6 +102,7 @@ class Auth:
         """
         if not self._registration_open:
             raise refused(AuthReason.REGISTRATION_CLOSED, "registration is closed")
+        self._database.writer.admit()
         return await self.add(body.username, body.password, Role.PLAYER, body.email, network)
 
     async def add(
@@ -133,6 +134,7 @@ class Auth:
         Raises Failure `unauthenticated`, the same for anything that is wrong; `rate_limited`,
         the same whether there is such a person or not; `busy`.
         """
+        self._database.writer.admit()
         for _ in range(MAX_DECISIONS):
             user, seen_at = await self._recognised(body, network)
             work, now = self._work()
@@ -219,6 +221,7 @@ class Auth:
         if user is None or user.disabled:
             raise refused
         if not is_retry:
+            self._database.writer.admit()
             work, now = self._work()
             self._begin(work, user, successor, stored.family, now)
             self._logins.use(work, refresh_token, successor, now)

@@ -1,6 +1,6 @@
 """What a player may ask and do in battles."""
 
-from protocol.battle_events import RewardClaimed, Struck
+from protocol.battle_events import PlayerJoined, RewardClaimed, Struck
 from protocol.battles import (
     Attack,
     Battle,
@@ -61,7 +61,9 @@ async def join(ctx: Context, cmd: Join) -> Pending[Seated]:
     hosted = copy.tip
     events = rules.join(hosted.battle, player.tip, ctx.now, hosted.rolls())
     work = ctx.work()
-    players.hold(work, player)  # first, so that a deletion waits, and then finds the seat
+    work.replace(player, player.tip)  # it may be deleted meanwhile
+    if not any(isinstance(event, PlayerJoined) for event in events):
+        players.hold(work, player)  # else the row of the seat does that
     # Without events the seat is there already, perhaps in a unit that is still under way: this
     # one waits behind it, and falls with it.
     battle = battles.record(work, copy, events)

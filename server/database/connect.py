@@ -64,7 +64,7 @@ async def _connect(
     else:
         engine = SqliteEngine(sqlite_path(url))
         reader = _reader(url, readers, clock, READ_S)
-    writer = Writer(engine, publish, gauges)
+    writer = Writer(engine, publish, gauges, clock)
     writer.start()
     try:
         await reader.open()

@@ -22,8 +22,8 @@ REFUSED: Final = (*AWAY, asyncpg.PostgresError)
 """What is raised where no connection can be had: it may be the password that is refused."""
 
 
-async def dial(dsn: str, name: str) -> Any:
-    """A connection. Raises what asyncpg raises, OSError."""
+async def dial(dsn: str, name: str, **settings: str) -> Any:
+    """A connection, with settings of its session. Raises what asyncpg raises, OSError."""
     return await asyncpg.connect(
         dsn,
         timeout=CONNECT_S,
@@ -35,5 +35,6 @@ async def dial(dsn: str, name: str) -> Any:
             "tcp_keepalives_idle": "5",
             "tcp_keepalives_interval": "2",
             "tcp_keepalives_count": "3",
+            **settings,
         },
     )

@@ -16,6 +16,9 @@ from server.database.statement import Row
 from server.database.steps import Numbers, steps
 from server.database.work import ANY_NUMBER, Stale, Unavailable, Work
 from server.database.writer import Late, Outcome
+from server.runtime.log import logger
+
+log = logger("database")
 
 BUSY_TIMEOUT_MS: Final = 5000
 _OF_THE_UNIT: Final = (
@@ -65,16 +68,21 @@ class SqliteEngine:
     async def commit(self, units: Sequence[Work]) -> list[Outcome]:
         """Carry out all units in one transaction. Raises Unavailable: nothing is committed."""
         try:
+            if self._connection.in_transaction:  # an earlier one could not be rolled back either
+                self._connection.execute("rollback")
             await self._begin()
             outcomes = self._together(units)
             if outcomes is None:
-                self._roll_back()
+                self._connection.execute("rollback")
                 await self._begin()
                 outcomes = [self._alone(unit) for unit in units]
             await asyncio.get_running_loop().run_in_executor(self._thread, self._connection.commit)
-        except Exception as e:
+        except sqlite3.Error as e:
             self._roll_back()
             raise Unavailable(str(e)) from e
+        except BaseException:
+            self._roll_back()
+            raise
         return outcomes
 
     async def _begin(self) -> None:
@@ -94,8 +102,13 @@ class SqliteEngine:
             self._connection.execute("pragma busy_timeout = 0")
 
     def _roll_back(self) -> None:
-        if self._connection.in_transaction:
-            self._connection.execute("rollback")
+        """Roll back after a fault. Never raises: what made COMMIT fail, such as a disk that can't
+        be read, may keep that from going well, and the next batch tries again."""
+        try:
+            if self._connection.in_transaction:
+                self._connection.execute("rollback")
+        except sqlite3.Error as e:
+            log.warning("rollback_failed", error=str(e))
 
     def _together(self, units: Sequence[Work]) -> list[Outcome] | None:
         """All units in order; None where something is wrong with one of them."""

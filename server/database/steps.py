@@ -21,16 +21,20 @@ _OPEN_LOG: Final = Statement(
 _APPEND: Final = Statement(
     "history.append",
     "insert into room_events (room, seq, who, request_id, digest, reply, at, name, data)"
+    " select :room, cast(:seq as bigint), :who, :request_id, :digest, :reply, :at, :name, :data"
+    " from room_events where room = :room and seq = cast(:seq as bigint) - 1 and not exists"
+    " (select 1 from kept_replies where who = :who and request_id = :request_id)",
+    sqlite="insert into room_events (room, seq, who, request_id, digest, reply, at, name, data)"
     " values (:room,"
     "  (select seq + 1 from room_events where room = :room and seq = cast(:seq as bigint) - 1"
     "   and not exists"
     "   (select 1 from kept_replies where who = :who and request_id = :request_id)),"
     "  :who, :request_id, :digest, :reply, :at, :name, :data)",
 )
-"""No number, and so no row, where the one before it is missing, or the request was answered.
+"""No row where the one before it is missing, or the request was answered.
 
-Not `insert into room_events select ... from room_events`: SQLite carries that out by way of a table
-of its own making, which takes nearly twice the time.
+On SQLite no number, and so no row: it carries out `insert into room_events select ... from
+room_events` by way of a table of its own making, which takes nearly twice the time.
 """
 
 NUMBER: Final = Statement(

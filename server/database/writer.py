@@ -7,12 +7,15 @@ on may have changed; then it falls alone, and its handler decides again.
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from typing import Final, Protocol
 
+from protocol.errors import busy
 from server.database.steps import Numbers
 from server.database.work import MAX_ROWS, Request, Settled, Told, Unavailable, Work
+from server.runtime.clock import Clock
 from server.runtime.gauges import Gauges
 from server.runtime.log import debugging, logger
 from server.runtime.origin import ORIGIN, written
@@ -24,6 +27,12 @@ MAX_BATCH: Final = 1024
 SLOW_S: Final = 1.0
 """A batch that takes longer is told of: everybody who changes anything has waited for it."""
 MAX_NAMED: Final = 10
+MAX_WAIT_S: Final = 2.0
+"""Age of the oldest unit not yet taken from which commands are refused: those that were accepted
+are committed one batch later, whatever a batch takes."""
+RETRY_AFTER_S: Final = (0.25, 10.0)
+"""A refused command may be sent again when the batch that is being committed should have ended, but
+not earlier and not later than this."""
 
 Publish = Callable[[Told, int | None], None]
 """Tells a room an event of a committed unit, with its number where it is kept."""
@@ -69,14 +78,16 @@ class Engine(Protocol):
 class Writer:
     """The queue in front of the engine."""
 
-    def __init__(self, engine: Engine, publish: Publish, gauges: Gauges) -> None:
+    def __init__(self, engine: Engine, publish: Publish, gauges: Gauges, clock: Clock) -> None:
         self._engine = engine
         self._publish = publish
         self._gauges = gauges
+        self._clock = clock
         self._queue: list[Work] = []
         self._wake = asyncio.Event()
-        self._queued_at: float | None = None  # when the first of those that wait was queued
+        self._queued_at: deque[float] = deque()  # when the first unit of each batch was queued
         self._taken_at: float | None = None  # the same, of those that are being carried out
+        self._took_s = 0.0  # how long the last batch took
         self._closing = False
         self._task: asyncio.Task[None] | None = None
         self.failing = False
@@ -100,8 +111,26 @@ class Writer:
     @property
     def age(self) -> float:
         """How long the oldest unit that is not committed has waited, in seconds."""
-        oldest = self._queued_at if self._taken_at is None else self._taken_at
-        return 0.0 if oldest is None else time.monotonic() - oldest
+        if self._taken_at is None:
+            return self.wait_s
+        return self._clock.monotonic() - self._taken_at
+
+    @property
+    def wait_s(self) -> float:
+        """How long the oldest unit has waited that no batch has taken yet."""
+        return self._clock.monotonic() - self._queued_at[0] if self._queued_at else 0.0
+
+    def admit(self) -> None:
+        """Check that a command may still be queued. The server's own units may always.
+
+        Raises Failure `busy` while the database is so slow that units wait for too long.
+        """
+        if self._queued_at and (waited := self.wait_s) > MAX_WAIT_S:
+            least, most = RETRY_AFTER_S
+            again_s = min(max(least, self._took_s - waited), most)
+            raise busy(
+                f"the database is slow: commits wait for {waited:.1f} s", round(again_s * 1000)
+            )
 
     def start(self) -> None:
         """Begin to take units."""
@@ -147,8 +176,8 @@ class Writer:
             copy.tip = state
             copy.in_flight += 1
         work.wait(reply, request, settled)
-        if not self._queue:
-            self._queued_at = time.monotonic()
+        if not len(self._queue) % MAX_BATCH:
+            self._queued_at.append(self._clock.monotonic())
             self._wake.set()
         self._queue.append(work)
 
@@ -165,9 +194,7 @@ class Writer:
                 self._wake.clear()
                 while self._queue:
                     batch, self._queue = self._queue[:MAX_BATCH], self._queue[MAX_BATCH:]
-                    # Of what is left over it is not known to the millisecond, which is fine.
-                    self._taken_at = self._queued_at
-                    self._queued_at = self._taken_at if self._queue else None
+                    self._taken_at = self._queued_at.popleft()
                     await self._carry_out(batch)
                     self._taken_at = None
                 if self._closing:
@@ -192,6 +219,7 @@ class Writer:
             outcomes = [Unavailable(str(e))] * len(batch)
         took = time.perf_counter() - began
         self._gauges.commit_seconds.observe(took)
+        self._took_s = took
         if took > SLOW_S or _debugging():
             self._log_batch(batch, outcomes, took)
         self.failing = all(isinstance(outcome, Unavailable) for outcome in outcomes)

@@ -106,6 +106,10 @@ class Answering(msgspec.Struct, eq=False):
             ctx = self._context()
             try:
                 decided = at_once(route.direct, ctx, message)
+                if decided is None:
+                    self._decisions = 0
+                    return False
+                self._decided(ctx, decided)
             except Stale:
                 return False
             except Failure as e:
@@ -113,10 +117,6 @@ class Answering(msgspec.Struct, eq=False):
                     raise
                 self._refusal = e
                 return False
-            if decided is None:
-                self._decisions = 0
-                return False
-            self._decided(ctx, decided)
         except Exception as e:  # noqa: BLE001 - answered, and logged where it is a fault of ours
             self._fail(e)
         finally:
@@ -234,14 +234,13 @@ class Answering(msgspec.Struct, eq=False):
                 raise busy("too many want the same thing at once")
             ctx = self._context()
             try:
-                reply = await handle(ctx, message)
+                self._decided(ctx, await handle(ctx, message))
             except Stale:
                 continue
             except Failure:
                 if await self._was_done():
                     return
                 raise
-            self._decided(ctx, reply)
             return
 
     def _context(self) -> Context:

@@ -114,13 +114,15 @@ class Context(msgspec.Struct, eq=False):
     def commit(self, work: Work, reply: R) -> Pending[R]:
         """Commit a unit, publish its events, keep its reply. A handler returns what this gives.
 
-        Raises Unavailable, ValueError for a reply that is too large to be kept.
+        Raises Failure `busy` where commits wait for too long; Unavailable; ValueError for a reply
+        that is too large to be kept.
         """
+        assert self._database is not None
+        self._database.writer.admit()
         data = codec.encode(reply)
         if self.request is not None and len(data) > MAX_REPLY_BYTES:
             raise ValueError(f"a kept reply has at most {MAX_REPLY_BYTES} bytes, not {len(data)}")
         pending = Pending(reply, data)
-        assert self._database is not None
         self._database.writer.queue(work, data, self.request, pending.settle)
         self.pending = pending
         return pending

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
 from protocol.permissions import Permission
+from server.database import Stale, Unavailable
 from server.gateway.connection import Connection
 from server.runtime.log import logger
 
@@ -87,6 +88,9 @@ class Presence:
         for hook in hooks:
             try:
                 await hook(person)
+            except (Unavailable, Stale) as e:
+                # Expected where the database is away: the domain puts it right later.
+                log.warning("presence_hook_failed", person=person, error=f"{type(e).__name__}: {e}")
             except Exception:
                 # One domain's fault keeps neither the others nor the connection from going on.
                 log.exception("presence_hook_failed", person=person)

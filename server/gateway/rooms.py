@@ -20,7 +20,7 @@ from protocol.gateway import Joined, JoinRoom, ResetReason, RoomReason, Since, V
 from protocol.message import KEPT, Delivery, Spec
 from protocol.message import Event as Message
 from protocol.times import rfc3339
-from server.database import Database
+from server.database import Database, Unavailable
 from server.database.history import Kept, after, bounds
 from server.database.work import Told
 from server.gateway.connection import Connection
@@ -283,8 +283,9 @@ class Rooms:
                 found = await after(reading, room, membership.seq)
             if not found:
                 raise LookupError(f"nothing after {membership.seq}")
-        except Exception:
-            log.exception("hole_not_filled", room=room, connection=membership.connection.id)
+        except Exception as e:  # noqa: BLE001 - logged, with where it was unless it is expected
+            why = {"error": str(e)} if isinstance(e, Unavailable) else {"exc_info": e}
+            log.error("hole_not_filled", room=room, connection=membership.connection.id, **why)
             membership.connection.close()
             return
         if self._members.get(room, {}).get(membership.connection) is not membership:

@@ -22,6 +22,10 @@ from server.runtime.log import logger
 log = logger("health")
 
 DATABASE_TIMEOUT_S: Final = 1.5
+DEGRADED_FROM_S: Final = 2.0
+UNHEALTHY_FROM_S: Final = 10.0
+"""How old the oldest unit is that is not committed: from 2 s on players wait too long, and from
+10 s on nobody should be sent here."""
 
 
 class State(StrEnum):
@@ -72,9 +76,10 @@ class Health:
     def _ask_writer(self) -> Component:
         """With a full disk everybody can still read; with no database nobody can do a thing."""
         writer = self._database.writer
-        if not writer.connected:
+        if not writer.connected or writer.age >= UNHEALTHY_FROM_S:
             return Component(State.UNHEALTHY)
-        return Component(State.DEGRADED if writer.failing else State.HEALTHY)
+        slow = writer.age >= DEGRADED_FROM_S
+        return Component(State.DEGRADED if writer.failing or slow else State.HEALTHY)
 
     async def _ask_database(self) -> Component:
         asked = self._clock.monotonic()

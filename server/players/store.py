@@ -133,7 +133,6 @@ class Players:
         Stale where somebody has: the player is looked up anew then.
         """
         work.change(_HOLD, player_id=copy.key)
-        work.replace(copy, copy.tip)
 
     async def end(self, work: Work, user: User, now: int) -> None:
         """Delete the player of a person who is deleted. What they had is booked out.

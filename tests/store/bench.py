@@ -81,8 +81,8 @@ class Bench:
 class HeldEngine:
     """The real engine, whose batches wait until they are let go."""
 
-    def __init__(self, bench: Bench) -> None:
-        writer: Any = bench.db.writer
+    def __init__(self, db: Database) -> None:
+        writer: Any = db.writer
         self._engine, writer._engine = writer._engine, self
         self.batches: list[int] = []
         self.entered = asyncio.Event()
@@ -95,6 +95,9 @@ class HeldEngine:
         await self.go.wait()
         outcomes: list[Outcome] = await self._engine.commit(units)
         return outcomes
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._engine, name)
 
     async def close(self) -> None:
         """Close the real one."""

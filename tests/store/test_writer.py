@@ -37,7 +37,7 @@ def stamina_changed() -> StaminaChanged:
 
 
 async def test_units_that_wait_are_committed_together(bench: Bench) -> None:
-    held = HeldEngine(bench)
+    held = HeldEngine(bench.db)
     first = bench.submit(put("first"))
     await held.entered.wait()
     rest = [bench.submit(put(f"n{n}")) for n in range(50)]
@@ -50,7 +50,7 @@ async def test_units_that_wait_are_committed_together(bench: Bench) -> None:
 async def test_the_oldest_unit_that_waits_has_an_age(bench: Bench) -> None:
     writer = bench.db.writer
     assert writer.age == 0
-    held = HeldEngine(bench)
+    held = HeldEngine(bench.db)
     first = bench.submit(put("first"))
     await held.entered.wait()
     young = writer.age
@@ -127,7 +127,7 @@ async def test_units_built_on_a_fallen_copy_fall_too(bench: Bench) -> None:
 
 async def test_units_of_a_later_batch_fall_with_what_they_were_built_on(bench: Bench) -> None:
     await bench.submit(put("a"))
-    held = HeldEngine(bench)
+    held = HeldEngine(bench.db)
     copy = Copy("a", "1")
     first = move("a", was="wrong", value="2")
     first.replace(copy, "2")
@@ -234,7 +234,7 @@ async def test_a_publication_that_fails_takes_no_reply_with_it(bench: Bench) -> 
 
 
 async def test_a_waiter_that_is_cancelled_does_not_cancel_its_unit(bench: Bench) -> None:
-    held = HeldEngine(bench)
+    held = HeldEngine(bench.db)
     copy = Copy("a", "0")
     work = put("a")
     work.replace(copy, "1")

@@ -14,7 +14,7 @@ class BrokenCopy(Copy[str]):
 
 
 async def test_a_crash_ends_the_writer_and_all_that_wait(bench: Bench) -> None:
-    held = HeldEngine(bench)
+    held = HeldEngine(bench.db)
     first = bench.submit(put("first"))
     await held.entered.wait()
     breaks = Work(AT)

@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import struct
+from collections import deque
 from typing import Final, Self
 
 HOST: Final = "127.0.0.1"
@@ -43,6 +44,8 @@ class _Link:
         self.reset = True
         self.dead = False
         self._early = b""
+        self._last: _End | None = None  # where the last bytes came from
+        self._late: dict[_End, deque[bytes]] = {self.client: deque(), self.server: deque()}
 
     def begin(self) -> None:
         """A client is there."""
@@ -68,10 +71,26 @@ class _Link:
             self.freeze()
         elif self._early and self.server.transport is not None:
             early, self._early = self._early, b""
-            self.pass_on(self.client, early)
+            self._pass(self.client, early)
 
     def pass_on(self, source: _End, data: bytes) -> None:
         """Bytes from one end to the other; the link breaks where a break was asked for."""
+        if self.dead:
+            return
+        if source is self.client and self._last is not source:
+            self.relay.round_trips += 1
+        self._last = source
+        if self.relay.delay_s or self._late[source]:
+            self._late[source].append(data)
+            loop = asyncio.get_running_loop()
+            loop.call_later(self.relay.delay_s, self._pass_late, source)
+        else:
+            self._pass(source, data)
+
+    def _pass_late(self, source: _End) -> None:
+        self._pass(source, self._late[source].popleft())
+
+    def _pass(self, source: _End, data: bytes) -> None:
         if self.dead:
             return
         left = self.left[source]
@@ -119,10 +138,16 @@ class _Link:
 
 
 class Relay:
-    """Listens on a port of its own and passes everything on to a server, until told otherwise."""
+    """Listens on a port of its own and passes everything on to a server, until told otherwise.
+
+    `delay_s` is how long bytes are under way, in each direction. `round_trips` counts how often
+    clients have sent something after they were answered.
+    """
 
     def __init__(self, server_port: int) -> None:
         self.server_port = server_port
+        self.delay_s = 0.0
+        self.round_trips = 0
         self.url = ""
         self.links: set[_Link] = set()
         self.begun_at: list[float] = []  # when clients connected and got through, loop time
