@@ -92,11 +92,12 @@ class Auth:
     async def register(self, body: Register) -> LoggedIn:
         """Add a person with the role `player` and log in.
 
-        Raises Failure `refused` registration_closed, `conflict` username_taken or email_taken,
-        `invalid`, `busy`.
+        Raises Failure `refused` registration_closed, `conflict` username_taken,
+        username_reserved or email_taken, `invalid`, `busy`.
         """
         if not self._registration_open:
             raise refused(AuthReason.REGISTRATION_CLOSED, "registration is closed")
+        await self.people.check_registrable(body.username)
         return await self.add(body.username, body.password, Role.PLAYER, body.email)
 
     async def add(
@@ -110,8 +111,9 @@ class Auth:
             await self._database.writer.submit(work, b"", None)
         except Stale:
             # Somebody took the name or the address since it was looked up.
-            await self.people.check_free(username, email)
+            await self.people.check_free(username, email, now)
             raise busy("too many register at once") from None
+        log.info("user_registered", user=user.id, username=username, role=role)
         return logged_in
 
     async def log_in(self, body: Login, address: str) -> LoggedIn:
