@@ -17,33 +17,40 @@ RESERVED: Final = (
 )
 """Names that speak for the server or for whoever runs it, or that mean nobody."""
 
-_ALIKE: Final = str.maketrans("01i345789", "olleastbg", "_-")
-"""What is read as another letter: digits as letters, `i` and `1` as `l`. Separators are not read.
+_ALIKE: Final = str.maketrans(
+    dict(zip("01i345789", "olleastbg", strict=True)) | {"m": "rn", "w": "vv", "_": "", "-": ""}
+)
+"""What is read as something else: digits as letters, `i` and `1` as `l`, `m` as `rn`, `w` as `vv`.
+Separators are not read.
 
 Source: Unicode UTS #39, 4 (skeletons of confusable strings): of its table what the characters of a
-username can be, 0/o and 1/I/l; and the digits that are commonly written for letters.
+username can be, 0/o, 1/I/l and m/rn. `vv`, and the other digits that are commonly written for
+letters, are not in it.
 """
-_PAIRS: Final = (("rn", "m"), ("vv", "w"))
-"""Two letters that are read for one. Source: the same; `vv` is not in its table."""
 _PADDING: Final = "0123456789_-"
 
 
 def skeleton(name: str) -> str:
     """What names that look alike have in common. A skeleton is its own. Never raises."""
-    found = name.casefold().translate(_ALIKE)
-    for pair, one in _PAIRS:
-        found = found.replace(pair, one)
-    return found
+    return name.casefold().translate(_ALIKE)
 
 
 def _readings(name: str) -> set[str]:
     """The skeletons of a name, with and without what is put around a word to make it another name:
     digits and separators (`admin_1`), `x` at both ends (`xXadminXx`)."""
-    bare = name.casefold().strip(_PADDING)
-    readings = {name, bare}
+    name = name.casefold()
+    first = len(name) - len(name.lstrip(_PADDING))
+    last = len(name.rstrip(_PADDING))
+    # A digit at an end may also be a letter of the word: `4dm1n`, `bo7`.
+    readings = {
+        name[begin:end]
+        for begin in range(first + 1)
+        for end in range(max(begin, last), len(name) + 1)
+    }
+    bare = name[first:last]
     if bare.startswith("x") and bare.endswith("x"):
         readings.add(bare.strip("x" + _PADDING))
-    return {skeleton(reading) for reading in readings}
+    return {skeleton(reading) for reading in readings} - {""}
 
 
 _RESERVED: Final = frozenset(map(skeleton, RESERVED))

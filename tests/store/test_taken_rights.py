@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import pytest
 
 from protocol.auth import LoggedIn, Login
@@ -13,6 +14,7 @@ from protocol.message import Kind, Spec, specs
 from protocol.permissions import Role
 from server.app import App, opened
 from server.config import Settings
+from server.database import Work
 from server.database import postgres as postgres_engine
 from tests.support.clock import ManualClock
 from tests.support.ear import Ear
@@ -22,6 +24,9 @@ from tests.support.messages import MESSAGES, needs
 from tests.support.people import PASSWORD
 from tests.support.postgres import Postgres
 
+on_postgres = pytest.mark.parametrize(
+    "engine", [pytest.param("postgres", marks=pytest.mark.postgres)], indirect=True
+)
 LOST = {"unauthenticated", "forbidden"}
 TABLES = ("users", "refresh_tokens", "rights_changes", "kept_replies", "room_events", "audit")
 
@@ -279,3 +284,117 @@ async def test_of_two_who_disable_each_other_one_stays(house: House) -> None:
         await house.here.accounts.enable(out)
         again = await house.here.auth.log_in(Login(out, PASSWORD), "::1")
         house.a, house.m = (house.a, again) if ok[0] else (again, house.m)
+
+
+# ---- the same command, sent again
+
+
+@on_both_engines
+async def test_a_retry_over_another_log_in_is_carried_out_for_itself(house: House) -> None:
+    """The first connection's log-in has ended meanwhile; that of the second has not."""
+    again = await house.here.auth.log_in(Login("mallory", PASSWORD), "::1")
+    first, second = await house.ear(house.m), await house.ear(again)
+    passwords: Any = house.here.auth._passwords
+    hashes = passwords.hash
+    hashing, go_on = asyncio.Event(), asyncio.Event()
+
+    async def hash_slowly(*given: Any) -> Any:
+        hashing.set()
+        await go_on.wait()
+        return await hashes(*given)
+
+    passwords.hash = hash_slowly
+    fields = {"username": "somebody", "password": PASSWORD, "request_id": "once"}
+    answers = [ear.ask("users.create", **fields) for ear in (first, second)]
+    await hashing.wait()
+    await house.here.auth.log_out(house.m.tokens.refresh_token)
+    go_on.set()
+    lost, done = await asyncio.gather(*answers)
+    assert lost["error"]["code"] == "unauthenticated"
+    assert done["ok"]
+    assert len(await rows(house.url, "select 1 from users where username = 'somebody'")) == 1
+
+
+@on_both_engines
+async def test_a_reply_is_given_again_only_to_who_still_may(house: House) -> None:
+    house.deafen()
+    fields = {"username": "somebody", "password": PASSWORD, "request_id": "once"}
+    mallory = await house.ear(house.m)
+    first = await mallory.ok("users.create", **fields)
+    assert await mallory.ok("users.create", **fields) == first
+    await house.there.accounts.set_role("mallory", Role.VIEWER)
+    answer = await mallory.ask("users.create", **fields)
+    assert answer["error"] == {
+        "code": "forbidden",
+        "message": "your role is viewer now: the command is not carried out; refresh and connect",
+    }
+
+
+# ---- PostgreSQL: another process takes them away in the same moment
+
+
+async def _waiting(connection: Any) -> None:
+    """Wait until a server's writer waits for a lock."""
+    query = (
+        "select count(*) from pg_stat_activity where wait_event_type = 'Lock'"
+        " and application_name like 'warroom writer%'"
+    )
+    async with asyncio.timeout(20):
+        while not await connection.fetchval(query):
+            continue
+
+
+TAKING = {
+    "disabled": "update users set disabled = true where id = $1",
+    "another role": "update users set role = 'player' where id = $1",
+    "deleted": "delete from users where id = $1",
+    "logged out": "update refresh_tokens set revoked = true where user_id = $1",
+}
+
+
+@on_postgres
+@pytest.mark.parametrize("way", TAKING)
+async def test_the_unit_waits_for_who_takes_them_and_falls(house: House, way: str) -> None:
+    """The other transaction is not committed when the unit looks: it must not look past it."""
+    house.deafen()
+    mallory = await house.ear(house.m)
+    outside = await asyncpg.connect(house.url)
+    looking = await asyncpg.connect(house.url)
+    try:
+        taking = outside.transaction()
+        await taking.start()
+        await outside.execute("delete from players where player_id = $1", house.m.user.id)
+        await outside.execute(TAKING[way], house.m.user.id)
+        made = mallory.ask("users.create", username="late", password=PASSWORD, role="admin")
+        await _waiting(looking)
+        await taking.commit()
+        assert (await made)["error"]["code"] in LOST
+    finally:
+        await outside.close()
+        await looking.close()
+    assert await house.here.users.by_name("late") is None
+
+
+@on_postgres
+async def test_who_takes_them_waits_for_the_unit(house: House) -> None:
+    """The other way round: the guard holds what it has seen until the unit is committed."""
+    guard = Work("")
+    identity = await house.here.gateway.authenticate({"token": house.m.tokens.access_token})
+    oversight = house.here.gateway.dispatch.oversight
+    assert oversight is not None
+    oversight.guard(guard, identity)
+    outside = await asyncpg.connect(house.url)
+    looking = await asyncpg.connect(house.url)
+    try:
+        unit = outside.transaction()
+        await unit.start()
+        for change in guard.changes:
+            assert await outside.execute(change.statement.postgres, *change.values) == "UPDATE 1"
+        disabling = asyncio.create_task(house.there.accounts.disable("mallory"))
+        await _waiting(looking)
+        assert not disabling.done()
+        await unit.commit()
+        await disabling
+    finally:
+        await outside.close()
+        await looking.close()
