@@ -116,6 +116,7 @@ async def test_what_the_server_refuses_is_said_where_it_is_wrong(admin: Browser)
 async def test_a_reserved_name_is_said_at_its_field(chromium: Chromium, server: Server) -> None:
     async with opened(chromium, server.url) as browser:
         error = browser.page.get_by_test_id("username-error")
+        browser.expected = ("409 (Conflict)",)
         for name in ("_Adm1n", "m0derator"):
             await browser.fill_in(name, PASSWORD)
             await browser.page.get_by_test_id("register").click()
