@@ -63,7 +63,12 @@ class ListConnections(Query[ConnectionPage], frozen=True):
     cursor: Cursor | None = None
 
 
-@command("connections.disconnect", permission=Permission.ADMINISTER, limit=Limit.ACTION)
+@command(
+    "connections.disconnect",
+    permission=Permission.ADMINISTER,
+    limit=Limit.ACTION,
+    audit="connection_id",
+)
 class Disconnect(Command[Done], frozen=True):
     """Close a connection. Whoever is there gets `server.evicted` with `reason`, and may come back.
 

@@ -14,7 +14,7 @@ import msgspec
 
 from protocol.ids import RequestId
 from protocol.marks import holds_mark
-from protocol.permissions import Permission
+from protocol.permissions import OVER_OTHERS, Permission
 from protocol.rooms import Room
 from protocol.secret import Guarded, holds_secret, secret_fields
 from protocol.text import MARK as SHOWN
@@ -128,6 +128,11 @@ class Spec(msgspec.Struct, frozen=True):
     limit: Limit | None = None
     delivery: Delivery | None = None
     secrets: tuple[str, ...] = ()
+    guarded: bool = False
+    """Whether it acts on others: it is committed only while its caller still may do that."""
+    audit: str | None = None
+    """The field that names its target in the audit log; None where it is not audited. One of the
+    reply, where the command makes its target."""
 
     @property
     def domain(self) -> str:
@@ -170,9 +175,22 @@ class Registry:
         self._calls: dict[str, Spec] = {}
         self._events: dict[str, Spec] = {}
 
-    def command(self, name: str, *, permission: Permission, limit: Limit) -> Callable[[M], M]:
-        """Register a `Command[Reply]` under its wire name."""
-        return self._register_call(name, Kind.COMMAND, Command, permission, limit)
+    def command(
+        self,
+        name: str,
+        *,
+        permission: Permission,
+        limit: Limit,
+        guarded: bool = False,
+        audit: str | None = None,
+    ) -> Callable[[M], M]:
+        """Register a `Command[Reply]` under its wire name.
+
+        `guarded` is for one that acts on others with a permission that is not for that: those of
+        OVER_OTHERS always are. `audit` names its target.
+        """
+        guarded = guarded or permission in OVER_OTHERS
+        return self._register_call(name, Kind.COMMAND, Command, permission, limit, guarded, audit)
 
     def query(
         self, name: str, *, permission: Permission, limit: Limit = Limit.READ
@@ -203,7 +221,14 @@ class Registry:
                 yield spec
 
     def _register_call(
-        self, name: str, kind: Kind, base: Any, permission: Permission, limit: Limit
+        self,
+        name: str,
+        kind: Kind,
+        base: Any,
+        permission: Permission,
+        limit: Limit,
+        guarded: bool = False,
+        audit: str | None = None,
     ) -> Callable[[M], M]:
         def register(cls: M) -> M:
             doc = (cls.__doc__ or "").strip()
@@ -218,6 +243,10 @@ class Registry:
                 )
             if kind is Kind.COMMAND and holds_secret(reply):
                 raise TypeError(f"{name}: the reply of a command is kept, so it holds no Secret")
+            if audit is not None:
+                named = [f for of in (cls, reply) for f in of.__struct_fields__]
+                if audit not in named or audit in secret_fields(cls):
+                    raise TypeError(f"{name}: {audit} is no field that can name its target")
             self._add(
                 Spec(
                     name,
@@ -228,6 +257,8 @@ class Registry:
                     permission=permission,
                     limit=limit,
                     secrets=secret_fields(cls),
+                    guarded=guarded,
+                    audit=audit,
                 )
             )
             return cls

@@ -44,6 +44,10 @@ GRANTS: dict[Role, frozenset[Permission]] = {
     Role.AGENT: frozenset({Permission.CONNECT, Permission.AGENT}),
 }
 
+OVER_OTHERS = frozenset({Permission.OPERATE, Permission.ADMINISTER})
+"""With these a caller acts on others: a command that needs one is committed only while its caller
+still has it."""
+
 SCOPES = frozenset({Permission.READ, Permission.OPERATE})
 """What a service key may be given."""
 

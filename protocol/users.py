@@ -17,6 +17,10 @@ from protocol.text import CONTROLS
 
 _SEARCH: Final = rf"^[^{CONTROLS}]*$(?!\n)"
 
+NAME_REST_DAYS: Final = 90
+"""How long the username of a deleted user is not given again: what was said and told of that user
+still has it."""
+
 Search = Annotated[str, msgspec.Meta(max_length=254, pattern=_SEARCH)]
 
 
@@ -43,6 +47,7 @@ class UserReason(StrEnum):
     """Reasons for `conflict` and `refused` here."""
 
     USERNAME_TAKEN = "username_taken"
+    USERNAME_RESERVED = "username_reserved"
     EMAIL_TAKEN = "email_taken"
     LAST_ADMIN = "last_admin"
 
@@ -64,9 +69,12 @@ class GetUser(Query[UserView], frozen=True):
     user_id: Id
 
 
-@command("users.create", permission=Permission.ADMINISTER, limit=Limit.RARE)
+@command("users.create", permission=Permission.ADMINISTER, limit=Limit.RARE, audit="user_id")
 class CreateUser(Command[UserView], frozen=True):
-    """Add a person, whether registration is open or not. Conflict: username_taken, email_taken."""
+    """Add a person, whether registration is open or not, also with a name that is reserved.
+
+    Conflict: username_taken, email_taken.
+    """
 
     username: Username
     password: Secret
@@ -74,7 +82,7 @@ class CreateUser(Command[UserView], frozen=True):
     role: Role = Role.PLAYER
 
 
-@command("users.update", permission=Permission.ADMINISTER, limit=Limit.RARE)
+@command("users.update", permission=Permission.ADMINISTER, limit=Limit.RARE, audit="user_id")
 class UpdateUser(Command[UserView], frozen=True):
     """Change what is given of a person. An `email` of null takes the address away.
 
@@ -88,23 +96,24 @@ class UpdateUser(Command[UserView], frozen=True):
     password: Secret | None = None
 
 
-@command("users.disable", permission=Permission.ADMINISTER, limit=Limit.ACTION)
+@command("users.disable", permission=Permission.ADMINISTER, limit=Limit.ACTION, audit="user_id")
 class DisableUser(Command[UserView], frozen=True):
     """Keep a person out: all log-ins end, all connections are closed. Refused: last_admin."""
 
     user_id: Id
 
 
-@command("users.enable", permission=Permission.ADMINISTER, limit=Limit.ACTION)
+@command("users.enable", permission=Permission.ADMINISTER, limit=Limit.ACTION, audit="user_id")
 class EnableUser(Command[UserView], frozen=True):
     """Let a person in again. They log in anew."""
 
     user_id: Id
 
 
-@command("users.delete", permission=Permission.ADMINISTER, limit=Limit.ACTION)
+@command("users.delete", permission=Permission.ADMINISTER, limit=Limit.ACTION, audit="user_id")
 class DeleteUser(Command[Done], frozen=True):
-    """Delete a person, for good: log-ins, player, seat. Name and e-mail address are free again.
+    """Delete a person, for good: log-ins, player, seat. The e-mail address is free at once, the
+    username for nobody in the next 90 days: until then it is `username_taken`.
 
     What has been stays: the logs of battles, and the ledger, into which what the player had is
     booked out. Refused: last_admin.

@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Scope
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from protocol import rooms
-from server import auth, connections, database, documents, health, players, web
+from server import audit, auth, connections, database, documents, health, players, web
 from server.auth import handlers as auth_handlers
 from server.auth import routes as auth_routes
 from server.auth.invariants import INVARIANTS as AUTH_INVARIANTS
@@ -26,7 +26,7 @@ from server.battles.store import Battles
 from server.config import Settings
 from server.connections import handlers as connection_handlers
 from server.database import Unavailable
-from server.gateway import Gateway, Identity, Parts, unhandled
+from server.gateway import Gateway, Identity, Oversight, Parts, unhandled
 from server.gateway import handlers as gateway_handlers
 from server.gateway.transports import Transports
 from server.page import Page
@@ -92,8 +92,9 @@ class App:
         self.refusals = gateway.refusals
         self.auth = access
         self.rights = rights
+        self.audit = trail = parts[audit.AuditLog]
         self.users = users = access.people.users
-        self.accounts = auth.Accounts(db, access.people, rights, clock)
+        self.accounts = auth.Accounts(db, access.people, rights, trail, clock)
         self.health = health.Health(db, gateway, clock)
         self.clock = clock
         regen = players.Regen(
@@ -194,6 +195,8 @@ class App:
         await self.pruning.prune(now)
         await self.battles.prune(self.pruning, now)
         await self.auth.prune(now)
+        await self.users.prune(now)
+        await self.audit.prune(now)
 
     async def start(self) -> None:
         """Take up what is open from the time before."""
@@ -242,8 +245,11 @@ async def opened(settings: Settings, clock: Clock | None = None) -> AsyncIterato
         clock=clock,
     )
     try:
-        gateway.use(db)
         rights = auth.Rights(db, gateway, clock)
+        callers = auth.Callers(db.reader, rights.look_soon)
+        trail = audit.AuditLog(db, settings.audit_days)
+        parts.add(trail)
+        gateway.use(db, Oversight(callers.guard, callers.check, trail.record))
         await rights.begin()
         access = auth.Auth(
             db,

@@ -240,6 +240,9 @@ class Settings:
         False,
         "whether `/ws` takes `?token=`; addresses end up in logs and histories",
     )
+    audit_days: int = _setting(
+        _integer(1, 36_500), 365, "how long the audit log is kept", unit="days"
+    )
     command_timeout: float = _setting(
         _number(0.1, 3600), 30.0, "how long a command or query may take to answer", unit="seconds"
     )

@@ -2,6 +2,7 @@
 
 from server.auth.accounts import Accounts
 from server.auth.attempts import Attempts
+from server.auth.callers import Callers
 from server.auth.passwords import Passwords
 from server.auth.people import People
 from server.auth.rights import Rights
@@ -15,6 +16,7 @@ __all__ = [
     "Accounts",
     "Attempts",
     "Auth",
+    "Callers",
     "Passwords",
     "People",
     "Rights",

@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Awaitable, Callable
+from typing import Final
 
 import msgspec
 
@@ -14,12 +15,17 @@ from protocol.permissions import SCOPES, Role
 from protocol.secret import KEY_PREFIX
 from protocol.times import rfc3339
 from protocol.users import UserPage, UserView
+from server.audit import AuditLog
 from server.auth.people import Changed, People
 from server.auth.rights import MAX_DECISIONS, Ended, Rights
 from server.auth.store import ListedKey, Logins
 from server.database import Database, Stale, Work
+from server.gateway import Act
 from server.runtime.clock import Clock
 from server.users import User
+
+COMMAND_LINE: Final = "command line"
+"""The name of the actor: the operating system let them in, and it is not known who that is."""
 
 
 class _Service(msgspec.Struct, frozen=True):
@@ -38,12 +44,15 @@ class Accounts:
     A person is named by username or e-mail address; ValueError says that there is nobody.
     """
 
-    def __init__(self, database: Database, people: People, rights: Rights, clock: Clock) -> None:
+    def __init__(
+        self, database: Database, people: People, rights: Rights, trail: AuditLog, clock: Clock
+    ) -> None:
         self._database = database
         self._users = people.users
         self._people = people
         self._logins = Logins(database.reader)
         self._rights = rights
+        self._trail = trail
         self._clock = clock
 
     async def page(
@@ -64,6 +73,7 @@ class Accounts:
             now = self._clock.now_ms()
             work = Work(rfc3339(now))
             user = await self._people.add(work, username, password, role, email, now)
+            self._record(work, "users.create", user.id, now)
             try:
                 await self._database.writer.submit(work, b"", None)
             except Stale:
@@ -76,11 +86,15 @@ class Accounts:
 
         Raises ValueError, Failure `refused` last_admin, `busy`.
         """
-        await self._change(name, lambda work, user: self._people.update(work, user, role=role))
+        await self._change(
+            name, "users.update", lambda work, user: self._people.update(work, user, role=role)
+        )
 
     async def set_email(self, name: str, email: str | None) -> None:
         """Give a person another e-mail address, or none. Raises ValueError, Failure `conflict`."""
-        await self._change(name, lambda work, user: self._people.update(work, user, email=email))
+        await self._change(
+            name, "users.update", lambda work, user: self._people.update(work, user, email=email)
+        )
 
     async def set_password(self, name: str, password: str) -> None:
         """Give a person another password, and end all their log-ins.
@@ -88,12 +102,14 @@ class Accounts:
         Raises ValueError, Failure `invalid`, `busy`.
         """
         await self._change(
-            name, lambda work, user: self._people.update(work, user, password=password)
+            name,
+            "users.update",
+            lambda work, user: self._people.update(work, user, password=password),
         )
 
     async def disable(self, name: str) -> None:
         """Keep a person out, and end all their log-ins. Raises as `set_role`."""
-        await self._change(name, self._people.disable)
+        await self._change(name, "users.disable", self._people.disable)
 
     async def enable(self, name: str) -> None:
         """Let a person in again: they log in anew. Raises ValueError, Failure `busy`."""
@@ -101,21 +117,31 @@ class Accounts:
         async def enable(work: Work, user: User) -> Changed:
             return self._people.enable(work, user)
 
-        await self._change(name, enable)
+        await self._change(name, "users.enable", enable)
 
     async def delete(self, name: str) -> None:
         """Delete a person, as `users.delete`. Raises as `set_role`."""
 
         async def decide(work: Work, now: int) -> Ended:
-            return await self._people.delete(work, await self._person(name), now)
+            user = await self._person(name)
+            ended = await self._people.delete(work, user, now)
+            self._record(work, "users.delete", user.id, now)
+            return ended
 
         await self._rights.change(decide)
 
-    async def _change(self, name: str, put: Put) -> None:
-        async def decide(work: Work, _: int) -> Ended | None:
-            return (await put(work, await self._person(name))).ended
+    async def _change(self, name: str, action: str, put: Put) -> None:
+        async def decide(work: Work, now: int) -> Ended | None:
+            user = await self._person(name)
+            changed = await put(work, user)
+            if work.changes:  # else there is nothing to change
+                self._record(work, action, user.id, now)
+            return changed.ended
 
         await self._rights.change(decide)
+
+    def _record(self, work: Work, action: str, target: str, now: int) -> None:
+        self._trail.record(work, Act(action, target, None, COMMAND_LINE, "", now))
 
     async def add_service_key(self, name: str, scopes: list[str]) -> str:
         """Make a service key: shown once, stored hashed. Raises ValueError."""
@@ -129,7 +155,9 @@ class Accounts:
         key = f"{KEY_PREFIX}{secrets.token_urlsafe(32)}"
         now = self._clock.now_ms()
         work = Work(rfc3339(now))
-        self._logins.add_key(work, uuid7(), name, key, " ".join(sorted(set(scopes))), now)
+        key_id = uuid7()
+        self._logins.add_key(work, key_id, name, key, " ".join(sorted(set(scopes))), now)
+        self._record(work, "service_keys.create", key_id, now)
         try:
             await self._database.writer.submit(work, b"", None)
         except Stale:
@@ -143,7 +171,7 @@ class Accounts:
     async def revoke_service_key(self, name: str) -> None:
         """End a service key. Raises ValueError where there is no such key; Failure `busy`."""
 
-        async def decide(work: Work, _: int) -> Ended | None:
+        async def decide(work: Work, now: int) -> Ended | None:
             found = await self._logins.find_key_named(name)
             if found is None:
                 raise ValueError(f"there is no service key named {name}")
@@ -151,6 +179,7 @@ class Accounts:
             if revoked:
                 return None
             self._logins.revoke_key(work, key_id)
+            self._record(work, "service_keys.revoke", key_id, now)
             return Ended(key_id, None, ExpiryReason.REVOKED)
 
         await self._rights.change(decide)

@@ -50,7 +50,7 @@ async def create(ctx: Context, cmd: CreateUser) -> Pending[UserView]:
 
 
 @handles(UpdateUser)
-async def update(ctx: Context, cmd: UpdateUser) -> UserView:
+async def update(ctx: Context, cmd: UpdateUser) -> Pending[UserView]:
     """Change role, e-mail address or password."""
     if cmd.role is None and cmd.email is msgspec.UNSET and cmd.password is None:
         raise invalid("role", "one of role, email and password must be given")
@@ -60,42 +60,38 @@ async def update(ctx: Context, cmd: UpdateUser) -> UserView:
     changed = await people.update(
         work, user, role=cmd.role, email=cmd.email, password=cmd.password, network=network
     )
-    return await _commit(ctx, work, changed.ended, changed.user.view)
+    return _commit(ctx, work, changed.ended, changed.user.view)
 
 
 @handles(DisableUser)
-async def disable(ctx: Context, cmd: DisableUser) -> UserView:
+async def disable(ctx: Context, cmd: DisableUser) -> Pending[UserView]:
     """Keep a person out."""
     people, work = ctx.part(People), ctx.work()
     changed = await people.disable(work, await people.find(cmd.user_id))
-    return await _commit(ctx, work, changed.ended, changed.user.view)
+    return _commit(ctx, work, changed.ended, changed.user.view)
 
 
 @handles(EnableUser)
-async def enable(ctx: Context, cmd: EnableUser) -> UserView:
+async def enable(ctx: Context, cmd: EnableUser) -> Pending[UserView]:
     """Let a person in again."""
     people, work = ctx.part(People), ctx.work()
     changed: Changed = people.enable(work, await people.find(cmd.user_id))
-    return await _commit(ctx, work, changed.ended, changed.user.view)
+    return _commit(ctx, work, changed.ended, changed.user.view)
 
 
 @handles(DeleteUser)
-async def delete(ctx: Context, cmd: DeleteUser) -> Done:
+async def delete(ctx: Context, cmd: DeleteUser) -> Pending[Done]:
     """Delete a person."""
     people, work = ctx.part(People), ctx.work()
     ended = await people.delete(work, await people.find(cmd.user_id), ctx.now)
-    return await _commit(ctx, work, ended, Done())
+    return _commit(ctx, work, ended, Done())
 
 
-async def _commit(ctx: Context, work: Work, ended: Ended | None, reply: R) -> R:
-    """Commit, and close what the person has open: one's own connections after the reply."""
-    rights = ctx.part(Rights)
+def _commit(ctx: Context, work: Work, ended: Ended | None, reply: R) -> Pending[R]:
+    """Commit, and close the user's connections with it: the caller's own one after the reply."""
     if ended is not None:
-        rights.add(work, ended, ctx.now)
-    await ctx.commit(work, reply)
-    if ended is not None:
-        if ended.who == ctx.user.id:
-            ctx.later(rights.look_soon)
-        else:
-            await rights.look()
-    return reply
+        rights = ctx.part(Rights)
+        rights.add(work, ended, ctx.now, spared=ctx.connection)
+        # With the commit, not after it: the caller may be gone by then.
+        work.then(rights.look_soon)
+    return ctx.commit(work, reply)

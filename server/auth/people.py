@@ -42,9 +42,16 @@ class People:
             raise not_found("user")
         return user
 
-    async def check_free(self, username: str, email: str | None) -> None:
+    async def check_registrable(self, username: str) -> None:
+        """Raises Failure `conflict` username_reserved. Only for users who register themselves."""
+        if await self.users.name_reserved(username):
+            words = "the username is reserved, or looks like one that is"
+            raise conflict(UserReason.USERNAME_RESERVED, words, field="username")
+
+    async def check_free(self, username: str, email: str | None, now: int) -> None:
         """Raises Failure `conflict` username_taken or email_taken."""
-        if await self.users.by_name(username) is not None:
+        rests = await self.users.name_rests(username, now)
+        if rests or await self.users.by_name(username) is not None:
             raise conflict(UserReason.USERNAME_TAKEN, "the username is taken", field="username")
         if email is not None:
             await self._check_email(email)
@@ -69,7 +76,7 @@ class People:
         `network` and `kind` say whose turn it is to have a password hashed: see `Passwords.hash`.
         Raises Failure `conflict` as `check_free`, `invalid` for the password, `busy`.
         """
-        await self.check_free(username, email)
+        await self.check_free(username, email, now)
         password_hash = await self._passwords.hash(password, network, kind)
         user = User(uuid7(), username, email, password_hash, role, disabled=False, created_at=now)
         self.users.add(work, user)

@@ -6,6 +6,7 @@ The process in which a change is made acts on it as soon as it is committed. All
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Final, NamedTuple
 
 from protocol.errors import busy
@@ -13,7 +14,7 @@ from protocol.gateway import ExpiryReason
 from protocol.times import rfc3339
 from server.auth.store import ChangeRow, RightsLog
 from server.database import Database, Stale, Unavailable, Work
-from server.gateway import Gateway, RightsChange
+from server.gateway import Connection, Gateway, RightsChange
 from server.runtime.clock import Clock
 from server.runtime.log import logger
 
@@ -81,9 +82,21 @@ class Rights:
             return
         raise busy("too many rights change at once")
 
-    def add(self, work: Work, ended: Ended, now: int) -> None:
-        """Number a change in the unit that makes it. `look` once that is committed."""
+    def add(self, work: Work, ended: Ended, now: int, spared: Connection | None = None) -> None:
+        """Number a change in the unit that makes it. `look` once that is committed.
+
+        The connections that it concerns are closed with the commit, before its events are
+        published; `spared`, over which it was asked for, by the look.
+        """
         self._log.add(work, ended.who, ended.session, ended.why, now)
+        work.then(partial(self._committed, ended, spared))
+
+    def _committed(self, ended: Ended, spared: Connection | None) -> None:
+        # Its number is read with the next look; it is above all that were acted on. Rights that
+        # another process changed meanwhile, and that were read since, are left to that look.
+        change = RightsChange(self._seen + 1, ended.who, ended.session, ended.why)
+        self._gateway.change_rights(change, spared)
+        log.info("rights_ended", user=ended.who, session=ended.session, reason=ended.why)
 
     async def run(self) -> None:
         """Act on what other processes changed, for ever."""

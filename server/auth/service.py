@@ -97,11 +97,12 @@ class Auth:
     async def register(self, body: Register, network: str) -> LoggedIn:
         """Add a person with the role `player` and log in, from a network.
 
-        Raises Failure `refused` registration_closed, `conflict` username_taken or email_taken,
-        `invalid`, `busy`.
+        Raises Failure `refused` registration_closed, `conflict` username_taken,
+        username_reserved or email_taken, `invalid`, `busy`.
         """
         if not self._registration_open:
             raise refused(AuthReason.REGISTRATION_CLOSED, "registration is closed")
+        await self.people.check_registrable(body.username)
         self._database.writer.admit()
         return await self.add(body.username, body.password, Role.PLAYER, body.email, network)
 
@@ -124,8 +125,9 @@ class Auth:
             await self._database.writer.submit(work, b"", None)
         except Stale:
             # Somebody took the name or the address since it was looked up.
-            await self.people.check_free(username, email)
+            await self.people.check_free(username, email, now)
             raise busy("too many register at once") from None
+        log.info("user_registered", user=user.id, username=username, role=role)
         return logged_in
 
     async def log_in(self, body: Login, network: str) -> LoggedIn:

@@ -7,7 +7,7 @@ it was read, in the same statement.
 import hashlib
 from typing import Final, NamedTuple
 
-from server.database import ANY_NUMBER, Reader, Statement, Work
+from server.database import ANY_NUMBER, Change, Reader, Statement, Work
 
 _INSERT: Final = Statement(
     "auth.insert_refresh_token",
@@ -41,6 +41,31 @@ _ALIVE: Final = Statement(
     " from refresh_tokens t join users u on u.id = t.user_id"
     " where t.family = :family and t.user_id = :user_id and t.revoked = false"
     " and u.disabled = false and u.role = :role limit 1",
+)
+_HOLD_USER: Final = Statement(
+    "auth.hold_caller",
+    "update users set disabled = false where id = :id and disabled = false and role = :role",
+)
+_HOLD_LOG_IN: Final = Statement(
+    "auth.hold_log_in",
+    "update refresh_tokens set revoked = false where token_hash ="
+    " (select min(token_hash) from refresh_tokens"
+    "  where family = :family and user_id = :user_id and revoked = false)"
+    " and revoked = false",
+)
+_HOLD_KEY: Final = Statement(
+    "auth.hold_service_key",
+    "update service_keys set revoked = false"
+    " where id = :id and revoked = false and scopes = :scopes",
+)
+_STANDING: Final = Statement(
+    "auth.standing",
+    "select u.role, u.disabled, (select count(*) from refresh_tokens t"
+    "  where t.family = :family and t.user_id = u.id and t.revoked = false)"
+    " from users u where u.id = :id",
+)
+_KEY_STANDING: Final = Statement(
+    "auth.standing_of_service_key", "select scopes, revoked from service_keys where id = :id"
 )
 _EXPIRED: Final = Statement(
     "auth.expired_refresh_token", "select 1 from refresh_tokens where expires_at <= :now limit 1"
@@ -174,6 +199,35 @@ class Logins:
         """
         row = await self._reader.one(_ALIVE, family=session, user_id=user_id, role=role)
         return None if row is None else int(row[0])
+
+    async def standing(self, user_id: str, session: str) -> str | None:
+        """The role of a user whose log-in holds, None where it does not."""
+        row = await self._reader.one(_STANDING, id=user_id, family=session)
+        return None if row is None or row[1] or not row[2] else str(row[0])
+
+    async def key_standing(self, key_id: str) -> str | None:
+        """The scopes of a service key that is not revoked, None where it is."""
+        row = await self._reader.one(_KEY_STANDING, id=key_id)
+        return None if row is None or row[1] else str(row[0])
+
+    @staticmethod
+    def hold_caller(user_id: str, role: str, session: str) -> list[Change]:
+        """Conditions that a user has this role, is not disabled, and the log-in has not ended.
+
+        Updates, as PostgreSQL holds what they touch: a transaction that takes any of this away
+        waits for the unit, or the unit waits for it and is stale. The user comes before the log-in,
+        as in each unit that changes both.
+        """
+        held = {"family": session, "user_id": user_id}
+        return [
+            Change(_HOLD_USER, _HOLD_USER.values({"id": user_id, "role": role}), 1),
+            Change(_HOLD_LOG_IN, _HOLD_LOG_IN.values(held), 1),
+        ]
+
+    @staticmethod
+    def hold_key(key_id: str, scopes: str) -> list[Change]:
+        """The condition that a service key has these scopes and is not revoked."""
+        return [Change(_HOLD_KEY, _HOLD_KEY.values({"id": key_id, "scopes": scopes}), 1)]
 
     async def any_expired(self, now_ms: int) -> bool:
         """Whether there are refresh tokens that nobody can use any more."""

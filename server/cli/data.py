@@ -30,7 +30,7 @@ async def opened(given: Given, *, new: bool = False) -> AsyncIterator[App]:
             f"there is no database at {sqlite_path(settings.database)}: DATA_DIR or DATABASE_URL"
             " is another server's, or none has been started yet"
         )
-    configure(settings.least_level)
+    configure(settings.least_level, settings.log_file)
     private_files()
     try:
         async with opened_app(settings) as app:

@@ -125,13 +125,18 @@ const REASONS = {
   not_enough_gems: "You don't have enough gems.",
   no_player: "This account has no player.",
   username_taken: "This name is taken.",
+  username_reserved: "This name is reserved. Choose another one.",
   email_taken: "This e-mail address is in use.",
   last_admin: "This is the last admin who may come in: make another one first.",
   registration_closed: "New accounts can't be made here at the moment.",
 };
 
 /** The field that a refusal is about. */
-export const FIELD_OF_REASON = { username_taken: "username", email_taken: "email" };
+export const FIELD_OF_REASON = {
+  username_taken: "username",
+  username_reserved: "username",
+  email_taken: "email",
+};
 
 const CODES = {
   rate_limited: "That was too fast. Try again in a moment.",

@@ -19,13 +19,14 @@ from server.database.reader import Reader
 from server.database.revisions import migrate, revisions
 from server.database.statement import Row, Statement
 from server.database.url import is_known, is_there, sqlite_path
-from server.database.work import ANY_NUMBER, Key, Request, Stale, Unavailable, Work
+from server.database.work import ANY_NUMBER, Change, Key, Request, Stale, Unavailable, Work
 
 __all__ = [
     "ANY_NUMBER",
     "HISTORY",
     "PRUNE_EVERY_S",
     "REPLIES_KEPT_MS",
+    "Change",
     "Copy",
     "Database",
     "Found",

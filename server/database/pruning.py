@@ -126,15 +126,21 @@ async def forget(database: Database, work: Work, room: str) -> None:
     row = await database.reader.one(_NUMBERS, room=room)
     if row is not None:
         seq, first = row
-        await _prune_room(database, room, first, seq - SLICE // 2)
+        await _prune_room(database, room, first, seq - SLICE // 2, before=work)
     work.change(_FORGET, rows=ANY_NUMBER, room=room)
     work.change(_DELETE_ALL, rows=ANY_NUMBER, room=room)
 
 
-async def _prune_room(database: Database, room: str, first: int, stop: int) -> None:
-    """Prune what lies between two numbers, in slices. Raises Unavailable."""
+async def _prune_room(
+    database: Database, room: str, first: int, stop: int, before: Work | None = None
+) -> None:
+    """Prune what lies between two numbers, in slices. Raises Unavailable.
+
+    `before`: the unit that they make room for. They have its guards, so that nothing is pruned for
+    a caller who may not have it committed.
+    """
     for start, end in _slices(first, stop):
-        work = Work(at="")
+        work = Work(at="") if before is None else before.ahead()
         work.change(_MOVE, room=room, start=start, stop=end)
         work.change(_DELETE, rows=ANY_NUMBER, room=room, start=start, stop=end)
         if not await _submit(database, work):

@@ -92,6 +92,33 @@ users = Table(
     Column("role", Text, nullable=False),
     Column("disabled", Boolean, nullable=False),
     Column("created_at", BigInteger, nullable=False),
+    Index(
+        "ix_users_admins",
+        "username_key",
+        sqlite_where=text("role = 'admin'"),
+        postgresql_where=text("role = 'admin'"),
+    ),
+)
+
+retired_names = Table(
+    "retired_names",
+    metadata,
+    Column("username_key", Text, primary_key=True),
+    Column("retired_at", BigInteger, nullable=False),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("at", BigInteger, nullable=False),
+    Column("actor", Text),
+    Column("actor_name", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("target", Text, nullable=False),
+    Column("address", Text, nullable=False),
+    Column("correlation_id", Text),
+    Index("ix_audit_at", "at"),
 )
 
 refresh_tokens = Table(

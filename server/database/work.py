@@ -89,7 +89,8 @@ Unavailable."""
 class Work(msgspec.Struct, eq=False):
     """A unit of work, as a handler makes it; then it waits to be committed.
 
-    `reply`, `request` and `origin`, what set it off, are known once it is queued.
+    `reply`, `request` and `origin`, what set it off, are known once it is queued. `guards`: its
+    first so many changes only make sure that its caller may still do this.
     """
 
     at: str
@@ -100,6 +101,7 @@ class Work(msgspec.Struct, eq=False):
     reply: bytes = b""
     request: Request | None = None
     origin: Origin | None = None
+    guards: int = 0
     _settled: Settled | None = None
     __repr__ = object.__repr__
 
@@ -115,6 +117,15 @@ class Work(msgspec.Struct, eq=False):
         if len(self.changes) == MAX_ROWS:
             raise ValueError(f"a unit of work holds at most {MAX_ROWS} statements")
         self.changes.append(change)
+
+    def guard(self, changes: list[Change]) -> None:
+        """Put conditions before all else: they hold what they check until the unit is committed."""
+        self.changes = [*changes, *self.changes]
+        self.guards += len(changes)
+
+    def ahead(self) -> "Work":
+        """A unit that has to be committed before this one: under the same guards."""
+        return Work(self.at, self.changes[: self.guards], guards=self.guards)
 
     def tell(self, event: Message, *, seq: int | None = None) -> None:
         """Publish an event once the unit is committed."""

@@ -7,10 +7,12 @@ from server.gateway.gateway import Gateway
 from server.gateway.handling import Later, handles, unhandled
 from server.gateway.identity import Identity
 from server.gateway.limits import Limits
+from server.gateway.oversight import Act, Oversight
 from server.gateway.rights import RightsChange
 from server.gateway.rooms import Door, Snapshot
 
 __all__ = [
+    "Act",
     "Connection",
     "Context",
     "Door",
@@ -18,6 +20,7 @@ __all__ = [
     "Identity",
     "Later",
     "Limits",
+    "Oversight",
     "Parts",
     "Pending",
     "RightsChange",

@@ -20,6 +20,7 @@ from server.gateway.connection import Call, Connection, Data
 from server.gateway.context import Context, Parts, Pending
 from server.gateway.deadlines import Deadlines
 from server.gateway.handling import Decided, at_once, handle
+from server.gateway.oversight import Overseen, Oversight
 from server.gateway.requests import Requests, reused
 from server.gateway.routes import Route, Routes
 from server.gateway.runner import Runner
@@ -49,6 +50,7 @@ class Desk(Protocol):
     runner: Runner
     backlog: Backlog
     database: Database | None
+    oversight: Oversight | None
     under_way: "dict[Key, Answering]"
     is_logged: bool
 
@@ -81,7 +83,7 @@ class Answering(msgspec.Struct, eq=False):
     _pending: Pending[Any] | None = None
     _refusal: Failure | None = None  # it stands, unless the request was carried out before
     _after: Sequence[Callable[[], None]] = ()
-    _repeats: "Sequence[Answering]" = ()  # messages that repeat it
+    _repeats: "Sequence[tuple[Answering, Request]]" = ()  # messages that repeat it
     _decisions: int = 0
     _task: asyncio.Task[Any] | None = None  # the one in which it waits
     _expired: bool = False
@@ -101,7 +103,7 @@ class Answering(msgspec.Struct, eq=False):
             if message is None:
                 return True
             route = self._route
-            if route is None or route.direct is None:
+            if route is None or route.direct is None or route.guarded:
                 return False
             ctx = self._context()
             try:
@@ -203,8 +205,10 @@ class Answering(msgspec.Struct, eq=False):
         if request is not None:
             if (first := desk.under_way.get(request.key)) is not None:
                 first.repeated(self, request)
+                self._message = message
                 return None
-            if (kept := desk.requests.recent(request)) is not None:
+            # A command that acts on others gives its reply again only after a look at its caller.
+            if not route.guarded and (kept := desk.requests.recent(request)) is not None:
                 self._reply(kept)
                 return None
             self._request = request
@@ -220,13 +224,31 @@ class Answering(msgspec.Struct, eq=False):
         assert self._request is not None
         if request.digest != self._request.digest:
             raise reused()
-        self._repeats = (*self._repeats, again)
+        self._repeats = (*self._repeats, (again, request))
+
+    def _decide_itself(self, request: Request) -> None:
+        """What it repeats has ended: look at its own caller, then at what was done."""
+        if (first := self._desk.under_way.get(request.key)) is not None:
+            first.repeated(self, request)
+            return
+        self._request = request
+        self._desk.under_way[request.key] = self
+        self._desk.runner.add(self)
 
     async def _decide(self, message: msgspec.Struct) -> None:
-        """Run the handler, again while what it decided on has changed. Raises Failure `busy`."""
+        """Run the handler, again while what it decided on has changed. Raises Failure `busy`.
+
+        The caller of a command that acts on others is looked at before each decision: where it is
+        stale because the caller's rights were taken away, the caller is told so.
+        """
+        route = self._route
+        assert route is not None
         while True:
+            if route.guarded:
+                assert self._desk.oversight is not None
+                await self._desk.oversight.check(self.connection.identity)
             # What is stale or refused now may be because it was done before.
-            if self._decisions and await self._was_done():
+            if (self._decisions or route.guarded) and await self._was_done():
                 return
             if self._refusal is not None:
                 raise self._refusal
@@ -246,13 +268,20 @@ class Answering(msgspec.Struct, eq=False):
     def _context(self) -> Context:
         """For one more attempt."""
         self._decisions += 1
-        desk = self._desk
-        return Context(self.connection, desk.parts, desk.database, desk.clock, self._request)
+        desk, route = self._desk, self._route
+        overseen = None
+        if route is not None and route.overseen:
+            assert desk.oversight is not None
+            assert self._message is not None
+            overseen = Overseen(desk.oversight, route.spec, self._message)
+        return Context(
+            self.connection, desk.parts, desk.database, desk.clock, self._request, overseen
+        )
 
     def _decided(self, ctx: Context, reply: Decided) -> None:
         """Answer, or wait to be called once the unit stands."""
-        if self._request is not None and ctx.pending is None:
-            # Nothing needed to change. The reply is a promise all the same.
+        if ctx.pending is None and (self._request is not None or ctx.is_overseen):
+            # Nothing needed to change. The reply is a promise all the same, and so is the guard.
             assert not isinstance(reply, Pending)
             ctx.commit(ctx.work(), reply)
         self._after = ctx.after_reply
@@ -325,10 +354,14 @@ class Answering(msgspec.Struct, eq=False):
                 after()
         except Exception:
             log.exception("reply_failed", connection=self.connection.id)
-        for again in self._end():
-            again._as_itself(partial(again._answer, code, given))
+        guarded = route is not None and route.guarded
+        for again, request in self._end():
+            if guarded:
+                again._decide_itself(request)
+            else:
+                again._as_itself(partial(again._answer, code, given))
 
-    def _end(self) -> "Sequence[Answering]":
+    def _end(self) -> "Sequence[tuple[Answering, Request]]":
         """Nothing more comes of it. Returns what repeats it."""
         self._ended = True
         self._desk.deadlines.end(self)

@@ -12,6 +12,7 @@ from server.database import Database, Request, Work
 from server.database.work import MAX_REPLY_BYTES
 from server.gateway.connection import Connection
 from server.gateway.identity import Identity
+from server.gateway.oversight import Overseen
 from server.runtime.clock import Clock
 
 P = TypeVar("P")
@@ -79,6 +80,7 @@ class Context(msgspec.Struct, eq=False):
     _database: Database | None
     _clock: Clock
     request: Request | None
+    _overseen: Overseen | None = None
     pending: Pending[Any] | None = None
     after_reply: Sequence[Callable[[], None]] = ()
     _now: int | None = None
@@ -107,9 +109,17 @@ class Context(msgspec.Struct, eq=False):
         """A part of the server, such as a domain's store. Raises KeyError where there is none."""
         return self._parts[kind]  # type: ignore[no-any-return]  # it was added under its own type
 
+    @property
+    def is_overseen(self) -> bool:
+        """Whether what it commits carries its caller or an audit row: see `oversight.py`."""
+        return self._overseen is not None
+
     def work(self) -> Work:
-        """A unit of work of this moment."""
-        return Work(rfc3339(self.now))
+        """A unit of work of this moment. One of a command that acts on others holds its caller."""
+        work = Work(rfc3339(self.now))
+        if self._overseen is not None:
+            self._overseen.guard(work, self.user)
+        return work
 
     def commit(self, work: Work, reply: R) -> Pending[R]:
         """Commit a unit, publish its events, keep its reply. A handler returns what this gives.
@@ -122,6 +132,9 @@ class Context(msgspec.Struct, eq=False):
         data = codec.encode(reply)
         if self.request is not None and len(data) > MAX_REPLY_BYTES:
             raise ValueError(f"a kept reply has at most {MAX_REPLY_BYTES} bytes, not {len(data)}")
+        if self._overseen is not None:
+            self._overseen.guard(work, self.user)  # a handler may have made it otherwise
+            self._overseen.record(work, reply, self.connection, self.now)
         pending = Pending(reply, data)
         self._database.writer.queue(work, data, self.request, pending.settle)
         self.pending = pending

@@ -21,6 +21,7 @@ from server.gateway.context import Context, Parts
 from server.gateway.deadlines import Deadlines
 from server.gateway.handling import at_once
 from server.gateway.limits import Both, Limits
+from server.gateway.oversight import Oversight
 from server.gateway.requests import Requests
 from server.gateway.routes import Route, Routes
 from server.gateway.runner import Runner
@@ -56,6 +57,9 @@ class Dispatch:
         self.runner = Runner("answers")
         self.under_way: dict[Key, Answering] = {}
         self.draining = False
+        self.oversight: Oversight | None = (
+            None  # what says who may act on others; none in conformance
+        )
         self.database: Database | None = None  # opened after the rooms that it publishes to
         self._monotonic = clock.monotonic
         self.is_logged = debugging("gateway")()  # levels are set before anything begins

@@ -21,6 +21,7 @@ from server.gateway.dispatch import Dispatch
 from server.gateway.frame import announcement
 from server.gateway.identity import Identity
 from server.gateway.limits import Limits
+from server.gateway.oversight import Oversight
 from server.gateway.presence import Presence
 from server.gateway.refusals import Refusals
 from server.gateway.rights import RightsChange, RightsChanges
@@ -190,10 +191,11 @@ class Gateway:
             lambda: sum(c.traffic.queued_bytes for c in self.presence.connections()),
         )
 
-    def use(self, database: Database) -> None:
-        """Take the database, once it is open."""
+    def use(self, database: Database, oversight: Oversight) -> None:
+        """Take the database, once it is open, and what guards commands that act on others."""
         self.rooms.database = database
         self.dispatch.database = database
+        self.dispatch.oversight = oversight
 
     def timestamp(self) -> str:
         """Now, as it stands in a message."""
@@ -278,11 +280,14 @@ class Gateway:
         connection.identity = identity
         self.watch_expiry(connection)
 
-    def change_rights(self, change: RightsChange) -> None:
-        """Act on a change of rights that is committed: close the connections that it concerns."""
+    def change_rights(self, change: RightsChange, spared: Connection | None = None) -> None:
+        """Act on a change of rights that is committed: close the connections that it concerns.
+
+        `spared`: the one over which its user asked for it. It is closed after the reply.
+        """
         self._rights.remember(change)
         for connection in self.presence.connections(change.who):
-            if change.concerns(connection.identity):
+            if connection is not spared and change.concerns(connection.identity):
                 self._expire(connection, change.reason)
 
     def doubt_rights(self, version: int) -> None:

@@ -16,8 +16,8 @@ from server.runtime.gauges import Gauges
 class Route:
     """A command or query: how it is read, who may send it, how often, and what it is counted in."""
 
-    __slots__ = ("_decode", "direct", "is_command", "limit", "name", "ok", "permission", "spec",
-                 "timed")  # fmt: skip
+    __slots__ = ("_decode", "direct", "guarded", "is_command", "limit", "name", "ok", "overseen",
+                 "permission", "spec", "timed")  # fmt: skip
 
     def __init__(self, spec: Spec, gauges: Gauges) -> None:
         assert spec.permission is not None
@@ -27,6 +27,8 @@ class Route:
         self.permission: Permission = spec.permission
         self.limit: Limit = spec.limit
         self.is_command = spec.kind is Kind.COMMAND
+        self.guarded = spec.guarded
+        self.overseen = spec.guarded or spec.audit is not None
         self.direct: Direct | None = direct_handler_of(spec.type)
         """Its handler, if that seldom waits."""
         self._decode: Callable[[Any], msgspec.Struct] = codec.decoder(spec.type).decode

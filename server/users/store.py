@@ -9,7 +9,10 @@ from protocol.permissions import Role
 from protocol.rooms import Room
 from protocol.times import rfc3339
 from protocol.users import UserChanged, UserDeleted, UserPage, UserView
-from server.database import Database, Reading, Row, Statement, Work, forget
+from server.database import ANY_NUMBER, Database, Reading, Row, Statement, Work, forget
+from server.users.rules import NAME_REST_MS, is_reserved
+
+MAX_PRUNED: Final = 500
 
 _INSERT: Final = Statement(
     "users.insert",
@@ -67,6 +70,29 @@ _DELETE: Final = Statement(
     "delete from users where id = :id and role = :seen_role and disabled = :seen_disabled"
     " and (:stays or exists (select 1 from users as others"
     "  where others.role = :seen_role and others.disabled = false and others.id <> :id))",
+)
+_ADMINS: Final = Statement("users.admins", "select username from users where role = 'admin'")
+_RETIRE: Final = Statement(
+    "users.retire_name",
+    "insert into retired_names (username_key, retired_at) values (:key, :now)"
+    " on conflict (username_key) do update set retired_at = excluded.retired_at",
+)
+_RESTS: Final = Statement(
+    "users.name_rests",
+    "select 1 from retired_names where username_key = :key and retired_at > :since",
+)
+_HOLD_NAME: Final = Statement(
+    "users.hold_name",
+    "update users set disabled = disabled where id = :id and not exists"
+    " (select 1 from retired_names where username_key = :key and retired_at > :since)",
+)
+_ANY_RESTED: Final = Statement(
+    "users.any_rested_name", "select 1 from retired_names where retired_at <= :since limit 1"
+)
+_DELETE_RESTED: Final = Statement(
+    "users.delete_rested_names",
+    "delete from retired_names where username_key in (select username_key from retired_names"
+    " where retired_at <= :since order by username_key limit :most)",
 )
 _ANY: Final = Statement("users.any", "select 1 from users where role = :role limit 1")
 
@@ -155,6 +181,24 @@ class Users:
         """The person with this username, whatever its case."""
         return _user(await self._reader.one(_BY_NAME, key=username.casefold()))
 
+    async def name_rests(self, username: str, now: int) -> bool:
+        """Whether a username was used by somebody who was deleted not long ago."""
+        key, since = username.casefold(), now - NAME_REST_MS
+        return await self._reader.one(_RESTS, key=key, since=since) is not None
+
+    async def name_reserved(self, username: str) -> bool:
+        """Whether nobody may register with a name: see `rules.is_reserved`."""
+        admins = [row[0] for row in await self._reader.all(_ADMINS)]
+        return is_reserved(username, admins)
+
+    async def prune(self, now: int) -> None:
+        """Forget names that may be given again. Raises Unavailable."""
+        since = now - NAME_REST_MS
+        while await self._reader.one(_ANY_RESTED, since=since) is not None:
+            work = Work(rfc3339(now))
+            work.change(_DELETE_RESTED, rows=ANY_NUMBER, since=since, most=MAX_PRUNED)
+            await self._database.writer.submit(work, b"", None)
+
     async def by_email(self, email: str) -> User | None:
         """The person with this e-mail address, whatever its case."""
         return _user(await self._reader.one(_BY_EMAIL, key=_key(email)))
@@ -195,7 +239,10 @@ class Users:
         work.change(_HOLD, id=user.id, seen=user.password_hash)
 
     def add(self, work: Work, user: User) -> None:
-        """Add a person. The unit is stale where the name or the address is taken."""
+        """Add a person. The unit is stale where the name or the address is taken.
+
+        A name that was somebody's not long ago is taken too: see `name_rests`.
+        """
         work.change(
             _INSERT,
             id=user.id,
@@ -207,6 +254,10 @@ class Users:
             role=user.role,
             created_at=user.created_at,
         )
+        # After the row, which waits for another process that deletes the name at this moment: a
+        # statement of its own sees what that has committed.
+        key, since = user.username.casefold(), user.created_at - NAME_REST_MS
+        work.change(_HOLD_NAME, id=user.id, key=key, since=since)
         for add in self._at_registration:
             add(work, user, user.created_at)
 
@@ -254,4 +305,5 @@ class Users:
             seen_disabled=seen.disabled,
             stays=not seen.administers,
         )
+        work.change(_RETIRE, key=seen.username.casefold(), now=now)
         work.tell(UserDeleted(user_id=seen.id))

@@ -14,7 +14,7 @@ from server.gateway import unhandled
 
 ROOT = Path(__file__).parents[2]
 
-ORDER = (("users", "auth"), ("players",), ("battles",))
+ORDER = (("audit",), ("users", "auth"), ("players",), ("battles",))
 """The domains. A domain may import those before it, through their doors: what
 `server/<domain>/__init__.py` exports."""
 

@@ -113,6 +113,17 @@ async def test_what_the_server_refuses_is_said_where_it_is_wrong(admin: Browser)
     await page.get_by_test_id("role-error").filter(has_text="last admin").wait_for()
 
 
+async def test_a_reserved_name_is_said_at_its_field(chromium: Chromium, server: Server) -> None:
+    async with opened(chromium, server.url) as browser:
+        error = browser.page.get_by_test_id("username-error")
+        browser.expected = ("409 (Conflict)",)
+        for name in ("_Adm1n", "m0derator"):
+            await browser.fill_in(name, PASSWORD)
+            await browser.page.get_by_test_id("register").click()
+            await error.filter(has_text="This name is reserved").wait_for()
+        await browser.register()
+
+
 async def test_an_operators_words_reach_whoever_is_disconnected(
     chromium: Chromium, server: Server, admin: Browser
 ) -> None:

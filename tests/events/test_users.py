@@ -371,7 +371,10 @@ async def test_who_is_deleted_leaves_and_what_has_been_stays(own_server: Server)
     log = [name for room, name in history if room == f"battle:{battle_id}"]
     assert len(log) >= battle["seq"]
 
-    again = await register(server.url, Register("Gone", PASSWORD, "gone@example.org"))
+    with pytest.raises(Failure) as rests:
+        await register(server.url, Register("Gone", PASSWORD))
+    assert rests.value.error.reason == "username_taken"
+    again = await register(server.url, Register("other", PASSWORD, "gone@example.org"))
     assert again.user.id != gone.id
     await strike_on(other, battle_id)
     await other.close()

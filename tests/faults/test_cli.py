@@ -64,7 +64,9 @@ async def test_people_come_and_go_beside_a_running_server(own_server: Server) ->
         f"{PASSWORD}\n",
         *("user", "add", "Ada", "--role", "user", "--email", "ada@example.org", "--password-stdin"),
     )
-    assert (code, output, errors) == (0, "Ada is added with the role user\n", "")
+    assert (code, output) == (0, "Ada is added with the role user\n")
+    logged = json.loads(errors)
+    assert (logged["event"], logged["actor_name"]) == ("command_audited", "command line")
     assert await may_log_in(own_server, "ada@example.org", PASSWORD)
     made = await own_server.command("user", "add", "bob", "--generate")
     assert await may_log_in(own_server, "bob", made.split("password: ")[1].strip())

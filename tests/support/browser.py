@@ -46,6 +46,8 @@ class Browser:
         self.rooms: set[str] = set()
         self._changed = asyncio.Event()
         page.on("websocket", lambda socket: socket.on("framesent", self._sent))
+        self.expected: tuple[str, ...] = ()
+        """What the browser may say of answers that a test asks for."""
 
     def _sent(self, frame: str | bytes) -> None:
         found = SENT.match(frame) if isinstance(frame, str) else None
@@ -148,6 +150,6 @@ async def opened(chromium: Chromium, url: str, **options: Any) -> AsyncIterator[
     yield browser
     await context.close()
     # A server that is away is no fault of the page; nor is what it says while the server closes.
-    server_s = ("ERR_CONNECTION_REFUSED", "already in CLOSING or CLOSED")
+    server_s = ("ERR_CONNECTION_REFUSED", "already in CLOSING or CLOSED", *browser.expected)
     faults = [error for error in errors if not any(words in error for words in server_s)]
     assert not faults, faults

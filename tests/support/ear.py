@@ -50,7 +50,9 @@ class Ear(Connection):
         await self._app.gateway.closed(self, "test")
 
     def send(self, frame: Frame) -> None:
-        """Hear an event."""
+        """Hear an event, unless this is closed."""
+        if self.closed:
+            return
         name, data, meta = json.loads(frame.packet[2:])
         self._hear(Told(name, data, meta))
 

@@ -32,7 +32,10 @@ CODES = {
 NEVER = {"internal", "unavailable", "timed_out", "rate_limited", "busy"}
 """What nobody makes a server say by what is sent, where it is not too much."""
 WORDS = {"code", "message", "reason", "field", "errors", "retry_after_ms"}
-LOGGED = {"listening", "connected", "disconnected", "transport_refused"}
+LOGGED = {
+    *("listening", "connected", "disconnected", "transport_refused"),
+    *("user_registered", "command_audited", "rights_ended"),
+}
 """All that a start and a client's doing leave in the log."""
 
 

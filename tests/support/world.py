@@ -173,7 +173,12 @@ class Watcher:
         """Connect, if it is not connected."""
         if self.ear is None:
             identity = Identity(
-                self.person, "somebody", granted(self._role), self._role, rights=NEWEST
+                id=self.person,
+                name="somebody",
+                permissions=granted(self._role),
+                role=self._role,
+                session=self._world.log_ins[self.person],
+                rights=NEWEST,
             )
             ear = self.ear = Ear(self._world.app, identity)
             self._read = 0
@@ -240,6 +245,7 @@ class World:
         shutil.copytree(template, folder / "0")
         with closing(sqlite3.connect(template / "warroom.db")) as connection:
             ids = dict(connection.execute("select name, player_id from players"))
+            self.log_ins = dict(connection.execute("select user_id, family from refresh_tokens"))
         self.people = [ids[name] for name in PEOPLE]
         self.subjects = [ids[name] for name in SUBJECTS]
         self.watchers = [Watcher(self, self.people[n % len(PEOPLE)]) for n in range(CONNECTIONS)]

@@ -15,7 +15,7 @@ from alembic import op
 from protocol.ids import uuid7
 
 revision = "0009"
-down_revision = "0007"
+down_revision = "0008"
 
 MARK = "migration"
 """The `ref` of the rows that are added here, so that going down removes no others."""
