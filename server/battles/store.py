@@ -105,10 +105,8 @@ _SIT: Final = Statement(
     " where player_id = :player_id"
     " on conflict (player_id, battle_id) do update set seated = true",
 )
-"""Holds the player meanwhile: a deletion by another process waits, and then finds the seat. No row
-for a player who is seated elsewhere: on PostgreSQL the error of the index would not say whose unit
-it is.
-"""
+"""A deletion of the player by another process waits, and then finds the seat. No row for a player
+who is seated elsewhere: PostgreSQL's error of the index would not say whose unit it is."""
 _STAND: Final = Statement(
     "battles.stand",
     "update battle_seats set seated = false"

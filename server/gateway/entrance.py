@@ -12,9 +12,9 @@ from protocol.ids import uuid7
 from server.gateway import rfc6455
 from server.gateway.arrival import Arrivals
 from server.gateway.identity import Identity
+from server.gateway.listener import Stop
 from server.gateway.queued import Queued
 from server.gateway.socketio import Client, Refusal
-from server.gateway.websocket import Stop
 
 _message: Final = msgspec.json.Decoder(tuple[str, msgspec.Raw])
 _arguments: Final = msgspec.json.Decoder(list[msgspec.Raw])

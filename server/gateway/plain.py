@@ -16,27 +16,27 @@ from starlette.types import Receive, Scope, Send
 from protocol import codec
 from protocol.connections import Transport
 from protocol.errors import Code, Error, Failure, invalid, unauthenticated
-from protocol.ids import MAX_SAFE, uuid7
+from protocol.ids import uuid7
 from server.gateway import rfc6455
 from server.gateway.address import address_of
 from server.gateway.arrival import Arrivals
 from server.gateway.frame import Frame
 from server.gateway.heartbeat import Heartbeat
 from server.gateway.identity import Identity
+from server.gateway.listener import Stop
 from server.gateway.outbox import Bounds, Outbox
 from server.gateway.overhead import Overhead
+from server.gateway.plain_messages import NO_ID, LoggedIn, Message, ack_in, ack_of, answer_frame
 from server.gateway.queued import Queued, bounds_of
 from server.gateway.refusals import RefusalReason
 from server.gateway.rfc6455 import CloseCode, Opcode
 from server.gateway.sessions import AllowsOrigin
 from server.gateway.socketio import TWICE
-from server.gateway.websocket import Stop, Turn, WebSocket
+from server.gateway.websocket import Turn, WebSocket
 from server.gateway.websocket_handshake import take_over
 from server.runtime.status import STATUS, headers
 
 LOGIN: Final = "auth.login"
-NO_ID: Final = "null"
-"""What names an answer to something whose id can't be read."""
 _PING: Final = rfc6455.encode(b"", Opcode.PING)
 _REASONS: Final = {
     Code.FORBIDDEN: RefusalReason.ORIGIN,
@@ -45,50 +45,8 @@ _REASONS: Final = {
 """What a refused handshake counts as."""
 
 
-class Message(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a client sends. Without an id it is not answered."""
-
-    type: str
-    id: int | None = None
-    data: msgspec.Raw = msgspec.Raw(b"{}")
-
-
-class _Numbered(msgspec.Struct, frozen=True):
-    """The id of a message in which something else is wrong."""
-
-    id: int | None = None
-
-
-class LoggedIn(msgspec.Struct, frozen=True):
-    """The answer to a first message that logs in."""
-
-    connection_id: str
-
-
 def _plain(frame: Frame) -> bytes:
     return frame.plain
-
-
-def _answer(ack: str, reply: bytes) -> bytes:
-    """The frame of an answer: the id, then the reply's own fields."""
-    return rfc6455.encode(b'{"id":%b,%b' % (ack.encode(), reply[1:]))
-
-
-def _ack(ident: int | None) -> str:
-    """How an id is written. Raises Failure `invalid`."""
-    if ident is None:
-        return ""
-    if not 0 <= ident <= MAX_SAFE:
-        raise invalid("id", f"must be 0 to {MAX_SAFE}")
-    return str(ident)
-
-
-def _numbered(text: str) -> str:
-    """The id of a message that can't be read, where that can be."""
-    try:
-        return _ack(codec.decode(_Numbered, text).id) or NO_ID
-    except Failure:
-        return NO_ID
 
 
 class PlainConnection(Queued):
@@ -108,7 +66,7 @@ class PlainConnection(Queued):
     def answer(self, ack: str, reply: bytes) -> None:
         """Queue the answer to a message."""
         if ack and not self.closed:
-            self._outbox.push(_answer(ack, reply))
+            self._outbox.push(answer_frame(ack, reply))
 
     def stop_reading(self) -> None:
         """Read nothing more, until it has less to handle."""
@@ -146,9 +104,9 @@ class Client:
         """A message."""
         try:
             message = codec.decode(Message, text)
-            ack = _ack(message.id)
+            ack = ack_of(message.id)
         except Failure as e:
-            self._refuse(e.error, _numbered(text))
+            self._refuse(e.error, ack_in(text))
             return
         if message.type == LOGIN and self._connection is not None:
             self._refuse(TWICE, ack)
@@ -269,7 +227,7 @@ class Client:
             self._dispatch.refuse(self._connection, error, ack)
         elif self.socket is not None:
             if ack:
-                self.socket.outbox.push(_answer(ack, codec.reply_error(error)))
+                self.socket.outbox.push(answer_frame(ack, codec.reply_error(error)))
             self._count_overhead()
 
     def _give_up(self, reason: RefusalReason, why: str = "") -> None:

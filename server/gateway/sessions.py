@@ -15,12 +15,14 @@ from starlette.types import Receive, Scope, Send
 from protocol.errors import Failure
 from server.gateway.address import address_of
 from server.gateway.admission import Admission
-from server.gateway.engineio import FRAMED, Handler, Probe, Session
+from server.gateway.engineio import FRAMED, Handler, Session
 from server.gateway.heartbeat import Heartbeat
+from server.gateway.listener import Deaf
 from server.gateway.outbox import Bounds, Outbox
 from server.gateway.polling import CLOSE, PYTHON_MAX_PACKETS, NotAPayload, Polling, decode
+from server.gateway.probe import Probe
 from server.gateway.refusals import RefusalReason, Refusals
-from server.gateway.websocket import RESTRICTED_BYTES, Deaf, Turn
+from server.gateway.websocket import RESTRICTED_BYTES, Turn
 from server.gateway.websocket_handshake import take_over
 from server.runtime.status import STATUS, headers
 

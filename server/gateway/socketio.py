@@ -13,6 +13,7 @@ from protocol import codec
 from protocol.errors import Code, Error
 from server.gateway.arrival import Arrivals
 from server.gateway.engineio import Session
+from server.gateway.listener import Stop
 from server.gateway.packet import (
     MAIN,
     MAX_SPACE,
@@ -25,7 +26,6 @@ from server.gateway.packet import (
     parse,
 )
 from server.gateway.refusals import RefusalReason
-from server.gateway.websocket import Stop
 
 NOTHING: Final[Sequence[bytes]] = ()
 INVALID_NAMESPACE: Final = b'{"message":"Invalid namespace"}'

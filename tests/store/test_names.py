@@ -32,7 +32,7 @@ class House:
     async def reason(self, name: str) -> str | None:
         """Why a name can't be registered; None where it has been."""
         try:
-            await self.here.auth.register(Register(name, PASSWORD))
+            await self.here.auth.register(Register(name, PASSWORD), "")
         except Failure as e:
             assert (e.error.code, e.error.field) == (Code.CONFLICT, "username")
             return e.error.reason
@@ -49,12 +49,12 @@ async def house(tmp_path: Path, engine: str, postgres: Postgres | None) -> Async
 
 
 async def test_a_name_that_was_used_rests(house: House) -> None:
-    await house.here.auth.register(Register("Gone", PASSWORD, "gone@example.org"))
+    await house.here.auth.register(Register("Gone", PASSWORD, "gone@example.org"), "")
     await house.there.accounts.delete("gone")
     assert await house.reason("gONE") == "username_taken"
     with pytest.raises(Failure, match="username is taken"):
         await house.here.accounts.add("gone", PASSWORD, Role.ADMIN)
-    await house.here.auth.register(Register("other", PASSWORD, "gone@example.org"))
+    await house.here.auth.register(Register("other", PASSWORD, "gone@example.org"), "")
     house.clock.advance(NAME_REST_DAYS * DAY_S - 60)
     await house.here.prune()
     assert await house.reason("gone") == "username_taken"

@@ -8,12 +8,11 @@ import pytest
 
 from protocol import rooms
 from protocol.ids import uuid7
-from protocol.permissions import Role, granted
+from protocol.permissions import Role
 from server.app import INVARIANTS, opened
 from server.config import Settings
 from server.database import check_revision, migrate
 from server.database.url import is_postgres
-from server.gateway import Identity
 from tests.support.clock import ManualClock
 from tests.support.ear import Ear, player
 from tests.support.engines import copied, database, execute, on_both_engines
@@ -197,8 +196,9 @@ async def make(url: str, folder: Path) -> Made:
         await app.start()
         ids = {n: (await app.auth.add(n, PASSWORD, Role.PLAYER)).user.id for n in ("ada", "ben")}
         gone = (await app.auth.add("gone", PASSWORD, Role.PLAYER)).user.id
-        boss = (await app.auth.add("boss", PASSWORD, Role.ADMIN)).user.id
-        admin = await Ear(app, Identity(boss, "boss", granted(Role.ADMIN), Role.ADMIN)).open()
+        boss = await app.auth.add("boss", PASSWORD, Role.ADMIN)
+        token = boss.tokens.access_token
+        admin = await Ear(app, await app.gateway.authenticate({"token": token})).open()
         waiting = app.battles.pool.waiting
         over = next(b for b, line in waiting.items() if line.required_level == 1)
         ears = {n: await Ear(app, player(i, n)).open() for n, i in {**ids, "gone": gone}.items()}

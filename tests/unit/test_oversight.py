@@ -42,6 +42,9 @@ class Queue:
         self.writer = self
         self.work: Work
 
+    def admit(self) -> None:
+        """It is never late."""
+
     def queue(self, work: Work, *_: Any) -> None:
         """Take a unit."""
         self.work = work

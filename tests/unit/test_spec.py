@@ -24,11 +24,11 @@ from server.gateway import overhead, pace
 from server.gateway.admission import RENEWED_S
 from server.gateway.backlog import USER_MESSAGES
 from server.gateway.connection import MAX_INBOX
-from server.gateway.engineio import PROBE_S
 from server.gateway.entrance import SocketIOConnection
 from server.gateway.frame_reader import FRAGMENT_BYTES, SPARE_FRAGMENTS
 from server.gateway.outbox import MAX_LOSSY
 from server.gateway.polling import MAX_PACKETS
+from server.gateway.probe import PROBE_S
 from server.gateway.refusals import RefusalReason
 from server.gateway.rooms import MAX_GAP_BYTES, MAX_GAP_EVENTS, MAX_ROOMS
 from server.gateway.websocket import LINGER_S, RESTRICTED_BYTES
