@@ -112,8 +112,8 @@ class EnableUser(Command[UserView], frozen=True):
 
 @command("users.delete", permission=Permission.ADMINISTER, limit=Limit.ACTION, audit="user_id")
 class DeleteUser(Command[Done], frozen=True):
-    """Delete a person, for good: log-ins, player, seat. The e-mail address is free at once, the
-    username for nobody in the next 90 days: until then it is `username_taken`.
+    """Delete a person, for good: log-ins, player, seat. The e-mail address is free at once; the
+    username stays reserved for 90 days (`username_taken`).
 
     What has been stays: the logs of battles, and the ledger, into which what the player had is
     booked out. Refused: last_admin.

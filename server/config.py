@@ -153,8 +153,8 @@ class Settings:
     max_unauthenticated_connections: int = _setting(
         _integer(1, 1_000_000),
         2000,
-        "connections that may be open whose clients are not authenticated; beyond it the oldest of"
-        " the network that has most of them is closed",
+        "connections of clients that are not authenticated, and requests coming in; beyond it the"
+        " oldest of the network that has most of them is closed",
     )
     data_dir: Path = _setting(
         _path, Path(".data"), "folder of the embedded database and its secret"
@@ -213,8 +213,7 @@ class Settings:
     backlog_limit_bytes: int = _setting(
         _integer(1_048_576, 2**40),
         67_108_864,
-        "what all clients together may have sent that is not handled yet; beyond it their"
-        " connections are not read",
+        "pending inbound bytes of all clients; above it the server pauses reading",
         unit="bytes",
     )
     ping_interval_ms: int = _setting(

@@ -15,8 +15,8 @@ from server.gateway.websocket import LINGER_S
 
 MAX_HEADERS: Final = 100
 MAX_HEAD_BYTES: Final = 16 * 1024
-"""Of all that comes before the body; what is read in one go is read in any case. As much as Node
-takes by default: a token has up to 4 kB, and a browser sends all cookies of a host."""
+"""Of all that comes before the body. As much as Node takes by default: a token has up to 4 kB, and
+a browser sends all cookies of a host."""
 MAX_PIPELINED: Final = 16
 """Requests that came before the one ahead of them was answered. Browsers send none so."""
 
@@ -34,6 +34,16 @@ _log.setLevel(logging.ERROR)
 class _NotARequest(Exception):
     """What came is no request of RFC 9112, or has more than a request may have."""
 
+    status = "400 Bad Request"
+    reason = RefusalReason.BAD_REQUEST
+
+
+class _HeadTooLarge(_NotARequest):
+    """More than MAX_HEAD_BYTES."""
+
+    status = "431 Request Header Fields Too Large"
+    reason = RefusalReason.TOO_LARGE
+
 
 class TimedRequests(HttpToolsProtocol):
     """One connection of HTTP, until a WebSocket takes it over."""
@@ -46,6 +56,8 @@ class TimedRequests(HttpToolsProtocol):
         self._excused_s = 0.0  # for so long a request was waited for while it was not read
         self._last = b""  # the last bytes that came
         self._head_bytes: int | None = 0  # None while a body comes, or an answer is made
+        self._fields_bytes = 0  # of the address and the headers of the request at hand
+        self._fault: type[_NotARequest] = _NotARequest
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Part of a protocol: a client has connected, and has so long to send a request."""
@@ -87,7 +99,7 @@ class TimedRequests(HttpToolsProtocol):
         if self._head_bytes is not None:
             self._head_bytes += len(data)
             if self._head_bytes > MAX_HEAD_BYTES:
-                self._refuse(RefusalReason.TOO_LARGE, "431 Request Header Fields Too Large")
+                self._refuse(_HeadTooLarge.reason, _HeadTooLarge.status)
 
     def on_message_begin(self) -> None:
         """A request begins."""
@@ -95,13 +107,26 @@ class TimedRequests(HttpToolsProtocol):
         # With an older one Starlette watches for the client's end while it sends a file, by tasks
         # whose cancellation leaves that file's content in a reference cycle.
         self.scope["asgi"]["spec_version"] = "2.4"
-        self._head_bytes = 0
+        self._head_bytes = self._fields_bytes = 0
         self._expect()
+
+    def on_url(self, url: bytes) -> None:
+        """Part of the address of a request."""
+        self._count_head(len(url))
+        super().on_url(url)
+
+    def _count_head(self, size: int) -> None:
+        """Raises _HeadTooLarge. What came in one piece counts as what came in many."""
+        self._fields_bytes += size
+        if self._fields_bytes > MAX_HEAD_BYTES:
+            self._fault = _HeadTooLarge
+            raise _HeadTooLarge
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """One header of a request, or of the end of its body."""
         if len(self.headers) >= MAX_HEADERS:
             raise _NotARequest
+        self._count_head(len(name) + len(value) + 4)  # with `: ` and the end of the line
         super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
@@ -146,8 +171,8 @@ class TimedRequests(HttpToolsProtocol):
             self._refuse(RefusalReason.SLOW, "408 Request Timeout")
 
     def send_400_response(self, msg: str) -> None:
-        """What has come is no request."""
-        self._refuse(RefusalReason.BAD_REQUEST, "400 Bad Request")
+        """What has come is no request, or too much of one."""
+        self._refuse(self._fault.reason, self._fault.status)
 
     def _may_answer(self) -> bool:
         """Whether an answer would be that of the request at hand, and not come amid another's."""

@@ -87,7 +87,7 @@ async def test_search_is_remembered_in_the_address(admin: Browser, server: Serve
     await page.get_by_test_id("search").fill(name.lower())
     rows = page.get_by_test_id("user-row")
     await rows.filter(has_text=name).wait_for()
-    await rows.filter(has_text="admin").wait_for(state="detached")
+    await rows.filter(has_text="admin").first.wait_for(state="detached")
     await rows.get_by_test_id("user-link").click()
     await page.locator("main h1").filter(has_text=name).wait_for()
     await page.go_back()

@@ -150,9 +150,9 @@ def test_figures_in_the_text_are_the_server_s() -> None:
     for words in (
         f"At most {turns.MAX_WAITING} passwords wait to be computed, of one network at most"
         f" {LOG_INS} for log-ins and {REGISTRATIONS} for registrations.",
-        f"From one network: {at_once(ADDRESS_RATES[Limit.LOGIN])}, and for one account"
-        f" {at_once(RATES[Limit.LOGIN])};",
-        f"has not logged in from before: {at_once(ACCOUNT_RATE)};",
+        f"per network: {at_once(ADDRESS_RATES[Limit.LOGIN])};",
+        f"per account and network: {at_once(RATES[Limit.LOGIN])};",
+        f"has not logged in from before: {at_once(ACCOUNT_RATE)}.",
         f"{PASSWORD_MIN_BYTES} to {PASSWORD_MAX_BYTES} bytes of UTF-8",
     ):
         assert words in said
@@ -186,25 +186,26 @@ LIMITS = {
         f"{SPARE_FRAGMENTS:,}, and one more for each {FRAGMENT_BYTES} bytes that have come"
     ),
     "packets in one body of polling": f"{MAX_PACKETS:,}",
-    "what a client sends before it is authenticated: one message, one body of polling": (
-        f"{RESTRICTED_BYTES:,} bytes"
+    "before a client is authenticated: one message, one body of polling": (
+        f"{RESTRICTED_BYTES:,} bytes; Engine.IO's `maxPayload` holds afterwards"
     ),
     "clients that are not authenticated, and requests that are coming in": (
         f"{Settings.max_unauthenticated_connections:,} (`MAX_UNAUTHENTICATED_CONNECTIONS`)"
     ),
     "attachments of bytes": "none" if SocketIOConnection.max_attachments == 0 else "some",
     "messages that wait for their reply, a connection": f"{MAX_INBOX}",
-    "bytes of messages that wait, or have begun to arrive, a connection": (
-        f"{Settings.max_message_bytes:,} (`MAX_MESSAGE_BYTES`)"
+    "pending and partly received messages, a connection": (
+        f"{Settings.max_message_bytes:,} bytes (`MAX_MESSAGE_BYTES`)"
     ),
-    "the same, of a user": f"{ {4: 'four'}[USER_MESSAGES] } times as much",
-    "the same, of all clients together": (
-        f"{Settings.backlog_limit_bytes:,} (`BACKLOG_LIMIT_BYTES`)"
+    "pending and partly received messages, a user": (
+        f"{ {4: 'four'}[USER_MESSAGES] } times as much"
+    ),
+    "pending and partly received messages, all clients": (
+        f"{Settings.backlog_limit_bytes:,} bytes (`BACKLOG_LIMIT_BYTES`)"
     ),
     "messages in spite of `rate_limited`, a connection": rate_of(pace.EXCUSED),
-    "what is no message: pings, answers to none, log-ins that are refused, a connection": rate_of(
-        overhead.EXCUSED
-    ),
+    "junk, a connection: pings, replies to nothing, log-ins that are refused, messages before"
+    " authentication": rate_of(overhead.EXCUSED),
     "rooms that a connection is in": f"{MAX_ROOMS:,}",
     "what waits for a client to read it": bytes_of("outbox_limit_bytes"),
     "time in which a client reads nothing of what waits": (
