@@ -13,7 +13,7 @@ from server.database.writer import MAX_WAIT_S
 from tests.support.battles import easy_battle
 from tests.support.engines import database, rows
 from tests.support.outside import metric, until
-from tests.support.people import connected
+from tests.support.people import Person, connected
 from tests.support.postgres import Postgres
 from tests.support.programs import need
 from tests.support.relay import Relay
