@@ -113,6 +113,9 @@ class App:
         self.pruning = database.Pruning(
             db, settings.history_events, round(settings.history_s * 1000)
         )
+        self._prune_from_s = 0.0
+        clock.on_set(gateway.clock_was_set)
+        clock.on_set(self._clock_was_set)
         self.services: dict[str, Service] = {
             "pruning": self._prune,
             "writer": self._watch_writer,
@@ -175,8 +178,15 @@ class App:
     async def _prune(self) -> None:
         await repeat(self.prune, database.PRUNE_EVERY_S, self.clock, Unavailable, "pruning")
 
+    def _clock_was_set(self) -> None:
+        """What was written before is as old as the clock says, or much younger: what is deleted
+        now might be asked for again. So nothing is, for as long as a retry may come."""
+        self._prune_from_s = self.clock.monotonic() + database.REPLIES_KEPT_MS / 1000
+
     async def prune(self) -> None:
         """Let go of all that has aged. Raises Unavailable."""
+        if self.clock.monotonic() < self._prune_from_s:
+            return
         now = self.clock.now_ms()
         await self.pruning.prune(now)
         await self.battles.prune(self.pruning, now)
