@@ -35,6 +35,7 @@ from server.request_ids import HEADER as REQUEST_ID
 from server.request_ids import RequestIds
 from server.rest import EXCEPTION_HANDLERS
 from server.runtime.clock import Clock, SystemClock
+from server.runtime.files import make_folder
 from server.runtime.gauges import Gauges
 from server.runtime.lag import Lag
 from server.runtime.log import logger
@@ -221,9 +222,8 @@ async def opened(settings: Settings, clock: Clock | None = None) -> AsyncIterato
             "How far the machine's clock is ahead of the server's, which follows it slowly.",
             lambda: system.off_s,
         )
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    make_folder(settings.data_dir)
     await asyncio.to_thread(database.migrate, settings.database)
-    secret = auth.load_secret(settings.secret_key, settings.data_dir)
     passwords = auth.Passwords(settings.password_hash_cost)
 
     async def authenticate(given: object) -> Identity:
@@ -240,11 +240,13 @@ async def opened(settings: Settings, clock: Clock | None = None) -> AsyncIterato
     )
     try:
         gateway.use(db)
+        users = Users(db)
+        secret = auth.load_secret(settings.secret_key, settings.data_dir, is_new=await users.none())
         rights = auth.Rights(db, gateway, clock)
         await rights.begin()
         access = auth.Auth(
             db,
-            auth.People(Users(db), passwords),
+            auth.People(users, passwords),
             passwords,
             auth.Tokens(secret, settings.access_token_expire_minutes * 60),
             auth.Attempts(gateway.addresses, clock),
@@ -273,7 +275,7 @@ async def serve(
     """
     stop = asyncio.Event()
     on_end(stop.set)
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    make_folder(settings.data_dir)
     with database.alone(settings.database):
         await _serve(settings, prepare, ready, stop)
 
