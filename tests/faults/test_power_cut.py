@@ -23,7 +23,7 @@ from tests.support.people import PASSWORD, Person, registered
 from tests.support.server import Server
 
 ADDRESS: Final = "203.0.113.7"
-LOOKS: Final = 24
+LOOKS: Final = 16
 """At so many of the moments the server is started; at all others files alone are looked at."""
 
 
