@@ -38,6 +38,7 @@ from server.request_ids import HEADER as REQUEST_ID
 from server.request_ids import RequestIds
 from server.rest import EXCEPTION_HANDLERS
 from server.runtime.clock import Clock, SystemClock
+from server.runtime.files import make_folder
 from server.runtime.gauges import Gauges
 from server.runtime.lag import Lag
 from server.runtime.log import logger
@@ -127,6 +128,9 @@ class App:
         self.pruning = database.Pruning(
             db, settings.history_events, round(settings.history_s * 1000)
         )
+        self._prune_from_s = 0.0
+        clock.on_set(gateway.clock_was_set)
+        clock.on_set(self._clock_was_set)
         self.services: dict[str, Service] = {
             "pruning": self._prune,
             "writer": self._watch_writer,
@@ -189,8 +193,15 @@ class App:
     async def _prune(self) -> None:
         await repeat(self.prune, database.PRUNE_EVERY_S, self.clock, Unavailable, "pruning")
 
+    def _clock_was_set(self) -> None:
+        """What was written before is as old as the clock says, or much younger: what is deleted
+        now might be asked for again. So nothing is, for as long as a retry may come."""
+        self._prune_from_s = self.clock.monotonic() + database.REPLIES_KEPT_MS / 1000
+
     async def prune(self) -> None:
         """Let go of all that has aged. Raises Unavailable."""
+        if self.clock.monotonic() < self._prune_from_s:
+            return
         now = self.clock.now_ms()
         await self.pruning.prune(now)
         await self.battles.prune(self.pruning, now)
@@ -227,9 +238,8 @@ async def opened(settings: Settings, clock: Clock | None = None) -> AsyncIterato
             "How far the machine's clock is ahead of the server's, which follows it slowly.",
             lambda: system.off_s,
         )
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    make_folder(settings.data_dir)
     await asyncio.to_thread(database.migrate, settings.database)
-    secret = auth.load_secret(settings.secret_key, settings.data_dir)
     passwords = auth.Passwords(settings.password_hash_cost)
 
     async def authenticate(given: object) -> Identity:
@@ -245,6 +255,8 @@ async def opened(settings: Settings, clock: Clock | None = None) -> AsyncIterato
         clock=clock,
     )
     try:
+        users = Users(db)
+        secret = auth.load_secret(settings.secret_key, settings.data_dir, is_new=await users.none())
         rights = auth.Rights(db, gateway, clock)
         callers = auth.Callers(db.reader, rights.look_soon)
         trail = audit.AuditLog(db, settings.audit_days)
@@ -253,7 +265,7 @@ async def opened(settings: Settings, clock: Clock | None = None) -> AsyncIterato
         await rights.begin()
         access = auth.Auth(
             db,
-            auth.People(Users(db), passwords),
+            auth.People(users, passwords),
             passwords,
             secret,
             auth.Attempts(gateway.addresses, clock),
@@ -282,7 +294,7 @@ async def serve(
     """
     stop = asyncio.Event()
     on_end(stop.set)
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    make_folder(settings.data_dir)
     with database.alone(settings.database):
         await _serve(settings, prepare, ready, stop)
 

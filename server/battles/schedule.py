@@ -31,9 +31,11 @@ from server.battles.formulas import damage
 from server.battles.rolls import Rolls
 from server.battles.rules import Events, left, revived
 from server.battles.state import apply, fold, seated
+from server.players import CLOCKS_DIFFER_MS
 
 
 class _Deadline(NamedTuple):
+    since: str
     at: str
     event: Callable[[Battle, int], BattleEvent]
 
@@ -55,20 +57,32 @@ def tick(battle: Battle, now: int, rolls: Rolls, grace_ms: int = GRACE_MS) -> Ev
     Enemies strike first, so that the only event here that rolls is the first of its decision.
     The rest follows in the order in which it fell due, however late the call: whether a revival
     came before the end is not up to how often somebody looks. It all happens at `now`.
+
+    Nothing waits for a clock that was set back: what it would wait for is due at once.
     """
-    at = rfc3339(now)
+    at, ahead = rfc3339(now), too_far_ahead(now)
     events: list[BattleEvent] = []
-    if battle.next_hit_at is not None and battle.next_hit_at <= at:
+    if battle.next_hit_at is not None and not at < battle.next_hit_at <= ahead:
         events += _enemies_strike(battle, battle.next_hit_at, now, rolls)
         battle = fold(battle, events)
-    while (deadline := _first(battle, grace_ms)) is not None and deadline.at <= at:
+    while (deadline := _first(battle, grace_ms, ahead)) is not None and deadline.at <= at:
         events.append(deadline.event(battle, now))
         battle = apply(battle, events[-1])
     return tuple(events)
 
 
-def _first(battle: Battle, grace_ms: int) -> _Deadline | None:
-    return min(_deadlines(battle, grace_ms), key=lambda deadline: deadline.at, default=None)
+def too_far_ahead(now: int) -> str:
+    """The first moment at which no enemy can strike next, unless the clock was set back."""
+    return rfc3339(now + HIT_INTERVAL_MS + CLOCKS_DIFFER_MS)
+
+
+def _first(battle: Battle, grace_ms: int, ahead: str) -> _Deadline | None:
+    """The deadline that falls due first: at once where it is counted from later than `ahead`."""
+    found = [
+        deadline._replace(at="") if deadline.since > ahead else deadline
+        for deadline in _deadlines(battle, grace_ms)
+    ]
+    return min(found, key=lambda deadline: deadline.at, default=None)
 
 
 def _deadlines(battle: Battle, grace_ms: int) -> Iterator[_Deadline]:
@@ -80,15 +94,15 @@ def _deadlines(battle: Battle, grace_ms: int) -> Iterator[_Deadline]:
         return
     for seat in seated(battle):
         if seat.down_at is not None:
-            yield _Deadline(_later(seat.down_at, FREE_REVIVAL_MS), partial(_revive, seat))
+            yield _deadline(seat.down_at, FREE_REVIVAL_MS, partial(_revive, seat))
         if seat.away_at is not None:
-            yield _Deadline(_later(seat.away_at, grace_ms), partial(_drop, seat.player_id))
+            yield _deadline(seat.away_at, grace_ms, partial(_drop, seat.player_id))
     if battle.all_down_since is not None:
         abandon = partial(_abandon, AbandonReason.ALL_DOWN)
-        yield _Deadline(_later(battle.all_down_since, ALL_DOWN_MS), abandon)
+        yield _deadline(battle.all_down_since, ALL_DOWN_MS, abandon)
     if battle.empty_since is not None:
         abandon = partial(_abandon, AbandonReason.NOBODY_SEATED)
-        yield _Deadline(_later(battle.empty_since, NOBODY_SEATED_MS), abandon)
+        yield _deadline(battle.empty_since, NOBODY_SEATED_MS, abandon)
 
 
 def _revive(seat: Seat, battle: Battle, _: int) -> BattleEvent:
@@ -153,5 +167,5 @@ def _next_beat(beat: str, now: int) -> str:
     return rfc3339(before + (missed + 1) * HIT_INTERVAL_MS)
 
 
-def _later(at: str, ms: int) -> str:
-    return rfc3339(millis(at) + ms)
+def _deadline(since: str, ms: int, event: Callable[[Battle, int], BattleEvent]) -> _Deadline:
+    return _Deadline(since, rfc3339(millis(since) + ms), event)

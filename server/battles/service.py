@@ -56,7 +56,7 @@ class BattleService:
     async def tick(self) -> None:
         """Carry out all that is due. Raises Unavailable: it is still due then."""
         now = self._clock.now_ms()
-        at = rfc3339(now)
+        at, ahead = rfc3339(now), schedule.too_far_ahead(now)
         places = asyncio.Semaphore(AT_ONCE)
 
         async def look(battle_id: str) -> None:
@@ -69,7 +69,8 @@ class BattleService:
             *(
                 look(battle_id)
                 for battle_id, due in self._pool.due.items()
-                if (due is not None and due <= at) or battle_id in self._pool.taken_up
+                # Too far ahead: the clock was set back.
+                if (due is not None and not at < due <= ahead) or battle_id in self._pool.taken_up
             ),
             return_exceptions=True,
         )

@@ -92,19 +92,14 @@ _AGED: Final = Statement(
 _PRUNED: Final = Statement(
     "battles.pruned", "update battles set prune_at = :prune_at where battle_id = :battle_id"
 )
-_SIT: Final = Statement(
-    "battles.sit",
+_TAKE: Final = (
     "insert into battle_seats (player_id, battle_id, seated, result)"
     " select player_id, cast(:battle_id as text), true, null from players"
     " where player_id = :player_id and not exists (select 1 from battle_seats"
     "  where player_id = :player_id and seated and battle_id <> :battle_id)"
-    " for key share"
-    " on conflict (player_id, battle_id) do update set seated = true",
-    sqlite="insert into battle_seats (player_id, battle_id, seated, result)"
-    " select player_id, cast(:battle_id as text), true, null from players"
-    " where player_id = :player_id"
-    " on conflict (player_id, battle_id) do update set seated = true",
 )
+_AGAIN: Final = " on conflict (player_id, battle_id) do update set seated = true"
+_SIT: Final = Statement("battles.sit", _TAKE + " for key share" + _AGAIN, sqlite=_TAKE + _AGAIN)
 """A deletion of the player by another process waits, and then finds the seat. No row for a player
 who is seated elsewhere: PostgreSQL's error of the index would not say whose unit it is."""
 _STAND: Final = Statement(

@@ -6,7 +6,6 @@
 """
 
 import asyncio
-import os
 import shutil
 import tarfile
 import tempfile
@@ -24,6 +23,7 @@ from server.cli.settings import in_force
 from server.cli.words import CliError
 from server.config import Settings
 from server.database import InTheWay, copy, engine_of, put
+from server.runtime import files
 
 FORMAT: Final = 1
 ABOUT: Final = "about.json"
@@ -60,7 +60,7 @@ def _backup(settings: Settings, file: Path) -> str:
     with tempfile.TemporaryDirectory(dir=file.parent, prefix=f".{file.name}.") as folder:
         made = Path(folder) / "tar"
         about = _make(settings, Path(folder), made)
-        made.replace(file)
+        files.replace(made, file)
     size = f"{file.stat().st_size:,} bytes"
     return f"{file}: {about.engine}, tables at {about.revision}, {about.at}, {size}"
 
@@ -76,8 +76,6 @@ def _make(settings: Settings, folder: Path, made: Path) -> About:
         secret = settings.data_dir / SECRET_FILE
         if settings.secret_key is None and secret.is_file():
             tar.add(secret, SECRET_FILE)
-    with made.open("rb") as file:
-        os.fsync(file.fileno())
     return about
 
 
@@ -91,7 +89,7 @@ def _restore(settings: Settings, file: Path, force: bool) -> str:
         raise CliError(f"{file} was made by a newer version")
     if about.engine != engine:
         raise CliError(f"{file} is of {about.engine}, and DATABASE_URL of {engine}")
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    files.make_folder(settings.data_dir)
     with tempfile.TemporaryDirectory(dir=settings.data_dir, prefix=".restore.") as folder:
         database, secret = Path(folder) / DATABASE, Path(folder) / SECRET_FILE
         try:
@@ -105,8 +103,8 @@ def _restore(settings: Settings, file: Path, force: bool) -> str:
             raise CliError(f"{file} is damaged: there is no database in it")
         put(settings.database, database, about.revision, force=force)
         if secret.is_file() and settings.secret_key is None:
-            secret.replace(settings.data_dir / SECRET_FILE)
-    (settings.data_dir / ADMIN_FILE).unlink(missing_ok=True)  # it was of what is gone
+            files.replace(secret, settings.data_dir / SECRET_FILE)
+    files.remove(settings.data_dir / ADMIN_FILE)  # it was of what is gone
     return f"{file} is restored: {about.engine}, as of {about.at}"
 
 

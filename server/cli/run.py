@@ -1,6 +1,5 @@
 """`run`: the server, and the first admin."""
 
-import os
 import sys
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from server.cli.settings import in_force
 from server.cli.words import CliError
 from server.config import Settings
 from server.database import Unavailable
-from server.runtime import signals
+from server.runtime import files, signals
 from server.runtime.log import configure, logger
 
 log = logger("app")
@@ -55,13 +54,11 @@ async def _first_admin(app: App, settings: Settings) -> str | None:
     password = generate()
     path = settings.data_dir / ADMIN_FILE
     # The file comes first: an admin whose password nobody has seen could not be made again.
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(password + "\n")
+    files.write(path, f"{password}\n".encode())
     await app.accounts.add("admin", password, Role.ADMIN)
     if not sys.stdout.isatty():
         return None
-    path.unlink()
+    files.remove(path)
     return password
 
 

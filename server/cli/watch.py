@@ -1,7 +1,6 @@
 """`watch`: the events of a room as lines of JSON."""
 
 import asyncio
-import os
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,6 +13,7 @@ from server.cli.credentials import credentials
 from server.cli.parser import Given
 from server.cli.remote import connected, refused
 from server.cli.words import CliError
+from server.runtime import files
 
 
 class _State(msgspec.Struct, frozen=True):
@@ -88,6 +88,4 @@ def _read(path: Path, room: str) -> Since | None:
 
 def _write(path: Path, state: _State) -> None:
     """Put the new one in the place of the old one, at once: whoever reads has a whole one."""
-    new = path.with_name(f".{path.name}.{os.getpid()}")
-    new.write_bytes(msgspec.json.encode(state))
-    new.replace(path)
+    files.write(path, msgspec.json.encode(state))

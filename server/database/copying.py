@@ -19,6 +19,7 @@ from server.database import history
 from server.database.revisions import known_revisions, revision, with_connection
 from server.database.tables import facts
 from server.database.url import is_postgres, sqlite_path
+from server.runtime import files
 
 _OTHERS: Final = (
     "select count(*) from pg_stat_activity where application_name like 'warroom %'"
@@ -103,15 +104,13 @@ def _put_sqlite(place: Path, copied: Path, its_revision: str, force: bool) -> No
         raise ValueError(f"the copy is damaged: its tables are at {found}, not {its_revision}")
     if place.exists() and not force:
         raise InTheWay(f"there is a database at {place}")
-    place.parent.mkdir(parents=True, exist_ok=True)
+    files.make_folder(place.parent)
     new = place.with_name(f".{place.name}.restored")
     try:
         shutil.copyfile(copied, new)
         with_connection(f"sqlite:///{new}", _renew_epoch)
-        with new.open("rb+") as file:
-            os.fsync(file.fileno())
         _close_down(place)
-        new.replace(place)
+        files.replace(new, place)
     finally:
         new.unlink(missing_ok=True)
 

@@ -4,7 +4,9 @@ from typing import Any, Final
 
 import asyncpg
 
-CONNECT_S: Final = 1.5
+CONNECT_S: Final = 3.0
+"""Enough where a round trip takes half a second: TCP, the question whether there is TLS, and three
+for a password. Source: RFC 5802 (SCRAM), as PostgreSQL carries it out."""
 CACHED_STATEMENTS: Final = 1024
 
 AWAY: Final = (

@@ -80,6 +80,10 @@ def _migrate(connection: Connection, to: str) -> None:
         target = scripts.get_revision(to or "base")
         if target is None:
             raise ValueError(f"{to!r} would delete all tables")
+        if connection.dialect.name == "sqlite" and current != target.revision:
+            # All or nothing: a power cut amid the first start would leave some of the tables.
+            connection.exec_driver_sql("begin immediate")
+            current = _current(connection)
         down = current is not None and known.index(target.revision) > known.index(current)
         (command.downgrade if down else command.upgrade)(config, target.revision)
     except CommandError as e:
@@ -91,7 +95,12 @@ def with_connection(url: str, call: Callable[[Connection], T]) -> T:
     """What a call gives, done over a connection of its own. Blocks. Raises ConnectionError."""
     if is_postgres(url):
         return asyncio.run(_with_postgres(url, call))
-    engine = create_engine(f"sqlite:///{sqlite_path(url)}", poolclass=NullPool)
+    engine = create_engine(
+        f"sqlite:///{sqlite_path(url)}",
+        poolclass=NullPool,
+        # Else the driver commits before each statement that changes tables.
+        connect_args={"isolation_level": None},
+    )
     try:
         connection = engine.connect()
         connection.exec_driver_sql("pragma schema_version")  # not before that the file is read

@@ -248,7 +248,7 @@ class Answering(msgspec.Struct, eq=False):
                 assert self._desk.oversight is not None
                 await self._desk.oversight.check(self.connection.identity)
             # What is stale or refused now may be because it was done before.
-            if (self._decisions or route.guarded) and await self._was_done():
+            if (self._decisions or route.guarded) and await self._was_done(self._refusal):
                 return
             if self._refusal is not None:
                 raise self._refusal
@@ -259,8 +259,8 @@ class Answering(msgspec.Struct, eq=False):
                 self._decided(ctx, await handle(ctx, message))
             except Stale:
                 continue
-            except Failure:
-                if await self._was_done():
+            except Failure as e:
+                if await self._was_done(e):
                     return
                 raise
             return
@@ -292,12 +292,21 @@ class Answering(msgspec.Struct, eq=False):
             self._desk.deadlines.begin(self)
             ctx.pending.then(self._settled)
 
-    async def _was_done(self) -> bool:
-        """Answer with the reply that the request got before. Raises Failure `conflict`."""
+    async def _was_done(self, refusal: Failure | None) -> bool:
+        """Answer with the reply that the request got before.
+
+        Raises Failure `conflict`; Unavailable, unless it is refused as `busy`: then it is sent
+        again, and looked for again.
+        """
         if self._request is None:
             return False
         assert self._desk.database is not None
-        kept = await self._desk.requests.find(self._desk.database, self._request)
+        try:
+            kept = await self._desk.requests.find(self._desk.database, self._request)
+        except Unavailable:
+            if refusal is None or refusal.error.code is not Code.BUSY:
+                raise
+            return False
         if kept is not None:
             self._reply(kept)
         return kept is not None

@@ -3,6 +3,7 @@
 One interface; the kinds of transport differ in how a reply and an event are written.
 """
 
+import asyncio
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable
@@ -69,7 +70,7 @@ class Connection(ABC):
         self.taken = 0  # messages that were begun: the number of each is part of its origin
         self.number = 0  # in the order in which connections opened
         self.closed = False
-        self.expiry: Callable[[], None] | None = None
+        self.expiry: asyncio.TimerHandle | None = None
         self.tell: Callable[[Frame], None] = self.send
         """`send`, without a call around it where a transport has one."""
 

@@ -229,7 +229,7 @@ class Gateway:
     async def closed(self, connection: Connection, reason: str) -> None:
         """A connection is gone. What it sent before is still answered and committed."""
         if connection.expiry is not None:
-            connection.expiry()
+            connection.expiry.cancel()
         self.roll.remove(connection)
         connection.arriving_bytes = 0
         self.backlog.update(connection)
@@ -246,20 +246,34 @@ class Gateway:
 
     def watch_expiry(self, connection: Connection) -> None:
         """Close the connection when its token ends, counted on the monotonic clock."""
-        if connection.expiry is not None:
-            connection.expiry()
         expires_at = connection.identity.expires_at_ms
-        if expires_at is not None:
-            left_s = max(0.0, (expires_at - self.clock.now_ms()) / 1000)
-            loop = asyncio.get_running_loop()
+        left_s = None if expires_at is None else (expires_at - self.clock.now_ms()) / 1000
+        self._expire_in(connection, left_s)
+
+    def clock_was_set(self) -> None:
+        """Count anew when tokens end: by the wall time that is believed now.
+
+        None lasts longer than it would have, however far the clock was set back.
+        """
+        now, elapsed = self.clock.now_ms(), asyncio.get_running_loop().time()
+        for connection in self.presence.connections():
+            expires_at, counted = connection.identity.expires_at_ms, connection.expiry
+            if expires_at is not None and counted is not None:
+                left_s = min((expires_at - now) / 1000, counted.when() - elapsed)
+                self._expire_in(connection, left_s)
+
+    def _expire_in(self, connection: Connection, left_s: float | None) -> None:
+        if connection.expiry is not None:
+            connection.expiry.cancel()
+        if left_s is not None:
             # It ends by itself: the message that renewed it has no part in that.
-            connection.expiry = loop.call_later(
-                left_s,
+            connection.expiry = asyncio.get_running_loop().call_later(
+                max(0.0, left_s),
                 self._expire,
                 connection,
                 ExpiryReason.EXPIRED,
                 context=contextvars.Context(),
-            ).cancel
+            )
 
     def _expire(self, connection: Connection, reason: ExpiryReason) -> None:
         if not connection.closed:

@@ -2,6 +2,7 @@
 
 from server.players.profiles import Profiles
 from server.players.rules import (
+    CLOCKS_DIFFER_MS,
     Record,
     Regen,
     fighting_attack,
@@ -15,6 +16,7 @@ from server.players.rules import (
 from server.players.store import Players
 
 __all__ = [
+    "CLOCKS_DIFFER_MS",
     "Players",
     "Profiles",
     "Record",

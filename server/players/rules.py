@@ -21,6 +21,10 @@ START_ATTACK: Final = 10
 START_DEFENSE: Final = 10
 START_HP: Final = 100
 
+CLOCKS_DIFFER_MS: Final = 5 * 60_000
+"""How far ahead a moment in the past may seem to be: in another process's clock, or by a leap that
+is made up for little by little. One further ahead was written before the clock was set back."""
+
 STARTER_KIT_ATTACK: Final = 10
 STARTER_KIT_DEFENSE: Final = 10
 
@@ -132,10 +136,13 @@ def refreshed(record: Record, now: int, regen: Regen) -> Record:
 
     `stamina_at` moves by whole intervals, so the part of an interval that has passed still
     counts at the next call. At the maximum nothing grows, and the next interval begins when
-    stamina is next spent. A `now` before `stamina_at` changes nothing.
-    Source: game rules, Stamina.
+    stamina is next spent. A `now` before `stamina_at` changes nothing, unless it is so far before
+    that the clock was set back: how long ago it was is not known then, and nobody waits for that
+    moment to come again. Source: game rules, Stamina.
     """
     passed = now - record.stamina_at
+    if passed < -CLOCKS_DIFFER_MS:
+        return replace(record, stamina=record.max_stamina, stamina_at=now)
     if passed < 0:
         return record
     if record.stamina < record.max_stamina:

@@ -33,6 +33,10 @@ class Clock(Protocol):
         """Wait."""
         ...
 
+    def on_set(self, call: Callable[[], None]) -> None:
+        """Call something whenever wall time has been set: all deadlines by it have moved."""
+        ...
+
 
 class SystemClock:
     """The clock of this machine, without its leaps.
@@ -52,6 +56,7 @@ class SystemClock:
         self._monotonic_ns = monotonic_ns
         self._offset_ns = wall_ns() - monotonic_ns()
         self._was_off = False
+        self._on_set: list[Callable[[], None]] = []
 
     def now_ms(self) -> int:
         """Wall time."""
@@ -64,6 +69,10 @@ class SystemClock:
     async def sleep(self, seconds: float) -> None:
         """Wait."""
         await asyncio.sleep(seconds)
+
+    def on_set(self, call: Callable[[], None]) -> None:
+        """Call something whenever the machine's clock was believed at once."""
+        self._on_set.append(call)
 
     @property
     def off_s(self) -> float:
@@ -83,6 +92,8 @@ class SystemClock:
             log.warning("clock_set", seconds=round(off_s, 3))
             self._offset_ns += round(off_s * 1e9)
             self._was_off = False
+            for call in self._on_set:
+                call()
             return
         if (is_off := abs(off_s) > TOLD_FROM_S) and not self._was_off:
             log.warning("clock_leapt", seconds=round(off_s, 3))

@@ -95,6 +95,7 @@ _DELETE_RESTED: Final = Statement(
     " where retired_at <= :since order by username_key limit :most)",
 )
 _ANY: Final = Statement("users.any", "select 1 from users where role = :role limit 1")
+_ANY_AT_ALL: Final = Statement("users.any_at_all", "select 1 from users limit 1")
 
 
 class User(NamedTuple):
@@ -210,6 +211,10 @@ class Users:
     async def any_with(self, role: Role) -> bool:
         """Whether anybody has the role."""
         return await self._reader.one(_ANY, role=role) is not None
+
+    async def none(self) -> bool:
+        """Whether there is nobody yet."""
+        return await self._reader.one(_ANY_AT_ALL) is None
 
     async def another_admin(self, user: User) -> bool:
         """Whether there is an admin who may come in besides a person."""

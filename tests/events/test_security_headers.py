@@ -18,7 +18,7 @@ POLL = "/socket.io/?EIO=4&transport=polling"
 UPGRADE = "Connection: Upgrade\r\nUpgrade: websocket\r\n"
 KEY = "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
 ELSEWHERE = "Origin: https://elsewhere.example\r\n"
-LONG = "a" * 70_000
+LONG = "a" * 12_000
 
 GET: dict[str, int] = {
     "/": 200,

@@ -39,11 +39,23 @@ async def test_all_wrong_settings_are_named_at_once(tmp_path: Path) -> None:
         assert name in errors
 
 
-async def test_a_secret_that_is_too_short_ends_the_start(tmp_path: Path) -> None:
-    (tmp_path / "secret_key").write_bytes(b"abc")
-    code, errors = await run("--port", "0", DATA_DIR=str(tmp_path))
+async def test_a_damaged_secret_ends_the_start_where_there_are_users(own_server: Server) -> None:
+    assert await own_server.stop() == 0
+    (own_server.data_dir / "secret_key").write_bytes(b"abc")
+    code, errors = await run("--port", "0", DATA_DIR=str(own_server.data_dir))
     assert code == 1
-    assert "secret_key" in errors
+    assert "secret_key is damaged" in errors
+    assert "delete it" in errors
+
+
+async def test_a_damaged_secret_is_made_again_where_there_are_none(tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    folder.mkdir()
+    (folder / "secret_key").write_bytes(b"")
+    async with Server(folder) as server:
+        await (await connected(server.url)).close()
+        (warning,) = [line for line in server.logged() if line["event"] == "secret_key_made_again"]
+        assert warning["level"] == "warning"
 
 
 async def test_a_port_that_is_taken_ends_the_start(own_server: Server, tmp_path: Path) -> None:

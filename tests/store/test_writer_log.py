@@ -1,15 +1,19 @@
 """What the writer logs names what set its units off."""
 
+import asyncio
+import sqlite3
+from itertools import repeat
+from typing import Any
+
 import pytest
 
-from server.database import Stale, Unavailable, writer
+from server.database import Stale, Unavailable, postgres, postgres_batch, sqlite, writer
 from server.runtime.origin import ORIGIN
-from tests.store.bench import Bench, Said, outcome, put
+from tests.store.bench import Bench, NoCommit, Said, outcome, put
 from tests.support.engines import on_both_engines
 
-pytestmark = on_both_engines
 
-
+@on_both_engines
 async def test_a_batch_that_fails_or_is_slow_names_what_set_its_units_off(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -34,6 +38,7 @@ async def test_a_batch_that_fails_or_is_slow_names_what_set_its_units_off(
     assert all(fields["ms"] > 0 for fields in slow)
 
 
+@on_both_engines
 async def test_a_batch_that_is_not_committed_names_what_set_its_units_off(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -52,6 +57,7 @@ async def test_a_batch_that_is_not_committed_names_what_set_its_units_off(
     assert fields["origins"] == ["a connection.7"]
 
 
+@on_both_engines
 async def test_what_is_logged_while_a_unit_is_told_is_about_what_set_it_off(bench: Bench) -> None:
     seen: list[object] = []
     for origin in (("a connection", 1), None, "a request"):
@@ -61,3 +67,88 @@ async def test_what_is_logged_while_a_unit_is_told_is_about_what_set_it_off(benc
         await bench.submit(work)
     ORIGIN.set(None)
     assert seen == [("a connection", 1), None, "a request"]
+
+
+class Failing:
+    """A SQLite connection whose COMMIT fails as on a disk that is broken, and then ROLLBACK too."""
+
+    def __init__(self, bench: Bench) -> None:
+        engine: Any = bench.db.writer._engine
+        self._engine, self._connection = engine, engine._connection
+        engine._connection = self
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._connection, name)
+
+    def commit(self) -> None:
+        """Fail."""
+        raise sqlite3.OperationalError("disk I/O error")
+
+    def execute(self, text: str, *given: Any) -> Any:
+        """Fail to roll back."""
+        if text == "rollback":
+            raise sqlite3.OperationalError("disk I/O error")
+        return self._connection.execute(text, *given)
+
+    def heal(self) -> None:
+        """Be the real one again."""
+        self._engine._connection = self._connection
+
+
+def logged(monkeypatch: pytest.MonkeyPatch) -> Said:
+    """What the writer and both engines log."""
+    said = Said()
+    for module in (writer, sqlite, postgres):
+        monkeypatch.setattr(module, "log", said)
+    return said
+
+
+@on_both_engines
+async def test_a_commit_that_fails_is_one_line_without_a_traceback(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = logged(monkeypatch)
+    with NoCommit(bench):
+        assert await outcome(bench.submit(put("a"))) is Unavailable
+    ((level, event, fields),) = said.lines
+    assert (level, event, fields["units"]) == ("warning", "commit_failed", 1)
+    assert fields["error"]
+    assert "exc_info" not in fields
+    await bench.submit(put("a"))
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+async def test_where_it_can_not_be_rolled_back_either_that_is_a_line_too(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = logged(monkeypatch)
+    failing = Failing(bench)
+    assert await outcome(bench.submit(put("a"))) is Unavailable
+    assert await outcome(bench.submit(put("b"))) is Unavailable
+    failing.heal()
+    await bench.submit(put("c"))
+    assert await bench.facts() == {"c": "1"}
+    assert {level for level, _, _ in said.lines} == {"warning"}
+    assert [event for _, event, _ in said.lines].count("commit_failed") == 2
+    assert all("exc_info" not in fields for _, _, fields in said.lines)
+
+
+@on_both_engines
+async def test_what_nobody_expected_keeps_its_traceback(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = logged(monkeypatch)
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("a fault of ours")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(sqlite, "steps", fail)
+        patched.setattr(postgres_batch, "steps", fail)
+        assert await outcome(bench.submit(put("a"))) is Unavailable
+    assert ("exception", "commit_failed") in [(level, event) for level, event, _ in said.lines]
+    async with asyncio.timeout(20):
+        for pause in repeat(0.05):
+            if await outcome(bench.submit(put("b"))) is None:
+                break
+            await asyncio.sleep(pause)

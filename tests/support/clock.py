@@ -1,6 +1,7 @@
 """A clock that a test turns."""
 
 import asyncio
+from collections.abc import Callable
 
 START_MS = 1_700_000_000_000
 
@@ -13,6 +14,7 @@ class ManualClock:
         self._seconds = 0.0
         self._sleepers: list[tuple[float, asyncio.Future[None]]] = []
         self._slept: asyncio.Queue[float] = asyncio.Queue()
+        self._on_set: list[Callable[[], None]] = []
 
     def now_ms(self) -> int:
         """Wall time."""
@@ -37,6 +39,16 @@ class ManualClock:
             if at <= self._seconds and not due.done():
                 due.set_result(None)
         self._sleepers = [(at, due) for at, due in self._sleepers if not due.done()]
+
+    def on_set(self, call: Callable[[], None]) -> None:
+        """Call something whenever wall time is set."""
+        self._on_set.append(call)
+
+    def set(self, seconds: float) -> None:
+        """Set wall time forward, or back. No time passes."""
+        self._now_ms += round(seconds * 1000)
+        for call in self._on_set:
+            call()
 
     async def asleep(self) -> float:
         """Wait until somebody goes to sleep. Returns for how many seconds."""

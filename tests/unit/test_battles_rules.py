@@ -103,8 +103,8 @@ def weak(battle: Battle, hp: int = 1) -> Battle:
 
 
 def quiet(battle: Battle) -> Battle:
-    """The battle with its enemies' next blow far away."""
-    return replace(battle, next_hit_at=rfc3339(NOW + 24 * 60 * MINUTE))
+    """The battle with enemies that do not strike."""
+    return replace(battle, next_hit_at=None)
 
 
 def strike(
@@ -626,6 +626,25 @@ class TestTime:
         )
         assert not apply(battle, event).seats["p1"].seated
 
+    @pytest.mark.parametrize("back", [6 * MINUTE, 180 * MINUTE])
+    def test_nothing_waits_for_a_clock_that_was_set_back(self, back: int) -> None:
+        """What is counted from a moment that is far ahead has been due for who knows how long."""
+        battle = down(begun(hero(1), hero(2)))
+        battle = fold(battle, rules.away(battle, "p2", NOW))
+        events = schedule.tick(battle, NOW - back, PLAIN)
+        assert types(events)[0] is EnemiesStruck
+        assert types(events)[-2:] == [PlayerRevived, PlayerLeft]
+        battle = fold(battle, events)
+        assert battle.next_hit_at is not None
+        assert NOW - back < millis(battle.next_hit_at) <= NOW - back + 10 * SECOND
+        assert schedule.tick(battle, NOW - back, PLAIN) == ()
+
+    @pytest.mark.parametrize("back", [1, MINUTE, 5 * MINUTE - 1])
+    def test_a_clock_that_is_a_little_behind_waits(self, back: int) -> None:
+        battle = down(begun(hero(1), hero(2)))
+        battle = fold(battle, rules.away(battle, "p2", NOW))
+        assert schedule.tick(battle, NOW - back, PLAIN) == ()
+
     def test_the_grace_time_is_120_seconds_unless_told(self) -> None:
         battle = quiet(begun())
         battle = fold(battle, rules.away(battle, "p1", NOW))
@@ -813,6 +832,16 @@ def check_state(battle: Battle) -> None:
         assert schedule.due(battle) is None
 
 
+def latest(battle: Battle) -> str:
+    """The latest moment at which anything has come about that a battle counts from."""
+    moments = [battle.empty_since, battle.all_down_since]
+    for found in battle.seats.values():
+        moments += [found.down_at, found.away_at]
+    if battle.next_hit_at is not None:
+        moments.append(rfc3339(millis(battle.next_hit_at) - 10 * SECOND))
+    return max(moment or "" for moment in moments)
+
+
 class TestLaws:
     @given(seeds, difficulties, actions)
     def test_no_course_leads_to_a_state_that_cannot_be(
@@ -928,8 +957,8 @@ class TestLaws:
     ) -> None:
         for battle in run(seed, difficulty, steps).states:
             at = schedule.due(battle)
-            if at is None:
-                continue
+            if at is None or at < latest(battle):
+                continue  # what was due before it came to this: nobody looks from before it
             assert schedule.tick(battle, millis(at) - 1, Rolls(seed, battle.seq)) == ()
             assert schedule.tick(battle, millis(at), Rolls(seed, battle.seq)) != ()
 

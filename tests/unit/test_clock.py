@@ -57,6 +57,20 @@ def test_in_the_end_it_is_made_up_for() -> None:
 @pytest.mark.parametrize("leap_s", [MAX_LEAP_S + 1, -MAX_LEAP_S - 1, 86_400])
 def test_a_clock_that_was_quite_wrong_is_believed(leap_s: float) -> None:
     machine = Machine()
+    told: list[int] = []
+    machine.clock.on_set(lambda: told.append(machine.clock.now_ms()))
     machine.wall += int(leap_s * S)
     machine.pass_time(1)
     assert machine.clock.now_ms() == machine.wall // 1_000_000
+    assert told == [machine.clock.now_ms()], "once, when it is believed"
+    machine.pass_time(10)
+    assert len(told) == 1
+
+
+def test_nobody_is_told_of_a_leap_that_is_made_up_for() -> None:
+    machine = Machine()
+    told: list[None] = []
+    machine.clock.on_set(lambda: told.append(None))
+    machine.wall += int(MAX_LEAP_S * S)
+    machine.pass_time(10)
+    assert told == []

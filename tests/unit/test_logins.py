@@ -7,6 +7,7 @@ import stat
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -288,29 +289,57 @@ async def test_a_wait_that_is_cancelled_is_cancelled(passwords: Passwords) -> No
 
 
 def test_a_secret_that_is_given_is_taken(tmp_path: Path) -> None:
-    assert load_secret("given", tmp_path) == b"given"
+    assert load_secret("given", tmp_path, is_new=True) == b"given"
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_secret_is_made_once_for_its_owner_alone(tmp_path: Path) -> None:
-    made = load_secret(None, tmp_path)
+    made = load_secret(None, tmp_path, is_new=True)
     assert len(made) >= 32
-    assert load_secret(None, tmp_path) == made
+    assert load_secret(None, tmp_path, is_new=False) == made
     (file,) = tmp_path.iterdir()
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+def test_of_several_that_start_at_once_one_makes_the_secret(tmp_path: Path) -> None:
+    starts = 8
+    together = threading.Barrier(starts)
+
+    def start() -> bytes:
+        together.wait()
+        return load_secret(None, tmp_path, is_new=True)
+
+    with ThreadPoolExecutor(starts) as threads:
+        futures = [threads.submit(start) for _ in range(starts)]
+        assert {future.result() for future in futures} == {(tmp_path / "secret_key").read_bytes()}
+    assert [file.name for file in tmp_path.iterdir()] == ["secret_key"]
 
 
 def test_secrets_differ(tmp_path: Path) -> None:
     folders = [tmp_path / name for name in "ab"]
     for folder in folders:
         folder.mkdir()
-    one, other = (load_secret(None, folder) for folder in folders)
+    one, other = (load_secret(None, folder, is_new=True) for folder in folders)
     assert one != other
 
 
-@pytest.mark.parametrize("content", [b"", b"too short"])
-def test_a_file_without_a_secret_signs_nothing(tmp_path: Path, content: bytes) -> None:
-    """The process that made it was killed before it wrote."""
+DAMAGED = [b"", b"too short", b"\0" * 64, b"short" + b"\0" * 59]
+
+
+@pytest.mark.parametrize("content", DAMAGED)
+def test_a_damaged_file_of_a_new_database_is_made_again(tmp_path: Path, content: bytes) -> None:
+    """A power cut before it was on disk: some file systems keep its size, full of zeros."""
     (tmp_path / "secret_key").write_bytes(content)
-    with pytest.raises(ValueError, match="secret_key must hold at least 32 bytes"):
-        load_secret(None, tmp_path)
+    made = load_secret(None, tmp_path, is_new=True)
+    assert len(made) == 64
+    (file,) = tmp_path.iterdir()
+    assert file.read_bytes() == made
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("content", DAMAGED)
+def test_where_there_are_users_a_damaged_file_signs_nothing(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "secret_key").write_bytes(content)
+    with pytest.raises(ValueError, match=r"secret_key is damaged: .*delete it"):
+        load_secret(None, tmp_path, is_new=False)
+    assert (tmp_path / "secret_key").read_bytes() == content

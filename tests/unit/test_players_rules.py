@@ -226,6 +226,15 @@ def test_what_clients_see_of_a_player() -> None:
     assert set(type(seen).__struct_fields__) == kept | {"exp_to_next"}
 
 
+def test_nobody_waits_for_a_clock_that_was_set_back() -> None:
+    """How long ago the stamina was right is not known: long enough."""
+    tired = player(stamina=5)
+    for back in (1, 5 * 60_000):
+        assert rules.refreshed(tired, NOW - back, REGEN) == tired
+    rested = rules.refreshed(tired, NOW - 5 * 60_000 - 1, REGEN)
+    assert (rested.stamina, rested.stamina_at) == (rested.max_stamina, NOW - 5 * 60_000 - 1)
+
+
 def test_what_clients_see_of_stamina() -> None:
     tired = rules.stamina_view(player(stamina=5, max_stamina=123), REGEN)
     assert (tired.amount, tired.maximum, tired.regen, tired.interval_s) == (5, 123, 12, 10.0)

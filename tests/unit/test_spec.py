@@ -20,6 +20,7 @@ from server.auth import turns
 from server.auth.attempts import ACCOUNT_RATE
 from server.cli.settings import BEGIN, END, documentation
 from server.config import Settings
+from server.database.writer import MAX_WAIT_S
 from server.gateway import overhead, pace
 from server.gateway.admission import RENEWED_S
 from server.gateway.backlog import USER_MESSAGES
@@ -226,6 +227,7 @@ LIMITS = {
         f"{turns.MAX_WAITING}; of one network {LOG_INS} for log-ins and {REGISTRATIONS} for"
         " registrations"
     ),
+    "time that a change waits for its turn to be committed": f"{MAX_WAIT_S:g} s",
     "connections of one address at once": (
         f"{Settings.max_connections_per_address:,} (`MAX_CONNECTIONS_PER_ADDRESS`)"
     ),
