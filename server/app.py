@@ -42,6 +42,7 @@ from server.runtime.files import make_folder
 from server.runtime.gauges import Gauges
 from server.runtime.lag import Lag
 from server.runtime.log import logger
+from server.runtime.memory import Memory
 from server.runtime.services import Service, ServiceFailed, repeat
 from server.runtime.signals import on_end
 from server.users import UserRoom, Users
@@ -148,6 +149,7 @@ class App:
             "connections": connections.Counting(gateway, clock).run,
             "deadlines": gateway.deadlines.watch,
             "lag": Lag(gauges, clock).run,
+            "memory": Memory(clock).run,
             "slow": gateway.refusals.slow.watch,
         }
         self.sockets = Transports(gateway, self._allows_origin, self._rest(gauges))

@@ -6,6 +6,7 @@ and have a head that is not too long. uvicorn itself waits for ever, and for any
 
 import asyncio
 import logging
+import re
 from typing import Any, Final
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -19,6 +20,11 @@ MAX_HEAD_BYTES: Final = 16 * 1024
 a browser sends all cookies of a host."""
 MAX_PIPELINED: Final = 16
 """Requests that came before the one ahead of them was answered. Browsers send none so."""
+
+_HOST: Final = re.compile(
+    rb"(?:\[[0-9A-Za-z:.%_~-]+\]|[0-9A-Za-z._~!$&'()*+,;=%-]*)(?::[0-9]{0,5})?"
+)
+"""A host and a port. Source: RFC 3986, 3.2.2 (host), and RFC 6874 (zones)."""
 
 _HEADERS: Final = (
     (b"content-type", b"text/plain; charset=utf-8"),
@@ -53,6 +59,7 @@ class TimedRequests(HttpToolsProtocol):
         self.logger = _log
         self._refusals = refusals
         self._is_refused = False  # nothing that comes is looked at any more
+        self._owed: tuple[RefusalReason, str] | None = None  # what follows the answers to come
         self._excused_s = 0.0  # for so long a request was waited for while it was not read
         self._last = b""  # the last bytes that came
         self._head_bytes: int | None = 0  # None while a body comes, or an answer is made
@@ -136,10 +143,17 @@ class TimedRequests(HttpToolsProtocol):
         self._head_bytes = None
 
     def _check_head(self) -> None:
-        """Raises _NotARequest. Source: RFC 9112, 2.3 (version) and 3.2 (Host)."""
+        """Raises _NotARequest.
+
+        Source: RFC 9112, 2.3 (version) and 3.2 (Host); RFC 6455, 4.1 (a WebSocket needs 1.1).
+        """
         version = self.parser.get_http_version()
-        hosts = sum(name == b"host" for name, _ in self.headers)
-        if version not in ("1.0", "1.1") or hosts > 1 or (version == "1.1" and not hosts):
+        hosts = [value for name, value in self.headers if name == b"host"]
+        if version not in ("1.0", "1.1") or len(hosts) > 1 or (version == "1.1" and not hosts):
+            raise _NotARequest
+        if not all(map(_HOST.fullmatch, hosts)):
+            raise _NotARequest
+        if version == "1.0" and self.parser.should_upgrade():
             raise _NotARequest
         if len(self.pipeline) >= MAX_PIPELINED:
             raise _NotARequest
@@ -174,20 +188,36 @@ class TimedRequests(HttpToolsProtocol):
         """What has come is no request, or too much of one."""
         self._refuse(self._fault.reason, self._fault.status)
 
-    def _may_answer(self) -> bool:
-        """Whether an answer would be that of the request at hand, and not come amid another's."""
+    @property
+    def _owes_answers(self) -> bool:
+        """Whether requests before the one at hand are not answered yet."""
         if self.pipeline:
-            return False
-        if self.cycle is None or self._head_bytes is None:
-            return self.cycle is None or not self.cycle.response_started
-        return self.cycle.response_complete  # that of the request before
+            return True
+        in_head = self._head_bytes is not None
+        return in_head and self.cycle is not None and not self.cycle.response_complete
+
+    def on_response_complete(self) -> None:
+        """Part of uvicorn: an answer is complete. The last one before a refusal leads to that."""
+        super().on_response_complete()
+        if self._owed is not None and not self._owes_answers:
+            owed, self._owed = self._owed, None
+            self._answer_and_close(*owed)
 
     def _refuse(self, reason: RefusalReason, status: str) -> None:
-        """Say so where no answer has begun, and hang up."""
+        """Answer a request with a status, behind the answers to those before it, and close."""
         if self.transport.is_closing() or self._is_refused:
             return
         self._refusals.count(reason, status)
-        if self._may_answer():
+        self._is_refused = True
+        self._end_expecting()
+        if self._owes_answers:
+            self._owed = reason, status
+        else:
+            self._answer_and_close(reason, status)
+
+    def _answer_and_close(self, reason: RefusalReason, status: str) -> None:
+        has_begun = self._head_bytes is None and self.cycle is not None
+        if not (has_begun and self.cycle.response_started):
             headers = (*self.server_state.default_headers, *_HEADERS)
             head = b"".join(b"%b: %b\r\n" % header for header in headers)
             words = reason.words.encode()
@@ -195,11 +225,12 @@ class TimedRequests(HttpToolsProtocol):
                 b"HTTP/1.1 %b\r\n%bcontent-length: %d\r\n\r\n%b"
                 % (status.encode(), head, len(words), words)
             )
+        if has_begun:  # what the application still has to say goes nowhere
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
         if reason is RefusalReason.SLOW:
             self.transport.close()
         else:
             # Were all of it closed while it still sends, the system would throw away the answer.
-            self._is_refused = True
-            self._refusals.slow.end(self)
             self.transport.write_eof()
             self.loop.call_later(LINGER_S, self.transport.abort)

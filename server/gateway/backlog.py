@@ -82,9 +82,9 @@ class Backlog:
             return
         self._count(sender, size, size - before)
         self._judge(sender)
-        if size < before:
-            for other in list(self._stopped):
-                self._judge(other)
+        # A bound that is crossed concerns all: each of the others would bring one more read.
+        for other in list(self._stopped if size < before else self._held):
+            self._judge(other)
 
     def forget(self, sender: Sender) -> None:
         """A connection is closed, and nothing of it waits any more."""

@@ -1,9 +1,12 @@
-"""What all connections of a listening socket inherit: what may be held back, and for how long."""
+"""What all connections of a listening socket inherit: how much may be held, and for how long."""
 
 import socket
 from typing import Final
 
 UNSENT_BYTES: Final = 128 * 1024
+UNREAD_BYTES: Final = 64 * 1024
+"""What the kernel holds of a client that is not read, and so the most that one read brings: else it
+is several megabytes, and 256 kB."""
 LEAST_SILENCE_S: Final = 10.0
 """Less would end connections of peers that are only busy: this is for those that are gone."""
 
@@ -19,6 +22,7 @@ def bound(listener: socket.socket, silence_s: float) -> None:
         # What can't be sent yet waits in the outbox, where it is counted, and not in the kernel,
         # which would take 4 MB for a client.
         (socket.IPPROTO_TCP, "TCP_NOTSENT_LOWAT", UNSENT_BYTES),
+        (socket.SOL_SOCKET, "SO_RCVBUF", UNREAD_BYTES),
         # Ends what nothing else ends: an answer that is not read, a peer that has vanished.
         (socket.IPPROTO_TCP, "TCP_USER_TIMEOUT", round(silence_s * 1000)),
         (socket.IPPROTO_TCP, "TCP_KEEPIDLE", round(silence_s)),

@@ -37,7 +37,7 @@ def skeleton(name: str) -> str:
 
 def _readings(name: str) -> set[str]:
     """The skeletons of a name, with and without what is put around a word to make it another name:
-    digits and separators (`admin_1`), `x` at both ends (`xXadminXx`)."""
+    digits, separators and `x` (`admin_1`, `xXadminXx`)."""
     name = name.casefold()
     first = len(name) - len(name.lstrip(_PADDING))
     last = len(name.rstrip(_PADDING))
@@ -47,9 +47,7 @@ def _readings(name: str) -> set[str]:
         for begin in range(first + 1)
         for end in range(max(begin, last), len(name) + 1)
     }
-    bare = name[first:last]
-    if bare.startswith("x") and bare.endswith("x"):
-        readings.add(bare.strip("x" + _PADDING))
+    readings.add(name.strip("x" + _PADDING))
     return {skeleton(reading) for reading in readings} - {""}
 
 

@@ -61,10 +61,11 @@ def test_of_a_user_with_too_much_the_first_is_read_on_and_then_the_next(backlog:
     connections = [Connection(backlog) for _ in range(6)]
     read = [each.holds(arriving=MESSAGE) for each in connections]
     assert read == [True, True, True, True, False, False]
-    # What goes on to grow is looked at again: but for the first, it is too much.
+    # The one that was too much stops all of them but the first.
+    assert [each.is_read for each in connections] == [True] + [False] * 5
     assert [each.holds(arriving=MESSAGE - 1) for each in connections[:3]] == [True, False, False]
     assert connections[0].holds()
-    assert [each.is_read for each in connections[1:]] == [True, False, True, False, False]
+    assert [each.is_read for each in connections[1:]] == [True] + [False] * 4
     assert connections[1].holds()
     assert all(each.is_read for each in connections)
 
@@ -80,7 +81,7 @@ def test_small_messages_of_a_user_with_too_much_are_read(backlog: Backlog) -> No
 def test_all_users_together_may_hold_so_much(backlog: Backlog) -> None:
     users = [Connection(backlog, f"user {number}") for number in range(12)]
     assert [each.holds(arriving=MESSAGE) for each in users] == [True] * 10 + [False] * 2
-    assert backlog.stopped == 2
+    assert backlog.stopped == 11
     assert users[5].holds()
     assert users[6].holds()
     assert all(each.is_read for each in users)

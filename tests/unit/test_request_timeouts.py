@@ -175,6 +175,12 @@ async def test_nothing_is_read_of_who_is_refused_and_still_sends(one: Connected)
         b"GET / HTTP/0.9\r\nHost: a\r\n\r\n",
         b"GET / HTTP/2.0\r\nHost: a\r\n\r\n",
         b"GET /ws HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
+        b"GET /ws HTTP/1.0\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: a b\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: a/b\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: u@a\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: [::1\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: a:x\r\n\r\n",
     ],
     ids=repr,
 )
@@ -182,6 +188,13 @@ async def test_a_request_names_its_version_and_one_host(one: Connected, head: by
     one.protocol.data_received(head)
     assert one.answer.startswith(b"HTTP/1.1 400 ")
     assert (one.is_closed, one.refused.counted) == (True, BAD)
+
+
+@pytest.mark.parametrize("host", [b"", b"a_b.example:80", b"[::1]:8000", b"10.0.0.1", b"a:"])
+async def test_a_host_may_have_a_port_and_be_an_address(one: Connected, host: bytes) -> None:
+    one.protocol.data_received(b"GET / HTTP/1.1\r\nHost: " + host + b"\r\n\r\n")
+    await one.answered()
+    assert one.answer.startswith(b"HTTP/1.1 204 ")
 
 
 async def test_http_1_0_needs_no_host(one: Connected) -> None:
@@ -195,7 +208,34 @@ async def test_requests_that_do_not_wait_for_an_answer_are_bounded(one: Connecte
     one.protocol.data_received(request * (1 + MAX_PIPELINED))
     assert not one.is_closed
     one.protocol.data_received(request)
-    assert (one.is_closed, one.refused.counted) == (True, BAD)
+    assert one.refused.counted == BAD
+    while one.protocol.tasks:
+        await one.answered()
+    assert one.answer.count(b"HTTP/1.1 204 ") == 1 + MAX_PIPELINED
+    assert b"HTTP/1.1 400 " in one.answer.rpartition(b"HTTP/1.1 204 ")[2]
+    assert one.is_closed
+
+
+async def test_a_request_before_a_bad_one_is_answered(one: Connected) -> None:
+    one.protocol.data_received(HEAD + b"1234567890" + b"GET / HTTP/1.1\r\n\r\n")
+    assert (one.answer, one.refused.counted) == (b"", BAD)
+    one.protocol.data_received(HEAD)  # not looked at any more
+    await one.answered()
+    assert [line.split()[1] for line in one.answer.splitlines() if line.startswith(b"HTTP")] == [
+        b"204",
+        b"400",
+    ]
+    assert one.is_closed
+
+
+async def test_an_application_that_still_answers_a_refused_request_is_not_heard(
+    one: Connected,
+) -> None:
+    one.protocol.data_received(b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
+    one.protocol.data_received(b"no size\r\n")
+    await one.answered()
+    assert one.answer.startswith(b"HTTP/1.1 400 ")
+    assert one.answer.count(b"HTTP/1.1") == 1
 
 
 UPGRADE = (
