@@ -227,6 +227,8 @@ class Session:
             if self._standstill is None:
                 self._standstill = Standstill(self._owner.refusals.standstill_s)
             self._standstill.begin(asyncio.get_running_loop().time())
+        if Stop.VERDICT in why:
+            self._owner.refusals.unauthenticated.checking(self)
         self._stops |= why
         if self.socket is not None:
             self.socket.stop(why)
@@ -235,6 +237,8 @@ class Session:
         """A reason not to read is over."""
         if not self._stops:
             return
+        if Stop.VERDICT in why:
+            self._owner.refusals.unauthenticated.not_accepted(self)
         self._stops &= ~why
         if self.socket is not None:
             self.socket.go_on(why)

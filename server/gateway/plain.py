@@ -115,6 +115,7 @@ class Client:
         elif message.type == LOGIN:
             assert self.socket is not None
             self.socket.stop(Stop.VERDICT)  # what follows stays where it is
+            self._server.arrivals.gateway.refusals.unauthenticated.checking(self)
             self._server.arrivals.spawn(self._log_in(message.data, ack))
         else:
             self._refuse(unauthenticated("log in first").error, ack)
@@ -199,6 +200,7 @@ class Client:
             if not self.gone:
                 await self.opened(identity, ack)
         if self.socket is not None:
+            self._server.arrivals.gateway.refusals.unauthenticated.not_accepted(self)
             self.socket.go_on(Stop.VERDICT)
 
     async def opened(self, identity: Identity, ack: str = "") -> None:

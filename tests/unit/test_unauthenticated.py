@@ -66,3 +66,23 @@ def test_a_client_is_counted_once(all_of_them: Unauthenticated) -> None:
     (client,) = come(all_of_them, "10.0.0.1")
     all_of_them.add(client, "10.0.0.2")
     assert len(all_of_them) == 1
+
+
+def test_a_client_whose_log_in_is_checked_goes_last(all_of_them: Unauthenticated) -> None:
+    first, second, third, fourth = come(all_of_them, "10.0.0.1", "10.0.0.1", "10.0.0.2", "10.0.0.3")
+    for client in (first, second, third):
+        all_of_them.checking(client)
+    (fifth,) = come(all_of_them, "10.0.0.4")
+    assert [c.is_closed for c in (first, second, third, fourth, fifth)] == [False] * 3 + [
+        True,
+        False,
+    ]
+    all_of_them.checking(fifth)
+    (sixth,) = come(all_of_them, "10.0.0.5")  # all others wait for the server
+    assert (first.is_closed, sixth.is_closed) == (True, False)
+    all_of_them.not_accepted(second)
+    come(all_of_them, "10.0.0.6")
+    assert [c.is_closed for c in (second, third, fifth, sixth)] == [False, False, False, True]
+    for client in (second, third, fifth):
+        all_of_them.discard(client)
+    assert len(all_of_them) == 1
