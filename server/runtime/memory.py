@@ -6,10 +6,8 @@ What is freed lies between what is still used, and glibc gives back only what li
 
 import asyncio
 import ctypes
-import os
 from collections.abc import Callable
-from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from server.runtime.clock import Clock
 from server.runtime.log import logger
@@ -18,44 +16,59 @@ log = logger("app")
 
 EVERY_S: Final = 5.0
 WORTH_BYTES: Final = 8 * 1024 * 1024
-"""More than it had after the last time: less is not worth the milliseconds that it takes."""
-_STATM: Final = Path("/proc/self/statm")
+"""More is free than after the last time: less is not worth the milliseconds that it takes."""
 
 
-def _trim() -> Callable[[int], int] | None:
-    """glibc's malloc_trim, where this is glibc. Source: malloc_trim(3)."""
-    if not _STATM.exists():
-        return None
-    return getattr(ctypes.CDLL(None), "malloc_trim", None)
+class _Allocated(ctypes.Structure):
+    """What mallinfo2 returns. `fordblks`: bytes that are free and kept, given back or not."""
+
+    _fields_ = [
+        (name, ctypes.c_size_t)
+        for name in ("arena", "ordblks", "smblks", "hblks", "hblkhd", "usmblks", "fsmblks",
+                     "uordblks", "fordblks", "keepcost")
+    ]  # fmt: skip
 
 
-def resident_bytes() -> int:
-    """What the process has in RAM."""
-    return int(_STATM.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+class Allocator:
+    """glibc's. Source: malloc_trim(3), mallinfo(3). Raises AttributeError where it is another."""
+
+    def __init__(self) -> None:
+        library = ctypes.CDLL(None)
+        self.trim: Callable[[int], int] = library.malloc_trim
+        self._info: Any = library.mallinfo2
+        self._info.restype = _Allocated
+
+    def free_bytes(self) -> int:
+        """What is free and was given back or not."""
+        return int(self._info().fordblks)
 
 
 class Memory:
-    """Looks now and then whether there may be something to give back."""
+    """Looks now and then whether there is something to give back."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._trim = _trim()
-        self._lowest = 0
+        self._free_bytes = 0  # when it was given back last, or less where it was used since
+        try:
+            self._allocator: Allocator | None = Allocator()
+        except (AttributeError, OSError, TypeError):  # not glibc, or an old one
+            self._allocator = None
 
     async def run(self) -> None:
         """Give back, for ever; returns at once where the system can't. A service."""
-        while self._trim is not None:
+        while self._allocator is not None:
             await self._clock.sleep(EVERY_S)
-            await self.look()
+            await self.look(self._allocator)
 
-    async def look(self) -> None:
-        """Give back what is free, where there is more than after the last time.
+    async def look(self, allocator: Allocator) -> None:
+        """Give back what is free, where that is more than the last time.
 
-        In a thread: ctypes lets others run meanwhile.
+        In a thread: ctypes lets the loop go on meanwhile.
         """
-        before = resident_bytes()
-        if self._trim is None or before < self._lowest + WORTH_BYTES:
+        free = allocator.free_bytes()
+        if free < self._free_bytes + WORTH_BYTES:
+            self._free_bytes = min(self._free_bytes, free)
             return
-        await asyncio.to_thread(self._trim, 0)
-        self._lowest = resident_bytes()
-        log.debug("memory_given_back", bytes=before - self._lowest)
+        await asyncio.to_thread(allocator.trim, 0)
+        self._free_bytes = free
+        log.debug("memory_given_back", free_bytes=free)
