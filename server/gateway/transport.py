@@ -5,8 +5,8 @@ from typing import Final
 
 UNSENT_BYTES: Final = 128 * 1024
 UNREAD_BYTES: Final = 64 * 1024
-"""What the kernel holds of a client that is not read, and so the most that one read brings: else it
-is several megabytes, and 256 kB."""
+"""What the kernel holds of a client that is not read; Linux doubles it, and one read brings as much
+at most. Else the kernel holds several megabytes, and one read brings 256 kB."""
 LEAST_SILENCE_S: Final = 10.0
 """Less would end connections of peers that are only busy: this is for those that are gone."""
 
