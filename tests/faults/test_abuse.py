@@ -74,5 +74,5 @@ async def test_an_attack_ends_and_counts_and_harms_nobody_else(
         await asyncio.gather(*(attack.make(target) for target in targets))
     for name, count in zip(names, before, strict=True):
         assert await metric(attacked.url, name) >= count + len(targets), name
-    known = ("connected", "disconnected", "evicted")
+    known = ("connected", "disconnected", "evicted", "user_registered")
     assert [line for line in attacked.logged(logged) if line["event"] not in known] == []
