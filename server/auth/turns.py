@@ -26,8 +26,8 @@ class Kind(Enum):
 
 LOG_INS_IN_A_ROW: Final = 7
 """After so many a registration that waits is next: a flood of log-ins holds up none for ever."""
-MAX_OF_NETWORK: Final = {Kind.LOG_IN: 32, Kind.REGISTRATION: 8}
-"""So many may wait from one network: a class of pupils logs in at once, but seldom registers."""
+MAX_OF_NETWORK: Final = {Kind.LOG_IN: 32, Kind.REGISTRATION: 32}
+"""So many may wait from one network: a class of pupils registers or logs in at once."""
 
 
 class _Waiting(msgspec.Struct, eq=False):

@@ -242,7 +242,7 @@ async def test_nothing_is_missed_and_nothing_doubled(own_server: Server) -> None
         everybody = zip((*FOLLOWERS, 2, 3), (*followers, *clients), strict=True)
         for n, follower in everybody:
             states = await fresh(server, people[n], *rooms[n])
-            assert states[f"battle:{battle_id}"][0] >= FOR_S * 50
+            assert states[f"battle:{battle_id}"][0] >= FOR_S * 10  # enough to miss some
             for room, (seq, state) in states.items():
                 followed = follower.rooms[room]
                 await follower.until(followed.reached(seq), QUIET_WITHIN_S)
