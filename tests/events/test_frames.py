@@ -68,7 +68,7 @@ async def token(server: Server) -> str:
 
 def strange_lines(server: Server, since: int) -> list[dict[str, Any]]:
     """What is in the log, but for who came and went."""
-    known = ("connected", "disconnected")
+    known = ("connected", "disconnected", "user_registered")
     return [line for line in server.logged(since) if line["event"] not in known]
 
 

@@ -26,7 +26,7 @@ async def poll(server: Server) -> AsyncIterator[Polling]:
         assert await poll.post('420["rooms.leave",{"room":"nothing"}]') == 200
         assert (await poll.poll()).packets[0].startswith("430[")
         yield poll
-    known = ("connected", "disconnected", "transport_refused")
+    known = ("connected", "disconnected", "transport_refused", "user_registered")
     assert [line for line in server.logged(size) if line["event"] not in known] == []
 
 
