@@ -18,7 +18,7 @@ POLL = "/socket.io/?EIO=4&transport=polling"
 UPGRADE = "Connection: Upgrade\r\nUpgrade: websocket\r\n"
 KEY = "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
 ELSEWHERE = "Origin: https://elsewhere.example\r\n"
-LONG = "a" * 12_000
+LONG = "a" * 70_000
 
 GET: dict[str, int] = {
     "/": 200,
@@ -47,7 +47,7 @@ GET: dict[str, int] = {
     f"{POLL}&sid=nobody": 400,
     "/ws": 400,
     "/ws/battle": 404,
-    f"/{LONG}": 400,
+    f"/{LONG}": 431,
 }
 """Addresses, and the status of their answers."""
 
