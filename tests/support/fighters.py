@@ -7,6 +7,7 @@ from typing import Any
 
 from protocol.errors import MEANING, Code
 from protocol.ids import uuid7
+from server.auth.turns import MAX_OF_NETWORK, Kind
 from tests.support.people import Person, registered
 from tests.support.server import Server
 
@@ -126,10 +127,14 @@ class Band:
         self._tasks: list[asyncio.Task[None]] = []
 
     async def gather(self, server: Server, size: int) -> None:
-        """Register so many."""
-        self.fighters = await asyncio.gather(
-            *(Fighter.new(server, self._count) for _ in range(size))
-        )
+        """Register so many, no more at once than may wait from one network."""
+        slots = asyncio.Semaphore(MAX_OF_NETWORK[Kind.REGISTRATION])
+
+        async def new() -> Fighter:
+            async with slots:
+                return await Fighter.new(server, self._count)
+
+        self.fighters = await asyncio.gather(*(new() for _ in range(size)))
 
     def _count(self) -> None:
         self._acks += 1
