@@ -211,8 +211,7 @@ static int read_folder(const char *path, void *names, fuse_fill_dir_t fill, off_
 {
     struct node *node = of(path, file);
 
-    (void)offset;
-    (void)flags;
+    (void)offset, (void)flags;
     fill(names, ".", NULL, 0, 0);
     fill(names, "..", NULL, 0, 0);
     for (size_t i = 0; i < node->now.count; i++)
@@ -286,13 +285,8 @@ static int rename_node(const char *from, const char *to, unsigned int flags)
 {
     const char *last = NULL;
     struct node *folder = find(from, &last), *node = find(from, NULL);
-    int fault;
+    int fault = flags ? -EINVAL : node == NULL ? -ENOENT : add(to, node);
 
-    if (flags)
-        return -EINVAL;
-    if (node == NULL)
-        return -ENOENT;
-    fault = add(to, node);
     if (!fault)
         take_away(folder, last);
     return fault;
@@ -360,8 +354,7 @@ static int set_mode(const char *path, mode_t mode, struct fuse_file_info *file)
 
 static int set_owner(const char *path, uid_t user, gid_t group, struct fuse_file_info *file)
 {
-    (void)user;
-    (void)group;
+    (void)user, (void)group;
     return of(path, file) == NULL ? -ENOENT : 0;
 }
 
