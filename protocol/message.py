@@ -24,9 +24,18 @@ M = TypeVar("M", bound=type[msgspec.Struct])
 
 
 class Command(
-    Guarded, msgspec.Struct, Generic[Reply], frozen=True, kw_only=True, forbid_unknown_fields=True
+    Guarded,
+    msgspec.Struct,
+    Generic[Reply],
+    frozen=True,
+    kw_only=True,
+    forbid_unknown_fields=True,
+    omit_defaults=True,
 ):
     """Changes something. Its reply is a promise: what it says is committed.
+
+    Encoded, it leaves out what has its default: the digest by which a retry is known would else
+    change with every field that a later version adds.
 
     Derive from it directly: a command derived from a command would inherit its reply silently.
     A field of it may be a `Secret`; two commands that differ in nothing else are the same to

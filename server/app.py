@@ -297,7 +297,7 @@ async def serve(
     stop = asyncio.Event()
     on_end(stop.set)
     make_folder(settings.data_dir)
-    with database.alone(settings.database):
+    with database.alone(settings.database, server=True):
         await _serve(settings, prepare, ready, stop)
 
 

@@ -16,6 +16,7 @@ from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit, urlunsp
 from sqlalchemy import Connection, MetaData, inspect, text, update
 
 from server.database import history
+from server.database.alone import alone
 from server.database.revisions import known_revisions, revision, with_connection
 from server.database.tables import facts
 from server.database.url import is_postgres, sqlite_path
@@ -65,7 +66,11 @@ def put(url: str, copied: Path, its_revision: str, *, force: bool) -> None:
     if is_postgres(url):
         _put_postgres(url, copied, force)
     else:
-        _put_sqlite(sqlite_path(url), copied, its_revision, force)
+        # A link stays, and what it leads to is replaced.
+        place = sqlite_path(url).resolve()
+        files.make_folder(place.parent)
+        with alone(url):
+            _put_sqlite(place, copied, its_revision, force)
 
 
 def _renew_epoch(connection: Connection) -> None:
@@ -104,7 +109,6 @@ def _put_sqlite(place: Path, copied: Path, its_revision: str, force: bool) -> No
         raise ValueError(f"the copy is damaged: its tables are at {found}, not {its_revision}")
     if place.exists() and not force:
         raise InTheWay(f"there is a database at {place}")
-    files.make_folder(place.parent)
     new = place.with_name(f".{place.name}.restored")
     try:
         shutil.copyfile(copied, new)

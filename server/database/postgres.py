@@ -140,6 +140,9 @@ class PostgresEngine:
         else:
             await _leave(connection)
 
+    def check(self) -> None:
+        """Nothing to see: what is committed is the database's own affair."""
+
     async def commit(self, units: Sequence[Work]) -> list[Outcome]:
         """Carry out all units and commit once. Raises Unavailable: it may be committed."""
         async with self._in_batch:

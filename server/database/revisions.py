@@ -16,6 +16,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
+from server.database.alone import alone
 from server.database.dial import AWAY, dial
 from server.database.url import is_postgres, sqlite_path
 
@@ -23,6 +24,10 @@ T = TypeVar("T")
 
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
 NAME: Final = "warroom migration"
+_SERVERS: Final = (
+    "select count(*) from pg_stat_activity where datname = current_database()"
+    " and application_name like 'warroom writer %'"
+)
 _LOCK: Final = 7_217_001  # any number, as long as it is always the same
 
 
@@ -37,10 +42,13 @@ class Revision(NamedTuple):
 def migrate(url: str, to: str = "head") -> None:
     """Bring the tables to a revision, up or down. Does nothing where they are there already.
 
-    Blocks. Raises ValueError for a revision that is not known, ConnectionError where the
-    database can't be reached.
+    Blocks. Raises ValueError for a revision that is not known, and where the tables would change
+    under a running server; ConnectionError where the database can't be reached.
     """
-    with_connection(url, lambda connection: _migrate(connection, to))
+    if with_connection(url, lambda connection: _target(connection, to).reached):
+        return
+    with alone(url):
+        with_connection(url, lambda connection: _migrate(connection, to))
 
 
 def revision(url: str) -> str | None:
@@ -64,28 +72,55 @@ def _current(connection: Connection) -> str | None:
     return MigrationContext.configure(connection).get_current_revision()
 
 
+class _Target(NamedTuple):
+    """Where the tables are, and where they are to be."""
+
+    current: str | None
+    revision: str
+    down: bool
+
+    @property
+    def reached(self) -> bool:
+        """Whether there is nothing to do."""
+        return self.current == self.revision
+
+
+def _target(connection: Connection, to: str) -> _Target:
+    """Raises ValueError for a revision that is not known."""
+    scripts = ScriptDirectory(str(MIGRATIONS))
+    known = [script.revision for script in scripts.walk_revisions()]
+    current = _current(connection)
+    if current is not None and current not in known:
+        raise ValueError(f"the tables are at {current}, which this version does not know")
+    try:
+        target = scripts.get_revision(to or "base")
+    except CommandError as e:
+        raise ValueError(str(e)) from e
+    if target is None:
+        raise ValueError(f"{to!r} would delete all tables")
+    down = current is not None and known.index(target.revision) > known.index(current)
+    return _Target(current, target.revision, down)
+
+
 def _migrate(connection: Connection, to: str) -> None:
+    """All or nothing: one transaction, whatever the migrations do in it."""
     if connection.dialect.name == "postgresql":
         # Servers that start side by side: one migrates, the others wait.
         connection.execute(text("select pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
-    scripts = ScriptDirectory(str(MIGRATIONS))
+    else:
+        connection.exec_driver_sql("begin immediate")
+    target = _target(connection, to)
+    if target.reached:
+        return
+    if connection.dialect.name == "postgresql" and connection.execute(text(_SERVERS)).scalar_one():
+        raise ValueError(
+            f"a server runs on the database, whose tables are at {target.current}: stop it first"
+        )
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     config.attributes["connection"] = connection
-    current = _current(connection)
     try:
-        known = [script.revision for script in scripts.walk_revisions()]
-        if current is not None and current not in known:
-            raise ValueError(f"the tables are at {current}, which this version does not know")
-        target = scripts.get_revision(to or "base")
-        if target is None:
-            raise ValueError(f"{to!r} would delete all tables")
-        if connection.dialect.name == "sqlite" and current != target.revision:
-            # All or nothing: a power cut amid the first start would leave some of the tables.
-            connection.exec_driver_sql("begin immediate")
-            current = _current(connection)
-        down = current is not None and known.index(target.revision) > known.index(current)
-        (command.downgrade if down else command.upgrade)(config, target.revision)
+        (command.downgrade if target.down else command.upgrade)(config, target.revision)
     except CommandError as e:
         raise ValueError(str(e)) from e
     connection.commit()

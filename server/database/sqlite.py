@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
 
+from server.database.place import Place
 from server.database.statement import Row
 from server.database.steps import Numbers, steps
 from server.database.work import ANY_NUMBER, Stale, Unavailable, Work
@@ -53,6 +54,8 @@ class SqliteEngine:
             "busy_timeout = 0",
         ):
             self._connection.execute(f"pragma {pragma}")
+        self._connection.execute("select 1 from sqlite_schema")  # now its three files are there
+        self._place = Place(path)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="commit")
 
     @property
@@ -60,13 +63,21 @@ class SqliteEngine:
         """Always: it is a file."""
         return True
 
+    def check(self) -> None:
+        """Raises Gone where the files are no longer those that were opened."""
+        self._place.check()
+
     async def close(self) -> None:
         """Close the connection."""
         self._connection.close()
         self._thread.shutdown()
 
     async def commit(self, units: Sequence[Work]) -> list[Outcome]:
-        """Carry out all units in one transaction. Raises Unavailable: nothing is committed."""
+        """Carry out all units in one transaction.
+
+        Raises Unavailable where nothing is committed, Gone where it is committed to files that
+        nobody will find.
+        """
         try:
             if self._connection.in_transaction:  # an earlier one could not be rolled back either
                 self._connection.execute("rollback")
@@ -76,7 +87,7 @@ class SqliteEngine:
                 self._connection.execute("rollback")
                 await self._begin()
                 outcomes = [self._alone(unit) for unit in units]
-            await asyncio.get_running_loop().run_in_executor(self._thread, self._connection.commit)
+            await asyncio.get_running_loop().run_in_executor(self._thread, self._commit)
         except sqlite3.Error as e:
             self._roll_back()
             raise Unavailable(str(e)) from e
@@ -84,6 +95,12 @@ class SqliteEngine:
             self._roll_back()
             raise
         return outcomes
+
+    def _commit(self) -> None:
+        """Commit, and only then look whether the files are still those that were opened: what is
+        acknowledged now is in a database that the next start finds."""
+        self._connection.commit()
+        self._place.check()
 
     async def _begin(self) -> None:
         """Take the write lock. Where another process has it, wait for it in the thread."""

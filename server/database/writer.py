@@ -13,6 +13,7 @@ from itertools import islice
 from typing import Final, Protocol
 
 from protocol.errors import busy
+from server.database.place import Gone
 from server.database.steps import Numbers
 from server.database.work import MAX_ROWS, Request, Settled, Told, Unavailable, Work
 from server.runtime.clock import Clock
@@ -33,6 +34,8 @@ are committed one batch later, whatever a batch takes."""
 RETRY_AFTER_S: Final = (0.25, 10.0)
 """A refused command may be sent again when the batch that is being committed should have ended, but
 not earlier and not later than this."""
+
+CHECK_EVERY_S: Final = 1.0
 
 Publish = Callable[[Told, int | None], None]
 """Tells a room an event of a committed unit, with its number where it is kept."""
@@ -63,10 +66,15 @@ class Engine(Protocol):
         """Whether the database can be reached."""
         ...
 
+    def check(self) -> None:
+        """Raises Gone where what is committed would be lost."""
+        ...
+
     async def commit(self, units: Sequence[Work]) -> list[Outcome]:
         """Carry out all units and commit once. One outcome a unit, in order.
 
-        Raises Unavailable where nothing was committed, or where that is not known.
+        Raises Unavailable where nothing was committed, or where that is not known; Gone where
+        what is committed would be lost.
         """
         ...
 
@@ -184,9 +192,13 @@ class Writer:
         self._queue.append(work)
 
     async def watch(self) -> None:
-        """Wait for the writer's end. Raises what it crashed with."""
+        """Wait for the writer's end. Raises what it crashed with, or Gone where what is committed
+        would be lost, also while nothing is committed."""
         assert self._task is not None
-        await asyncio.shield(self._task)
+        while not self._task.done():
+            self._engine.check()
+            await asyncio.wait({self._task}, timeout=CHECK_EVERY_S)
+        self._task.result()
 
     async def _run(self) -> None:
         batch: list[Work] = []
@@ -212,6 +224,8 @@ class Writer:
         began = time.perf_counter()
         try:
             outcomes = await self._engine.commit(batch)
+        except Gone:
+            raise
         except Unavailable as e:
             log.warning("commit_failed", units=len(batch), error=str(e), origins=origins(batch))
             outcomes = [e] * len(batch)

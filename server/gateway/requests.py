@@ -21,6 +21,11 @@ MAX_RECENT: Final = 500
 times as many take a tenth of a strike more, as each then writes over memory long out of the cache.
 """
 
+DIGEST_VERSION: Final = "2:"
+"""What each digest begins with. It is another as soon as the same command could have another
+digest: a retry may come up to 24 h later, and by then a new version may be running. Digests
+without any are of the first version."""
+
 
 def reused() -> Failure:
     """The same id was used for something else."""
@@ -41,7 +46,8 @@ class Requests:
     def of(who: str, spec: Spec, message: object) -> Request | None:
         """The request of a command that has an id.
 
-        Its digest is of the canonical command without its id, and without its secrets: see
+        Its digest is of the canonical command, which holds neither its id nor what has its
+        default, so that a field that a later version adds changes nothing; nor its secrets: see
         `protocol/secret.py`.
         """
         if not isinstance(message, Command) or message.request_id is None:
@@ -52,7 +58,7 @@ class Requests:
             plain = replace(plain, **dict.fromkeys(given, ""))
         canonical = b"%b %b" % (spec.name.encode(), codec.encode(plain))
         digest = blake2b(canonical, digest_size=16).hexdigest()
-        return Request((who, message.request_id), digest)
+        return Request((who, message.request_id), DIGEST_VERSION + digest)
 
     def remember(self, request: Request, reply: bytes) -> None:
         """Hold the reply of a committed request in memory for a while."""
@@ -76,7 +82,10 @@ class Requests:
 
 
 def _checked(request: Request, digest: str, reply: bytes) -> bytes:
-    """The reply, if it was given to the same request."""
-    if digest != request.digest:
+    """The reply, if it was given to the same request.
+
+    What another version kept can't be compared: it is believed that the id names what it named.
+    """
+    if digest != request.digest and digest.startswith(DIGEST_VERSION):
         raise reused()
     return reply

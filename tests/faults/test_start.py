@@ -68,7 +68,7 @@ async def test_a_second_server_on_the_same_data_does_not_start(own_server: Serve
     data = str(own_server.data_dir)
     code, errors = await run("--port", "0", DATA_DIR=data)
     database = own_server.data_dir / "warroom.db"
-    assert errors.startswith(f"warroom: another server runs on {database}: process ")
+    assert errors.startswith(f"warroom: a server runs on {database}: process ")
     assert errors.count("\n") == 1
     assert code == 1
     await own_server.kill()

@@ -1,0 +1,47 @@
+"""The files of a SQLite database that is open: whether their names still lead to them.
+
+A file that was removed, or that another was put in the place of, can be written to as before, and
+all of it is gone when it is closed.
+Source: https://www.sqlite.org/howtocorrupt.html, "Unlinking or renaming a database file while in
+use".
+"""
+
+from pathlib import Path
+from typing import Final
+
+BESIDE: Final = ("-wal", "-shm")
+"""The files that SQLite keeps beside a database in WAL mode, as long as one program has it open."""
+
+Identity = tuple[int, int]
+
+
+class Gone(Exception):
+    """The database that was opened is no longer where it was: what is committed would be lost."""
+
+
+class Place:
+    """The files that were at the path of a database when it was opened."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises OSError where one of them is not there."""
+        real = path.resolve()
+        # Also by the path that was given: a link may be redirected.
+        names = (path, real, *(real.with_name(real.name + end) for end in BESIDE))
+        self._opened = [(name, _identity(name)) for name in dict.fromkeys(names)]
+
+    def check(self) -> None:
+        """Raises Gone where one of them is not there any more. A few microseconds."""
+        for name, opened in self._opened:
+            try:
+                found = _identity(name)
+            except FileNotFoundError:
+                raise Gone(f"{name} was removed while the server ran on it") from None
+            except OSError as e:
+                raise Gone(f"{name} can't be seen any more: {e.strerror}") from e
+            if found != opened:
+                raise Gone(f"{name} was replaced while the server ran on it")
+
+
+def _identity(name: Path) -> Identity:
+    found = name.stat()
+    return found.st_dev, found.st_ino
