@@ -43,7 +43,7 @@ from server.runtime.gauges import Gauges
 from server.runtime.lag import Lag
 from server.runtime.log import logger
 from server.runtime.memory import Memory
-from server.runtime.services import Service, ServiceFailed, repeat
+from server.runtime.services import Ended, Service, ServiceFailed, repeat
 from server.runtime.signals import on_end
 from server.users import UserRoom, Users
 from server.users.invariants import INVARIANTS as USER_INVARIANTS
@@ -184,6 +184,8 @@ class App:
         """Only a new process can take the place of a writer that crashed."""
         try:
             await self.database.writer.watch()
+        except Ended:
+            raise
         except Exception as e:
             raise ServiceFailed("writer", e) from e
 
@@ -292,7 +294,8 @@ async def serve(
 
     `prepare` is awaited before anybody can connect, `ready` is called with the address once it
     listens. Raises OSError where the address can't be had, ValueError where another server runs on
-    the data, ServiceFailed (in a group) where a service keeps crashing.
+    the data; in a group, ServiceFailed where a service keeps crashing, Ended where the database is
+    no longer where it was.
     """
     stop = asyncio.Event()
     on_end(stop.set)

@@ -9,13 +9,15 @@ use".
 from pathlib import Path
 from typing import Final
 
+from server.runtime.services import Ended
+
 BESIDE: Final = ("-wal", "-shm")
 """The files that SQLite keeps beside a database in WAL mode, as long as one program has it open."""
 
 Identity = tuple[int, int]
 
 
-class Gone(Exception):
+class Gone(Ended):
     """The database that was opened is no longer where it was: what is committed would be lost."""
 
 

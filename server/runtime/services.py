@@ -31,6 +31,10 @@ class ServiceFailed(Exception):
         super().__init__(f"the service {name!r} can't go on: {type(crash).__name__}: {crash}")
 
 
+class Ended(Exception):
+    """The server has to end, and no fault of the program is why: these words say all of it."""
+
+
 async def repeat(
     work: Service, every_s: float, clock: Clock, put_off: type[Exception], name: str
 ) -> None:
@@ -60,7 +64,7 @@ async def told_together(changed: asyncio.Event, tell: Callable[[], None], clock:
 
 
 async def supervise(name: str, service: Service, clock: Clock) -> None:
-    """Run a service until it returns. Raises ServiceFailed after five crashes in a row.
+    """Run a service until it returns. Raises Ended, and ServiceFailed after five crashes in a row.
 
     A run of a minute counts as healthy: crashes before it are forgotten.
     """
@@ -70,6 +74,9 @@ async def supervise(name: str, service: Service, clock: Clock) -> None:
         try:
             await service()
             return
+        except Ended as e:
+            log.error("service_failed", service=name, error=str(e))
+            raise
         except ServiceFailed:
             log.exception("service_failed", service=name)
             raise
@@ -84,7 +91,8 @@ async def supervise(name: str, service: Service, clock: Clock) -> None:
 
 
 async def run_all(services: dict[str, Service], clock: Clock, stop: asyncio.Event) -> None:
-    """Run all services until `stop` is set, then cancel them. Raises ServiceFailed."""
+    """Run all services until `stop` is set, then cancel them. Raises ServiceFailed or Ended
+    (in a group)."""
     async with asyncio.TaskGroup() as group:
         tasks = [
             group.create_task(supervise(name, service, clock), name=f"service:{name}")
