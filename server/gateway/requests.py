@@ -8,9 +8,9 @@ from collections import OrderedDict
 from hashlib import blake2b
 from typing import Final
 
+import msgspec
 from msgspec.structs import replace
 
-from protocol import codec
 from protocol.errors import Failure, RequestReason, conflict
 from protocol.message import Command, Spec
 from server.database import Database, Key, Request
@@ -25,6 +25,8 @@ DIGEST_VERSION: Final = "2:"
 """What each digest begins with. It is another as soon as the same command could have another
 digest: a retry may come up to 24 h later, and by then a new version may be running. Digests
 without any are of the first version."""
+
+_canonical: Final = msgspec.json.Encoder(order="sorted").encode
 
 
 def reused() -> Failure:
@@ -46,9 +48,9 @@ class Requests:
     def of(who: str, spec: Spec, message: object) -> Request | None:
         """The request of a command that has an id.
 
-        Its digest is of the canonical command, which holds neither its id nor what has its
-        default, so that a field that a later version adds changes nothing; nor its secrets: see
-        `protocol/secret.py`.
+        Its digest is of the canonical command: in the order of the names, without its id and its
+        secrets (see `protocol/secret.py`), and without what has its default, so that a field that
+        a later version adds changes nothing.
         """
         if not isinstance(message, Command) or message.request_id is None:
             return None
@@ -56,7 +58,7 @@ class Requests:
         if spec.secrets:
             given = [name for name in spec.secrets if getattr(message, name) is not None]
             plain = replace(plain, **dict.fromkeys(given, ""))
-        canonical = b"%b %b" % (spec.name.encode(), codec.encode(plain))
+        canonical = b"%b %b" % (spec.name.encode(), _canonical(plain))
         digest = blake2b(canonical, digest_size=16).hexdigest()
         return Request((who, message.request_id), DIGEST_VERSION + digest)
 
