@@ -9,7 +9,17 @@ from typing import Any
 
 import uvloop
 
-from scripts.benches import durable, gateway, hostile, memory, pool, slow_reader, soak, storm
+from scripts.benches import (
+    durable,
+    gateway,
+    hostile,
+    memory,
+    pool,
+    slow_reader,
+    soak,
+    storm,
+    upgrade,
+)
 from scripts.benches.attacked import Attacked
 from scripts.benches.result import Asked, Broken, Result, table
 from tests.support.abuse.kinds import KINDS
@@ -26,6 +36,7 @@ ABUSE: dict[str, Any] = {
     "hostile": hostile,
     "storm": storm,
     "soak": soak,
+    "upgrade": upgrade,
 }
 """Run where asked for, or with `--abuse`: they take long."""
 ALL: dict[str, Any] = {**BENCHES, **ABUSE}
@@ -95,7 +106,8 @@ def _result(name: str, arguments: argparse.Namespace) -> Result:
     bench = ALL[name]
     rounds, seconds = arguments.rounds or bench.ROUNDS, arguments.seconds or bench.SECONDS
     asked = Asked(rounds, seconds, arguments.pair, arguments.clients, arguments.only)
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+    loop_factory = getattr(bench, "LOOP", uvloop.new_event_loop)
+    with asyncio.Runner(loop_factory=loop_factory) as runner:
         result: Result = runner.run(bench.run(asked))
     return result
 

@@ -73,15 +73,20 @@ class Server:
         assert code == 0, errors
         return output
 
-    async def run(self, *arguments: str) -> tuple[int | None, str, str]:
-        """Run another command. Returns its exit code, what it prints, and its errors."""
-        process = await asyncio.create_subprocess_exec(
+    async def begin(self, *arguments: str) -> asyncio.subprocess.Process:
+        """Start another command, in a group of processes of its own."""
+        return await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", self.module, *arguments),
             cwd=ROOT,
             env=self._environment,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
+            start_new_session=True,
         )
+
+    async def run(self, *arguments: str) -> tuple[int | None, str, str]:
+        """Run another command. Returns its exit code, what it prints, and its errors."""
+        process = await self.begin(*arguments)
         output, errors = await process.communicate()
         return process.returncode, output.decode(), errors.decode()
 
