@@ -20,7 +20,7 @@ log = logger("rest")
 
 T = TypeVar("T")
 
-MAX_BODY_BYTES: Final = 16 * 1024
+MAX_BODY_BYTES: Final = 8 * 1024
 
 
 class Success(msgspec.Struct, frozen=True):

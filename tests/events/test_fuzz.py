@@ -17,6 +17,7 @@ from protocol.auth import Login, RefreshBody, Register
 from protocol.ids import uuid7
 from protocol.message import Command, Spec
 from server.gateway.websocket import RESTRICTED_BYTES
+from server.rest import MAX_BODY_BYTES
 from tests.support.engines import database
 from tests.support.fuzzed import Fuzzed, Running, check_error, check_field
 from tests.support.injections import INJECTIONS, SQL
@@ -269,7 +270,7 @@ def post(arena: tuple[Running, Fuzzed], action: str, sent: Sent) -> dict[str, An
     error = envelope["error"]
     code = check_error(error)
     assert status == STATUS[code]
-    if len(raw) > 16_384:
+    if len(raw) > MAX_BODY_BYTES:
         assert code == "too_large"
         return envelope
     if error["message"] == "nested too deeply":
