@@ -15,6 +15,7 @@ from scripts.benches import (
     hostile,
     memory,
     pool,
+    races,
     slow_reader,
     soak,
     storm,
@@ -36,6 +37,7 @@ ABUSE: dict[str, Any] = {
     "hostile": hostile,
     "storm": storm,
     "soak": soak,
+    "races": races,
     "upgrade": upgrade,
 }
 """Run where asked for, or with `--abuse`: they take long."""
