@@ -15,6 +15,8 @@ from typing import Final
 
 from server.database.url import is_postgres, sqlite_path
 
+LOCK: Final = ".lock"
+"""What the name of a database's lock ends with."""
 WAIT_S: Final = 30.0
 """How long a program waits for another that changes the tables. A server is not waited for."""
 _AGAIN_S: Final = 0.05
@@ -40,7 +42,7 @@ def alone(url: str, *, server: bool = False) -> Iterator[None]:
         yield
         return
     # The file stays: removing it would remove it from under a program that has just opened it.
-    descriptor = os.open(f"{database}.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    descriptor = os.open(f"{database}{LOCK}", os.O_RDWR | os.O_CREAT, 0o600)
     try:
         _lock(descriptor, database)
         os.ftruncate(descriptor, 0)

@@ -9,6 +9,7 @@ use".
 from pathlib import Path
 from typing import Final
 
+from server.database.alone import LOCK
 from server.runtime.services import Ended
 
 BESIDE: Final = ("-wal", "-shm")
@@ -28,7 +29,10 @@ class Place:
         """Raises OSError where one of them is not there."""
         real = path.resolve()
         # Also by the path that was given: a link may be redirected.
-        names = (path, real, *(real.with_name(real.name + end) for end in BESIDE))
+        names = [path, real, *(real.with_name(real.name + end) for end in BESIDE)]
+        # Without the lock another server could start beside this one.
+        if (lock := real.with_name(real.name + LOCK)).exists():
+            names.append(lock)
         self._opened = [(name, _identity(name)) for name in dict.fromkeys(names)]
 
     def check(self) -> None:

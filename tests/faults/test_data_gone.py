@@ -38,6 +38,11 @@ def remove_beside(database: Path) -> None:
     database.with_name("warroom.db-wal").unlink()
 
 
+def remove_lock(database: Path) -> None:
+    """As somebody who thinks that it was left behind: a second server could start."""
+    database.with_name("warroom.db.lock").unlink()
+
+
 def remove_folder(database: Path) -> None:
     """All of it, the lock too."""
     shutil.rmtree(database.parent)
@@ -70,7 +75,7 @@ async def ended(server: Server) -> int:
         return await server.process.wait()
 
 
-WAYS = [remove, remove_beside, remove_folder, rename_folder, replace, replace_beside]
+WAYS = [remove, remove_beside, remove_lock, remove_folder, rename_folder, replace, replace_beside]
 
 
 @pytest.mark.parametrize("take_away", WAYS)
