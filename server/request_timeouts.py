@@ -11,8 +11,8 @@ from typing import Any, Final
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from server.gateway.refusals import RefusalReason, Refusals
-from server.gateway.websocket import LINGER_S
+from server.transport.refusals import RefusalReason, Refusals
+from server.transport.websocket import LINGER_S
 
 MAX_HEADERS: Final = 100
 MAX_HEAD_BYTES: Final = 16 * 1024

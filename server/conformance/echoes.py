@@ -5,12 +5,12 @@ from typing import Final
 from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
-from server.gateway import rfc6455
-from server.gateway.engineio import Session
-from server.gateway.outbox import Bounds, Outbox
-from server.gateway.rfc6455 import Opcode
-from server.gateway.websocket import Turn, WebSocket
-from server.gateway.websocket_handshake import take_over
+from server.transport import rfc6455
+from server.transport.engineio import Session
+from server.transport.handshake import take_over
+from server.transport.outbox import Bounds, Outbox
+from server.transport.rfc6455 import Opcode
+from server.transport.websocket import Turn, WebSocket
 
 _NO_WEBSOCKET: Final = PlainTextResponse("this is a WebSocket's address", 400)
 

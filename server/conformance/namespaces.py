@@ -15,9 +15,9 @@ from protocol.ids import uuid7
 from server.gateway.arrival import Arrivals
 from server.gateway.entrance import Entrance, SocketIOConnection
 from server.gateway.identity import Identity
-from server.gateway.packet import MAIN, Kind, build
-from server.gateway.refusals import RefusalReason
-from server.gateway.socketio import MAX_ATTACHMENTS, Client, Refusal
+from server.transport.packet import MAIN, Kind, build
+from server.transport.refusals import RefusalReason
+from server.transport.socketio import MAX_ATTACHMENTS, Client, Refusal
 
 AUTH_AFTER_S: Final = 0.1
 """The suite listens for one frame at a time, and misses the second of two that come at once."""

@@ -21,16 +21,16 @@ from server.conformance.messages import REGISTRY
 from server.conformance.namespaces import EchoNamespace, MainNamespace
 from server.gateway import Gateway, Identity, Parts, unhandled
 from server.gateway.arrival import Arrivals
-from server.gateway.packet import MAIN
-from server.gateway.queued import bounds_of
-from server.gateway.sessions import Options as SessionOptions
-from server.gateway.sessions import Sessions
-from server.gateway.socketio import Namespace
+from server.gateway.connection import bounds_of
 from server.gateway.transports import Transports, within
 from server.runtime.clock import Clock, SystemClock
 from server.runtime.gauges import Gauges
 from server.runtime.services import Service
 from server.runtime.signals import on_end
+from server.transport.packet import MAIN
+from server.transport.sessions import Options as SessionOptions
+from server.transport.sessions import Sessions
+from server.transport.socketio import Namespace
 
 ENGINE_IO: Final = "/engine.io"
 ECHO: Final = "/echo"

@@ -15,20 +15,19 @@ from protocol import codec
 from protocol.errors import Code, Error, Failure, busy, unavailable
 from protocol.message import Limit
 from server.database import Database, Key, Request, Stale, Unavailable
-from server.gateway.backlog import Backlog
 from server.gateway.connection import Call, Connection, Data
 from server.gateway.context import Context, Parts, Pending
-from server.gateway.deadlines import Deadlines
-from server.gateway.handling import Decided, at_once, handle
 from server.gateway.oversight import Overseen, Oversight
 from server.gateway.requests import Requests, reused
-from server.gateway.routes import Route, Routes
+from server.gateway.routes import Decided, Route, Routes, at_once, handle
 from server.gateway.runner import Runner
-from server.gateway.websocket import LARGE_BYTES
 from server.runtime.clock import Clock
 from server.runtime.gauges import Gauges
 from server.runtime.log import logger
 from server.runtime.origin import ORIGIN, Origin, fault_id
+from server.transport.backlog import Backlog
+from server.transport.deadlines import Deadlines
+from server.transport.websocket import LARGE_BYTES
 
 log = logger("gateway")
 

@@ -1,7 +1,6 @@
 """Where all messages come in: each is answered, and those of one client in order.
 
-What changes nothing and need not wait is answered here. What becomes of any other message is in
-`answering.py`.
+What becomes of one message is in `answering.py`.
 """
 
 import asyncio
@@ -12,24 +11,23 @@ from protocol import codec
 from protocol.connections import Transport
 from protocol.errors import Error, Failure, busy, forbidden, unavailable
 from protocol.gateway import EvictionReason
-from protocol.message import RATES, REGISTRY, Limit, Registry
+from protocol.message import RATES, REGISTRY, Limit, Rates, Registry
 from server.database import Database, Key
 from server.gateway.answering import OK, UNKNOWN, Answering, error_of, log_answer
-from server.gateway.backlog import Backlog
 from server.gateway.connection import MAX_INBOX, Call, Connection, Data
 from server.gateway.context import Context, Parts
-from server.gateway.deadlines import Deadlines
-from server.gateway.handling import at_once
-from server.gateway.limits import Both, Limits
 from server.gateway.oversight import Oversight
 from server.gateway.requests import Requests
-from server.gateway.routes import Route, Routes
+from server.gateway.routes import Route, Routes, at_once
 from server.gateway.runner import Runner
-from server.gateway.websocket import LARGE_BYTES
 from server.runtime.clock import Clock
 from server.runtime.gauges import Gauges
 from server.runtime.log import debugging, logger
 from server.runtime.origin import ORIGIN, written
+from server.transport.backlog import Backlog
+from server.transport.deadlines import Deadlines
+from server.transport.limits import Both, Limits
+from server.transport.websocket import LARGE_BYTES
 
 log = logger("gateway")
 
@@ -46,6 +44,7 @@ class Dispatch:
         deadlines: Deadlines,
         backlog: Backlog,
         registry: Registry = REGISTRY,
+        rates: Rates = RATES,
     ) -> None:
         self.parts = parts
         self.clock = clock
@@ -63,7 +62,7 @@ class Dispatch:
         self.database: Database | None = None  # opened after the rooms that it publishes to
         self._monotonic = clock.monotonic
         self.is_logged = debugging("gateway")()  # levels are set before anything begins
-        self._people = Limits(RATES, scale=registry.limit_scale)
+        self._people = Limits(rates)
         self._addresses = addresses
         self._answering: dict[Connection, asyncio.Future[None] | None] = {}
         """Connections with messages, and what whoever waits for the last answer waits for."""
@@ -81,51 +80,9 @@ class Dispatch:
         route = self.routes[name]
         if connection in self._answering or self.draining or route is None:
             self._queue(connection, Call(name, data, ack, at))
-        elif route.direct is not None and (self.database is None or not route.is_command):
-            self._answer(connection, route, data, ack, at)
         else:
             connection.taken += 1
             self._begin(Answering(self, connection, Call(name, data, ack, at), route))
-
-    def _answer(
-        self, connection: Connection, route: Route, data: Data, ack: str, at: float
-    ) -> None:
-        """Answer what changes nothing, now and in one go, unless its handler has to wait."""
-        assert route.direct is not None
-        connection.taken = number = connection.taken + 1
-        before = ORIGIN.set((connection.id, number))
-        try:
-            message = self.admit(connection, route, data, at)
-            ctx = Context(connection, self.parts, self.database, self.clock, None)
-            decided = at_once(route.direct, ctx, message)
-            reply = b"" if decided is None else codec.encode(decided)
-        except Exception as e:  # noqa: BLE001 - answered, and logged where it is a fault of ours
-            error = error_of(e, route.name, connection)
-            took = self._monotonic() - at
-            self.gauges.replies.add(route.name, error.code)
-            route.timed.add(took)
-            if self.is_logged:
-                log_answer(connection, route.name, error.code, took)
-            connection.answer(ack, codec.reply_error(error))
-            self._let_go(connection)
-        else:
-            if decided is None:
-                call = Call(route.name, b"", ack, at)  # its data was read
-                self._begin(Answering(self, connection, call, route, message))
-                return
-            took = self._monotonic() - at
-            route.ok.count += 1
-            route.timed.add(took)
-            if self.is_logged:
-                log_answer(connection, route.name, OK, took)
-            try:
-                connection.reply(ack, reply)
-                for after in ctx.after_reply:
-                    after()
-            except Exception:
-                log.exception("reply_failed", connection=connection.id)
-        finally:
-            ORIGIN.reset(before)
 
     def _queue(self, connection: Connection, call: Call) -> None:
         error = None

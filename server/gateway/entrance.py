@@ -9,17 +9,18 @@ from protocol import codec
 from protocol.connections import Transport
 from protocol.errors import Code, Error, Failure, unauthenticated, unavailable
 from protocol.ids import uuid7
-from server.gateway import rfc6455
 from server.gateway.arrival import Arrivals
+from server.gateway.connection import Queued
 from server.gateway.identity import Identity
-from server.gateway.listener import Stop
-from server.gateway.queued import Queued
-from server.gateway.socketio import Client, Refusal
+from server.transport import rfc6455
+from server.transport.listener import Stop
+from server.transport.socketio import Client, Refusal
 
 _message: Final = msgspec.json.Decoder(tuple[str, msgspec.Raw])
 _arguments: Final = msgspec.json.Decoder(list[msgspec.Raw])
 _name: Final = msgspec.json.Decoder(str)
 _STRANGER: Final = codec.reply_error(unauthenticated("log in first").error)
+_BEFORE, _AFTER = codec.OK
 _NO_BYTES: Final = Error(Code.INVALID, "binary attachments are not taken")
 
 
@@ -51,8 +52,6 @@ class SocketIOConnection(Queued):
         super().__init__(arrivals.gateway, uuid7(), identity, session.address, session.outbox)
         self._arrivals = arrivals
         self._dispatch = arrivals.gateway.dispatch
-        bare = arrivals.gateway.wire.bare_replies
-        self._before, self._after = (b"", b"") if bare else codec.OK
         self._is_open = False
 
     @property
@@ -71,10 +70,12 @@ class SocketIOConnection(Queued):
             self._session.send_packet(_answer(ack, reply))
 
     def reply(self, ack: str, data: bytes) -> None:
-        """Queue the answer that all went well, bare where the registry says so."""
+        """Queue the answer that all went well."""
         if ack and not self.closed:
-            packet = b"43%b[%b%b%b]" % (ack.encode(), self._before, data, self._after)
-            self._outbox.push(packet if self._session.socket is None else rfc6455.encode(packet))
+            self._push(b"43%b[%b%b%b]" % (ack.encode(), _BEFORE, data, _AFTER))
+
+    def _push(self, packet: bytes) -> None:
+        self._outbox.push(packet if self._session.socket is None else rfc6455.encode(packet))
 
     def stop_reading(self) -> None:
         """Read nothing more, until it has less to handle."""

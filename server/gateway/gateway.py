@@ -8,28 +8,26 @@ from typing import Final, Protocol
 
 from protocol.errors import unauthenticated, unavailable
 from protocol.gateway import Closing, Evicted, EvictionReason, Expired, ExpiryReason
-from protocol.message import ADDRESS_RATES, REGISTRY, Event, Registry
+from protocol.message import ADDRESS_RATES, RATES, REGISTRY, Event, Rates, Registry
 from protocol.times import rfc3339
 from server.database import Database
-from server.gateway.admission import Admission, Most
-from server.gateway.backlog import Backlog
-from server.gateway.backlog import Limits as BacklogLimits
-from server.gateway.connection import Connection
+from server.gateway.connection import Connection, announcement
 from server.gateway.context import Parts
-from server.gateway.deadlines import Deadlines
 from server.gateway.dispatch import Dispatch
-from server.gateway.frame import announcement
 from server.gateway.identity import Identity
-from server.gateway.limits import Limits
 from server.gateway.oversight import Oversight
-from server.gateway.presence import Presence
-from server.gateway.refusals import Refusals
+from server.gateway.presence import Presence, Roll
 from server.gateway.rights import RightsChange, RightsChanges
-from server.gateway.roll import Roll
 from server.gateway.rooms import Rooms
 from server.runtime.clock import Clock
 from server.runtime.gauges import Gauges
 from server.runtime.log import logger
+from server.transport.admission import Admission, Most
+from server.transport.backlog import Backlog
+from server.transport.backlog import Limits as BacklogLimits
+from server.transport.deadlines import Deadlines
+from server.transport.limits import Limits
+from server.transport.refusals import Refusals
 
 log = logger("gateway")
 
@@ -123,18 +121,17 @@ class Gateway:
         gauges: Gauges,
         authenticate: Authenticate,
         registry: Registry = REGISTRY,
+        rates: Rates = RATES,
     ) -> None:
+        """`rates` are those of one user or service."""
         self.settings = settings
-        self.wire = registry.wire
         self.clock = clock
         self.gauges = gauges
-        self.rooms = Rooms(gauges, clock, bare=registry.wire.bare_events)
+        self.rooms = Rooms(gauges, clock)
         self.presence = Presence()
         self.roll = Roll()
         self.addresses = Limits(
-            ADDRESS_RATES,
-            scale=settings.address_limit_scale * registry.limit_scale,
-            whose=" from one address",
+            ADDRESS_RATES, scale=settings.address_limit_scale, whose=" from one address"
         )
         self.deadlines = Deadlines(clock, settings.command_timeout)
         self.refusals = Refusals(
@@ -154,7 +151,7 @@ class Gateway:
             BacklogLimits.of(settings.max_message_bytes, settings.backlog_limit_bytes)
         )
         self.dispatch = Dispatch(
-            parts, clock, self.addresses, gauges, self.deadlines, self.backlog, registry
+            parts, clock, self.addresses, gauges, self.deadlines, self.backlog, registry, rates
         )
         self._rights = RightsChanges()
         self._authenticate = authenticate

@@ -17,24 +17,23 @@ from protocol import codec
 from protocol.connections import Transport
 from protocol.errors import Code, Error, Failure, invalid, unauthenticated
 from protocol.ids import uuid7
-from server.gateway import rfc6455
-from server.gateway.address import address_of
 from server.gateway.arrival import Arrivals
-from server.gateway.frame import Frame
-from server.gateway.heartbeat import Heartbeat
+from server.gateway.connection import Queued, bounds_of
 from server.gateway.identity import Identity
-from server.gateway.listener import Stop
-from server.gateway.outbox import Bounds, Outbox
-from server.gateway.overhead import Overhead
 from server.gateway.plain_messages import NO_ID, LoggedIn, Message, ack_in, ack_of, answer_frame
-from server.gateway.queued import Queued, bounds_of
-from server.gateway.refusals import RefusalReason
-from server.gateway.rfc6455 import CloseCode, Opcode
-from server.gateway.sessions import AllowsOrigin
-from server.gateway.socketio import TWICE
-from server.gateway.websocket import Turn, WebSocket
-from server.gateway.websocket_handshake import take_over
 from server.runtime.status import STATUS, headers
+from server.transport import rfc6455
+from server.transport.address import address_of
+from server.transport.handshake import take_over
+from server.transport.heartbeat import Heartbeat
+from server.transport.limits import Overhead
+from server.transport.listener import Stop
+from server.transport.outbox import Bounds, Frame, Outbox
+from server.transport.refusals import RefusalReason
+from server.transport.rfc6455 import CloseCode, Opcode
+from server.transport.sessions import AllowsOrigin
+from server.transport.socketio import TWICE
+from server.transport.websocket import Turn, WebSocket
 
 LOGIN: Final = "auth.login"
 _PING: Final = rfc6455.encode(b"", Opcode.PING)

@@ -7,7 +7,7 @@ import msgspec
 from protocol import codec
 from protocol.errors import Failure, invalid
 from protocol.ids import MAX_SAFE
-from server.gateway import rfc6455
+from server.transport import rfc6455
 
 NO_ID: Final = "null"
 """What names an answer to something whose id can't be read."""

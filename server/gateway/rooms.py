@@ -24,12 +24,11 @@ from server.database import Database, Unavailable
 from server.database.history import Kept, after, bounds
 from server.database.work import Told
 from server.gateway.connection import Connection
-from server.gateway.frame import Frame
 from server.gateway.identity import Identity
-from server.gateway.outbox import ITEM_BYTES
 from server.runtime.clock import Clock
 from server.runtime.gauges import Gauges
 from server.runtime.log import logger
+from server.transport.outbox import ITEM_BYTES, Frame
 
 log = logger("gateway")
 

@@ -8,15 +8,15 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from server.gateway.arrival import Arrivals
-from server.gateway.engineio import Session
+from server.gateway.connection import bounds_of
 from server.gateway.entrance import Entrance
 from server.gateway.gateway import Gateway
-from server.gateway.packet import MAIN
 from server.gateway.plain import PlainWebSocket
-from server.gateway.queued import bounds_of
-from server.gateway.refusals import RefusalReason
-from server.gateway.sessions import AllowsOrigin, Options, Sessions
-from server.gateway.socketio import Client, Namespace
+from server.transport.engineio import Session
+from server.transport.packet import MAIN
+from server.transport.refusals import RefusalReason
+from server.transport.sessions import AllowsOrigin, Options, Sessions
+from server.transport.socketio import Client, Namespace
 
 SOCKET_IO: Final = "/socket.io"
 PLAIN: Final = "/ws"

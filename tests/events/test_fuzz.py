@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from protocol.auth import Login, RefreshBody, Register
 from protocol.ids import uuid7
 from protocol.message import Command, Spec
-from server.gateway.websocket import RESTRICTED_BYTES
 from server.rest import MAX_BODY_BYTES
+from server.transport.websocket import RESTRICTED_BYTES
 from tests.support.engines import database
 from tests.support.fuzzed import Fuzzed, Running, check_error, check_field
 from tests.support.injections import INJECTIONS, SQL

@@ -9,7 +9,7 @@ import aiohttp
 import pytest
 
 from protocol.ids import uuid7
-from server.gateway.polling import PYTHON_MAX_PACKETS
+from server.transport.polling import PYTHON_MAX_PACKETS
 from tests.support.battles import easy_battle
 from tests.support.people import Person
 from tests.support.polling import Polling

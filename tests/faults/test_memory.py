@@ -8,7 +8,7 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
-from server.gateway.websocket import RESTRICTED_BYTES
+from server.transport.websocket import RESTRICTED_BYTES
 from tests.support.abuse import hostile
 from tests.support.abuse.handshakes import HELLO
 from tests.support.outside import memory, metric, sockets, until

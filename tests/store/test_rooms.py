@@ -17,7 +17,7 @@ from server.battles.store import Battles, Hosted
 from server.config import Settings
 from server.gateway import Identity
 from server.gateway.connection import Connection
-from server.gateway.frame import Frame
+from server.transport.outbox import Frame
 from tests.support.clock import ManualClock
 
 

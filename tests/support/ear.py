@@ -11,7 +11,7 @@ from protocol.permissions import Role, granted
 from server.app import App
 from server.gateway import Identity
 from server.gateway.connection import Connection
-from server.gateway.frame import Frame
+from server.transport.outbox import Frame
 from tests.support.folds import Told
 
 

@@ -11,7 +11,7 @@ from protocol.ids import uuid7
 from server.app import App
 from server.gateway import Identity
 from server.gateway.connection import Connection
-from server.gateway.frame import Frame
+from server.transport.outbox import Frame
 
 
 class Line(Connection):

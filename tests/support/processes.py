@@ -15,7 +15,7 @@ from protocol.auth import LoggedIn, Login
 from protocol.permissions import Role
 from server.app import App, opened
 from server.config import Settings
-from server.gateway.websocket_handshake import Handshake
+from server.transport.handshake import Handshake
 from server.web import WebServer
 from tests.support.clock import ManualClock
 from tests.support.lines import Line, line

@@ -1,7 +1,7 @@
 """Refusals by a clock that a test turns, and what they have counted."""
 
-from server.gateway.refusals import RefusalReason, Refusals
 from server.runtime.gauges import Gauges
+from server.transport.refusals import RefusalReason, Refusals
 from tests.support.clock import ManualClock
 
 TIMEOUT_S = 8.0

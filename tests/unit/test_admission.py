@@ -4,9 +4,9 @@ import pytest
 
 from protocol.errors import Failure
 from server.gateway import Identity
-from server.gateway.admission import FULL_RETRY_MS, RENEWED_S, Admission, Most
-from server.gateway.refusals import RefusalReason, Refusals
 from server.runtime.gauges import Gauges
+from server.transport.admission import FULL_RETRY_MS, RENEWED_S, Admission, Most
+from server.transport.refusals import RefusalReason, Refusals
 from tests.support.clock import ManualClock
 
 MOST = Most(of_address=20, of_person=10)

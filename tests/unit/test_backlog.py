@@ -4,8 +4,8 @@ import random
 
 import pytest
 
-from server.gateway.backlog import Backlog, Limits
-from server.gateway.websocket import LARGE_BYTES
+from server.transport.backlog import Backlog, Limits
+from server.transport.websocket import LARGE_BYTES
 
 KB = 1024
 MESSAGE = 1024 * KB

@@ -13,7 +13,7 @@ from server.config import Settings
 from server.connections import Counting
 from server.connections.service import EVERY_S
 from server.gateway import Identity
-from server.gateway.roll import Roll
+from server.gateway.presence import Roll
 from tests.support.clock import ManualClock
 from tests.support.ear import Ear, player
 from tests.support.folds import Told

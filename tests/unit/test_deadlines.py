@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from server.gateway.deadlines import AT_ONCE, Deadlines
+from server.transport.deadlines import AT_ONCE, Deadlines
 from tests.support.clock import ManualClock
 
 LIMIT_S = 30.0

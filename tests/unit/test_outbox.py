@@ -8,8 +8,7 @@ import pytest
 from protocol.codec import Meta
 from protocol.gateway import EvictionReason
 from protocol.message import KEPT, LATEST, LOSSY, Delivery
-from server.gateway.frame import Frame
-from server.gateway.outbox import ITEM_BYTES, MAX_GAPS, MAX_LOSSY, Bounds, Outbox
+from server.transport.outbox import ITEM_BYTES, MAX_GAPS, MAX_LOSSY, Bounds, Frame, Outbox
 from tests.support.clock import ManualClock
 
 LIMIT = 1_000_000

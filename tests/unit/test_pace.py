@@ -3,8 +3,7 @@
 import pytest
 
 from protocol.message import RATES, Limit
-from server.gateway.limits import Limits
-from server.gateway.pace import EXCUSED, Pace
+from server.transport.limits import EXCUSED, Limits, Pace
 
 
 @pytest.mark.parametrize("limit", Limit)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from server.gateway.packet import MAIN, Kind, event, parse
+from server.transport.packet import MAIN, Kind, event, parse
 
 EVENTS = [
     ("2[]", "", "[]"),

@@ -15,7 +15,7 @@ from websockets.http11 import Request
 from websockets.protocol import State
 from websockets.server import ServerProtocol
 
-from server.gateway.frame_reader import (
+from server.transport.frame_reader import (
     FRAGMENT_BYTES,
     SPARE_FRAGMENTS,
     Broken,
@@ -23,7 +23,7 @@ from server.gateway.frame_reader import (
     FrameReader,
     Message,
 )
-from server.gateway.rfc6455 import MAX_REASON, CloseCode, Opcode, encode, encode_close
+from server.transport.rfc6455 import MAX_REASON, CloseCode, Opcode, encode, encode_close
 
 KEY = b"\x1f\x2e\x3d\x4c"
 LIMIT = 1 << 20

@@ -6,7 +6,7 @@ from typing import Any
 from protocol.ids import uuid7
 from protocol.permissions import Role, granted
 from server.gateway import Identity
-from server.gateway.roll import Present, Roll
+from server.gateway.presence import Present, Roll
 from tests.support.lines import Line
 
 NUMBER = 300

@@ -7,9 +7,9 @@ from unittest import mock
 import pytest
 
 from protocol.errors import unauthenticated
-from server.gateway.packet import MAIN
-from server.gateway.refusals import RefusalReason
-from server.gateway.socketio import MAX_ATTACHMENTS, Client, Refusal
+from server.transport.packet import MAIN
+from server.transport.refusals import RefusalReason
+from server.transport.socketio import MAX_ATTACHMENTS, Client, Refusal
 from tests.support.refused import Refused
 
 LIMIT = 1000

@@ -2,7 +2,7 @@
 
 import pytest
 
-from server.gateway.unauthenticated import Unauthenticated
+from server.transport.unauthenticated import Unauthenticated
 
 MOST = 4
 

@@ -4,12 +4,12 @@ import asyncio
 from operator import attrgetter
 from unittest import mock
 
-from server.gateway import rfc6455
-from server.gateway.listener import Stop
-from server.gateway.outbox import Bounds, Outbox
-from server.gateway.refusals import RefusalReason
-from server.gateway.rfc6455 import CloseCode
-from server.gateway.websocket import LARGE_BYTES, RESTRICTED_BYTES, Turn, WebSocket
+from server.transport import rfc6455
+from server.transport.listener import Stop
+from server.transport.outbox import Bounds, Outbox
+from server.transport.refusals import RefusalReason
+from server.transport.rfc6455 import CloseCode
+from server.transport.websocket import LARGE_BYTES, RESTRICTED_BYTES, Turn, WebSocket
 from tests.support.clock import ManualClock
 from tests.support.refused import TIMEOUT_S, Refused
 from tests.support.websocket import CLOSE, CONTINUATION, PONG, frame

@@ -9,8 +9,8 @@ from typing import Final
 
 import aiohttp
 
-from server.gateway.refusals import RefusalReason
-from server.gateway.rfc6455 import CloseCode
+from server.transport.refusals import RefusalReason
+from server.transport.rfc6455 import CloseCode
 from tests.support.abuse.attack import WEBSOCKETS, Attacks, Target, heard, received
 from tests.support.polling import Polling
 from tests.support.websocket import (

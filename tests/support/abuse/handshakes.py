@@ -5,8 +5,8 @@ import itertools
 from contextlib import suppress
 from typing import Final
 
-from server.gateway.refusals import RefusalReason
-from server.gateway.rfc6455 import CloseCode
+from server.transport.refusals import RefusalReason
+from server.transport.rfc6455 import CloseCode
 from tests.support.abuse.attack import WAYS, Attacks, Target, let_in, received
 from tests.support.abuse.frames import closed_with
 from tests.support.wire import PATHS

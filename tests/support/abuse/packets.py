@@ -7,8 +7,8 @@ from typing import Any, Final
 
 import aiohttp
 
-from server.gateway.refusals import RefusalReason
-from server.gateway.rfc6455 import CloseCode
+from server.transport.refusals import RefusalReason
+from server.transport.rfc6455 import CloseCode
 from tests.support.abuse.attack import SOCKET_IO, Attacks, Target
 from tests.support.abuse.frames import closed_with
 from tests.support.polling import Polling

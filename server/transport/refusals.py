@@ -3,12 +3,12 @@
 from enum import StrEnum
 from typing import Final, Self
 
-from server.gateway.deadlines import Deadlines
-from server.gateway.rfc6455 import CloseCode
-from server.gateway.unauthenticated import Unauthenticated
 from server.runtime.clock import Clock
 from server.runtime.gauges import Gauges
 from server.runtime.log import logger
+from server.transport.deadlines import Deadlines
+from server.transport.rfc6455 import CloseCode
+from server.transport.unauthenticated import Unauthenticated
 
 log = logger("gateway")
 

@@ -7,7 +7,7 @@ whose log-in is being checked go last: they wait for the server, as all do after
 
 from typing import Protocol
 
-from server.gateway.address import network
+from server.transport.address import network
 
 
 class Guest(Protocol):

@@ -10,7 +10,7 @@ import asyncio
 import base64
 from typing import Final
 
-from server.gateway.outbox import Outbox
+from server.transport.outbox import Outbox
 
 PYTHON_MAX_PACKETS: Final = 16
 """In one answer to python-engineio's clients: with more they end the session, again and again."""

@@ -8,13 +8,12 @@ no reference cycle: its buffers are freed at once, without the garbage collector
 import asyncio
 from typing import Any, Final
 
-from server.gateway import rfc6455
-from server.gateway.frame_reader import Broken, Control, FrameReader, Message
-from server.gateway.listener import Deaf, Listener, Stop
-from server.gateway.outbox import Outbox
-from server.gateway.refusals import FRAME_FAULTS, RefusalReason, Refusals
-from server.gateway.rfc6455 import CloseCode, Opcode
-from server.gateway.standstill import Standstill
+from server.transport import rfc6455
+from server.transport.frame_reader import Broken, Control, FrameReader, Message
+from server.transport.listener import Deaf, Listener, Standstill, Stop
+from server.transport.outbox import Outbox
+from server.transport.refusals import FRAME_FAULTS, RefusalReason, Refusals
+from server.transport.rfc6455 import CloseCode, Opcode
 
 BATCH_BYTES: Final = 64 * 1024
 """Given to a transport at once; what it can't send at once of that much, it holds."""

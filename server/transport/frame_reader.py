@@ -7,7 +7,7 @@ Source: RFC 6455, sections 5 (frames), 7.4 (codes of a close) and 8.1 (text is U
 from codecs import utf_8_decode
 from typing import Final, NamedTuple, TypeAlias
 
-from server.gateway.rfc6455 import (
+from server.transport.rfc6455 import (
     LENGTH_16,
     LENGTH_64,
     MAX_CONTROL,

@@ -13,18 +13,18 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from protocol.errors import Failure
-from server.gateway.address import address_of
-from server.gateway.admission import Admission
-from server.gateway.engineio import FRAMED, Handler, Session
-from server.gateway.heartbeat import Heartbeat
-from server.gateway.listener import Deaf
-from server.gateway.outbox import Bounds, Outbox
-from server.gateway.polling import CLOSE, PYTHON_MAX_PACKETS, NotAPayload, Polling, decode
-from server.gateway.probe import Probe
-from server.gateway.refusals import RefusalReason, Refusals
-from server.gateway.websocket import RESTRICTED_BYTES, Turn
-from server.gateway.websocket_handshake import take_over
 from server.runtime.status import STATUS, headers
+from server.transport.address import address_of
+from server.transport.admission import Admission
+from server.transport.engineio import FRAMED, Handler, Session
+from server.transport.handshake import take_over
+from server.transport.heartbeat import Heartbeat
+from server.transport.listener import Deaf
+from server.transport.outbox import Bounds, Outbox
+from server.transport.polling import CLOSE, PYTHON_MAX_PACKETS, NotAPayload, Polling, decode
+from server.transport.probe import Probe
+from server.transport.refusals import RefusalReason, Refusals
+from server.transport.websocket import RESTRICTED_BYTES, Turn
 
 VERSION: Final = "4"
 _JSON: Final = "application/json"
@@ -92,7 +92,7 @@ class Sessions:
         allows_origin: AllowsOrigin,
         opened: Callable[[Session], Handler],
         refusals: Refusals,
-        admission: Admission,
+        admission: Admission[Any],
     ) -> None:
         self.bounds = bounds
         self.refusals = refusals

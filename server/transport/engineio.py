@@ -14,16 +14,15 @@ import secrets
 from operator import attrgetter
 from typing import Final, Protocol
 
-from server.gateway import rfc6455
-from server.gateway.heartbeat import Heartbeat
-from server.gateway.listener import Stop
-from server.gateway.outbox import Bounds, Form, Outbox
-from server.gateway.overhead import Overhead
-from server.gateway.polling import NOOP, Polling, encode_binary
-from server.gateway.refusals import RefusalReason, Refusals
-from server.gateway.rfc6455 import CloseCode, Opcode
-from server.gateway.standstill import Standstill
-from server.gateway.websocket import LINGER_S, WebSocket
+from server.transport import rfc6455
+from server.transport.heartbeat import Heartbeat
+from server.transport.limits import Overhead
+from server.transport.listener import Standstill, Stop
+from server.transport.outbox import Bounds, Form, Outbox
+from server.transport.polling import NOOP, Polling, encode_binary
+from server.transport.refusals import RefusalReason, Refusals
+from server.transport.rfc6455 import CloseCode, Opcode
+from server.transport.websocket import LINGER_S, WebSocket
 
 POLLED: Final[Form] = attrgetter("packet")
 FRAMED: Final[Form] = attrgetter("socketio")
@@ -263,6 +262,11 @@ class Session:
         done, _ = await asyncio.wait({readable}, timeout=self._owner.refusals.standstill_s)
         if not done:
             self.refuse(RefusalReason.SLOW)
+
+    @property
+    def refusals(self) -> Refusals:
+        """What counts its end where it is refused."""
+        return self._owner.refusals
 
     @property
     def stood_still_s(self) -> float:

@@ -10,7 +10,7 @@ longest: its message can end, so there is always one that makes room.
 from collections import Counter
 from typing import Final, NamedTuple, Protocol
 
-from server.gateway.websocket import LARGE_BYTES
+from server.transport.websocket import LARGE_BYTES
 
 USER_MESSAGES: Final = 4
 """So many of the largest messages may wait for all connections of one user together."""

@@ -3,10 +3,10 @@
 import asyncio
 from typing import Final
 
-from server.gateway import rfc6455
-from server.gateway.engineio import Session
-from server.gateway.polling import NOOP
-from server.gateway.websocket import WebSocket
+from server.transport import rfc6455
+from server.transport.engineio import Session
+from server.transport.polling import NOOP
+from server.transport.websocket import WebSocket
 
 PROBE_S: Final = 10.0
 """How long a WebSocket may take to show that it carries what a poll carries."""

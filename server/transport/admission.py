@@ -9,20 +9,31 @@ at once, as after a restart of the server, and as many again within RENEWED_S.
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Final, NamedTuple
+from typing import Final, Generic, NamedTuple, Protocol, TypeVar
 
 from protocol.errors import Code, Error, Failure
 from protocol.message import Limit
-from server.gateway.address import network
-from server.gateway.identity import Identity
-from server.gateway.limits import Limits
-from server.gateway.refusals import RefusalReason, Refusals
+from server.transport.address import network
+from server.transport.limits import Limits
+from server.transport.refusals import RefusalReason, Refusals
 
 FULL_RETRY_MS: Final = 5000
 """When it may be tried again where there is no place: some are gone by then, or none."""
 RENEWED_S: Final = 10.0
 _OPENED: Final = Limit.RARE
 """The class that connections count in, at rates of their own."""
+
+
+class Authenticated(Protocol):
+    """A user or a service that has said who they are."""
+
+    @property
+    def id(self) -> str:
+        """Whose connection it is."""
+        ...
+
+
+C = TypeVar("C", bound=Authenticated)
 
 
 class Most(NamedTuple):
@@ -36,13 +47,13 @@ def _rates(most: int, whose: str) -> Limits:
     return Limits({_OPENED: (most / RENEWED_S, most)}, whose=whose)
 
 
-class Admission:
+class Admission(Generic[C]):
     """The places of everybody. `open_of`: how many connections a person has that have logged in."""
 
     def __init__(
         self,
         most: Most,
-        open_of: Callable[[Identity], int],
+        open_of: Callable[[C], int],
         refusals: Refusals,
         monotonic: Callable[[], float],
     ) -> None:
@@ -88,14 +99,14 @@ class Admission:
         if self._taken[origin] <= 0:
             del self._taken[origin]
 
-    def log_in(self, identity: Identity) -> None:
+    def log_in(self, client: C) -> None:
         """Count that somebody logs in. Raises Failure `rate_limited` where there is no place."""
-        self.check(identity)
-        self._count(self._people, identity.id)
+        self.check(client)
+        self._count(self._people, client.id)
 
-    def check(self, identity: Identity) -> None:
+    def check(self, client: C) -> None:
         """See that there is a place for a person still. Raises Failure `rate_limited`."""
-        if self._open_of(identity) >= self._most.of_person:
+        if self._open_of(client) >= self._most.of_person:
             words = f"at most {self._most.of_person} connections at once of one person"
             raise self._full(RefusalReason.FULL_PERSON, words)
 

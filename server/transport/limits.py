@@ -1,5 +1,6 @@
 """Rate limits: a token bucket for each one that is counted and each class."""
 
+import asyncio
 from collections import OrderedDict
 from itertools import islice
 from typing import Final
@@ -135,3 +136,48 @@ class Limits:
         full = [key for key, level in levels.items() if level >= 1]
         for key in full or [max(levels, key=levels.__getitem__)]:
             self._buckets.pop(key).forgotten = True
+
+
+OVERHEAD: Final = (20.0, 100)
+"""So many a second, and at once: clients that ping each second, and some in every frame they send,
+are far below."""
+
+
+class Overhead:
+    """That of one client, made when there is some: most have none."""
+
+    __slots__ = ("_bucket",)
+
+    def __init__(self) -> None:
+        self._bucket = Bucket(*OVERHEAD, asyncio.get_running_loop().time())
+
+    def exceeds(self) -> bool:
+        """Count one more. Returns whether that is too much."""
+        return self._bucket.take(asyncio.get_running_loop().time()) > 0
+
+
+IN_SPITE: Final = (10.0, 100)
+"""Messages a second, and how many at once, that may come in spite of being told to wait: those
+that were on their way, or that a careless client sent side by side."""
+
+
+class Pace:
+    """One connection. A message that is refused for its rate counts against it where it came
+    before the moment that an earlier refusal in its class had named: whoever waits, never does."""
+
+    __slots__ = ("_excused", "_until", "lost")
+
+    def __init__(self) -> None:
+        self._excused: Bucket | None = None  # most are never told to wait
+        self._until: dict[Limit, float] = {}
+        self.lost = False
+
+    def refused(self, limit: Limit, wait_s: float, now: float) -> None:
+        """A message was refused and told to wait. `lost` once it was too often in vain."""
+        rate, at_once = IN_SPITE
+        if now < self._until.get(limit, 0.0):
+            if self._excused is None:
+                self._excused = Bucket(rate, at_once, now)
+            if self._excused.take(now):
+                self.lost = True
+        self._until[limit] = now + wait_s

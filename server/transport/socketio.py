@@ -11,10 +11,10 @@ from typing import Final, Protocol
 
 from protocol import codec
 from protocol.errors import Code, Error
-from server.gateway.arrival import Arrivals
-from server.gateway.engineio import Session
-from server.gateway.listener import Stop
-from server.gateway.packet import (
+from server.transport.background import Background
+from server.transport.engineio import Session
+from server.transport.listener import Stop
+from server.transport.packet import (
     MAIN,
     MAX_SPACE,
     AckTooLong,
@@ -25,7 +25,7 @@ from server.gateway.packet import (
     event,
     parse,
 )
-from server.gateway.refusals import RefusalReason
+from server.transport.refusals import RefusalReason
 
 NOTHING: Final[Sequence[bytes]] = ()
 INVALID_NAMESPACE: Final = b'{"message":"Invalid namespace"}'
@@ -111,7 +111,7 @@ class Client:
 
     __slots__ = (
         "_announced",
-        "_arrivals",
+        "_background",
         "_connecting",
         "_held",
         "_held_bytes",
@@ -128,13 +128,13 @@ class Client:
         self,
         session: Session,
         namespaces: Mapping[str, Namespace],
-        arrivals: Arrivals,
+        background: Background,
         connect_timeout_s: float,
         max_bytes: int,
     ) -> None:
         self.session = session
         self._namespaces = namespaces
-        self._arrivals = arrivals
+        self._background = background
         self._members: dict[str, Member] = {}
         self._connecting = False
         self._is_late = False
@@ -210,14 +210,14 @@ class Client:
         if packet.attachments:
             self._announced = _Announced(self.session, packet, is_refused=not is_taken)
         if is_taken and self._announced is not None:
-            self._arrivals.gateway.refusals.slow.begin(self._announced)
+            self.session.refusals.slow.begin(self._announced)
         else:
             member.unattached(packet.ack)
 
     def _give_up_announced(self) -> None:
         announced, self._announced = self._announced, None
         if announced is not None:
-            self._arrivals.gateway.refusals.slow.end(announced)
+            self.session.refusals.slow.end(announced)
 
     def _attached(self, data: bytes) -> None:
         announced = self._announced
@@ -248,7 +248,7 @@ class Client:
         else:
             self._connecting = True
             self.session.stop(Stop.VERDICT)
-            self._arrivals.spawn(self._connected(namespace, packet))
+            self._background.spawn(self._connected(namespace, packet))
 
     async def _connected(self, namespace: Namespace, packet: Packet) -> None:
         try:
