@@ -153,19 +153,6 @@ _by_type: Final[dict[type, Spec]] = {}
 """Of all registries: a type stands in one of them."""
 
 
-class Wire(msgspec.Struct, frozen=True, kw_only=True):
-    """How the messages of a registry stand on the wire, where it is not as PROTOCOL.md says.
-
-    `bare_replies`: an answer is its data alone, and only errors have an envelope.
-    `bare_events`: events come without their metadata.
-    `undotted`: a name need not be domain.verb, and an event may have that of a command.
-    """
-
-    bare_replies: bool = False
-    bare_events: bool = False
-    undotted: bool = False
-
-
 def _reply_of(cls: type[msgspec.Struct], base: Any) -> type[msgspec.Struct]:
     for parent in cls.__dict__.get("__orig_bases__", ()):
         if get_origin(parent) is base:
@@ -176,11 +163,13 @@ def _reply_of(cls: type[msgspec.Struct], base: Any) -> type[msgspec.Struct]:
 
 
 class Registry:
-    """All messages of one kind of server. `limit_scale` multiplies its rate limits."""
+    """All messages of one kind of server.
 
-    def __init__(self, wire: Wire | None = None, limit_scale: float = 1.0) -> None:
-        self.wire: Final = wire or Wire()
-        self.limit_scale: Final = limit_scale
+    `dotted`: whether a name must be domain.verb, and no event may have that of a command.
+    """
+
+    def __init__(self, *, dotted: bool = True) -> None:
+        self._dotted: Final = dotted
         self._calls: dict[str, Spec] = {}
         self._events: dict[str, Spec] = {}
 
@@ -276,10 +265,10 @@ class Registry:
 
     def _add(self, spec: Spec) -> None:
         names = self._events if spec.kind is Kind.EVENT else self._calls
-        taken = names if self.wire.undotted else {**self._calls, **self._events}
+        taken = {**self._calls, **self._events} if self._dotted else names
         if spec.name in taken or spec.type in _by_type:
             raise ValueError(f"{spec.name} or {spec.type.__name__} is registered already")
-        if "." not in spec.name and not self.wire.undotted:
+        if "." not in spec.name and self._dotted:
             raise ValueError(f"{spec.name}: a name is domain.verb")
         if not spec.doc:
             raise ValueError(f"{spec.name}: a message needs a docstring, it becomes documentation")

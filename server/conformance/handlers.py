@@ -3,7 +3,7 @@
 from typing import Final
 
 from protocol import codec
-from protocol.message import spec_of
+from protocol.message import Spec, spec_of
 from server.conformance.messages import (
     Accepted,
     Attack,
@@ -15,11 +15,21 @@ from server.conformance.messages import (
     Struck,
 )
 from server.gateway import Context, Gateway, handles
+from server.transport import rfc6455
+from server.transport.outbox import Frame
 
 _ACCEPTED: Final = Accepted()
 _STRUCK: Final = Struck(ok=True, hp=87)
 _MESSAGE: Final = spec_of(Message)
 _ATTACKED: Final = spec_of(Attacked)
+
+
+def _bare(spec: Spec, room: str, data: bytes) -> Frame:
+    """An event without its metadata, as a generator expects it of any server."""
+    assert spec.delivery is not None
+    packet = b'42["%b",%b]' % (spec.name.encode(), data)
+    written = rfc6455.encode(packet)
+    return Frame(spec.name, room, spec.delivery, None, written, data, b"", len(packet))
 
 
 @handles(Join)
@@ -38,12 +48,12 @@ def echo(ctx: Context, command: Echo) -> Echo:
 @handles(Broadcast)
 def broadcast(ctx: Context, command: Broadcast) -> Accepted:
     """Tell the room."""
-    ctx.part(Gateway).rooms.pass_on(_MESSAGE, command.room, codec.encode(command.msg))
+    ctx.part(Gateway).rooms.tell(_bare(_MESSAGE, command.room, codec.encode(command.msg)))
     return _ACCEPTED
 
 
 @handles(Attack)
 def attack(ctx: Context, command: Attack) -> Struck:
     """Tell the room, then the attacker."""
-    ctx.part(Gateway).rooms.pass_on(_ATTACKED, command.room, codec.encode(command))
+    ctx.part(Gateway).rooms.tell(_bare(_ATTACKED, command.room, codec.encode(command)))
     return _STRUCK

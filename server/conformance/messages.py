@@ -10,12 +10,18 @@ from typing import Annotated, Any, Final
 import msgspec
 
 from protocol.ids import MAX_SAFE
-from protocol.message import KEPT, Command, Event, Limit, Registry, Wire
+from protocol.message import KEPT, Command, Event, Limit, Rates, Registry
 from protocol.permissions import Permission
 
-REGISTRY: Final = Registry(
-    Wire(bare_replies=True, bare_events=True, undotted=True), limit_scale=1_000_000
-)
+REGISTRY: Final = Registry(dotted=False)
+SCALE: Final = 1_000_000
+"""What all rates are multiplied by."""
+
+
+def scaled(rates: Rates) -> Rates:
+    """Rates that no load reaches."""
+    return {limit: (rate * SCALE, burst * SCALE) for limit, (rate, burst) in rates.items()}
+
 
 RoomName = Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
 Word = Annotated[str, msgspec.Meta(max_length=100)]

@@ -138,6 +138,11 @@ class MainMember(SocketIOConnection):
         self._client = client
         self._echo: Echo | None = None
 
+    def reply(self, ack: str, data: bytes) -> None:
+        """Queue the answer that all went well: bare, as a generator expects it of any server."""
+        if ack and not self.closed:
+            self._push(b"43%b[%b]" % (ack.encode(), data))
+
     def let_in(self, auth: str) -> None:
         """What it has given to be let in."""
         self._echo = Echo(self._client, MAIN, auth)

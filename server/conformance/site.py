@@ -12,12 +12,13 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from protocol.ids import uuid7
+from protocol.message import ADDRESS_RATES, RATES
 from protocol.permissions import Permission
 from server import web
 from server.config import Settings
 from server.conformance import handlers
 from server.conformance.echoes import EngineEcho, WebSocketEcho
-from server.conformance.messages import REGISTRY
+from server.conformance.messages import REGISTRY, scaled
 from server.conformance.namespaces import EchoNamespace, MainNamespace
 from server.gateway import Gateway, Identity, Parts, unhandled
 from server.gateway.arrival import Arrivals
@@ -59,7 +60,16 @@ class ConformanceSite:
         self.settings = settings
         self.clock: Clock = SystemClock()
         gauges, parts = Gauges(), Parts()
-        self.gateway = gateway = Gateway(settings, parts, self.clock, gauges, _anybody, REGISTRY)
+        self.gateway = gateway = Gateway(
+            settings,
+            parts,
+            self.clock,
+            gauges,
+            _anybody,
+            REGISTRY,
+            scaled(RATES),
+            scaled(ADDRESS_RATES),
+        )
         self.refusals = gateway.refusals
         parts.add(gateway)
         self.services: dict[str, Service] = {

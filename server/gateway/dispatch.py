@@ -13,17 +13,17 @@ from protocol.errors import Error, Failure, busy, forbidden, unavailable
 from protocol.gateway import EvictionReason
 from protocol.message import RATES, REGISTRY, Limit, Rates, Registry
 from server.database import Database, Key
-from server.gateway.answering import OK, UNKNOWN, Answering, error_of, log_answer
+from server.gateway.answering import UNKNOWN, Answering
 from server.gateway.connection import MAX_INBOX, Call, Connection, Data
-from server.gateway.context import Context, Parts
+from server.gateway.context import Parts
 from server.gateway.oversight import Oversight
 from server.gateway.requests import Requests
-from server.gateway.routes import Route, Routes, at_once
+from server.gateway.routes import Route, Routes
 from server.gateway.runner import Runner
 from server.runtime.clock import Clock
 from server.runtime.gauges import Gauges
 from server.runtime.log import debugging, logger
-from server.runtime.origin import ORIGIN, written
+from server.runtime.origin import written
 from server.transport.backlog import Backlog
 from server.transport.deadlines import Deadlines
 from server.transport.limits import Both, Limits

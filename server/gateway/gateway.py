@@ -122,8 +122,9 @@ class Gateway:
         authenticate: Authenticate,
         registry: Registry = REGISTRY,
         rates: Rates = RATES,
+        address_rates: Rates = ADDRESS_RATES,
     ) -> None:
-        """`rates` are those of one user or service."""
+        """`rates` are those of one user or service, `address_rates` those of one address."""
         self.settings = settings
         self.clock = clock
         self.gauges = gauges
@@ -131,7 +132,7 @@ class Gateway:
         self.presence = Presence()
         self.roll = Roll()
         self.addresses = Limits(
-            ADDRESS_RATES, scale=settings.address_limit_scale, whose=" from one address"
+            address_rates, scale=settings.address_limit_scale, whose=" from one address"
         )
         self.deadlines = Deadlines(clock, settings.command_timeout)
         self.refusals = Refusals(

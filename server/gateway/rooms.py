@@ -17,7 +17,7 @@ import msgspec
 from protocol import codec, rooms
 from protocol.errors import forbidden, not_found, refused
 from protocol.gateway import Joined, JoinRoom, ResetReason, RoomReason, Since, Verdict
-from protocol.message import KEPT, Delivery, Spec
+from protocol.message import KEPT, Delivery
 from protocol.message import Event as Message
 from protocol.times import rfc3339
 from server.database import Database, Unavailable
@@ -108,11 +108,19 @@ class Verdicted(NamedTuple):
     release: Callable[[], None]
 
 
-class Rooms:
-    """All rooms of this process. `bare`: events go out without their metadata."""
+def _tell(members: "dict[Connection, Membership]", frame: Frame) -> None:
+    """Tell all an event that has no number."""
+    for membership in list(members.values()):
+        if membership.held is None:
+            membership.tell(frame)
+        else:
+            membership.held.append(frame)
 
-    def __init__(self, gauges: Gauges, clock: Clock, *, bare: bool = False) -> None:
-        self._bare = bare
+
+class Rooms:
+    """All rooms of this process."""
+
+    def __init__(self, gauges: Gauges, clock: Clock) -> None:
         self._clock = clock
         self._filling: set[asyncio.Task[None]] = set()
         self._doors: dict[str, Door] = {}
@@ -137,11 +145,7 @@ class Rooms:
         frame = self._frame(told.room, told.name, told.data, told.at, seq, told.delivery)
         # As `take` does, and without calling it for each of thousands who may be told.
         if seq is None:
-            for membership in list(members.values()):
-                if membership.held is None:
-                    membership.tell(frame)
-                else:
-                    membership.held.append(frame)
+            _tell(members, frame)
             return
         for membership in list(members.values()):
             if membership.seq + 1 == seq and membership.held is None:
@@ -150,11 +154,11 @@ class Rooms:
             else:
                 membership.take(frame)
 
-    def pass_on(self, spec: Spec, room: str, data: bytes) -> None:
-        """Tell everybody in a room an event that is JSON already, and in no history."""
-        assert spec.delivery is not None
-        at = rfc3339(self._clock.now_ms())
-        self.publish(Told(spec.name, spec.delivery, False, room, data, at, None), None)
+    def tell(self, frame: Frame) -> None:
+        """Tell everybody in a frame's room an event that has no number."""
+        self._gauges.events.add(frame.name)
+        if members := self._members.get(frame.room):
+            _tell(members, frame)
 
     def _frame(
         self, room: str, name: str, data: bytes, at: str, seq: int | None, delivery: Delivery = KEPT
@@ -164,7 +168,7 @@ class Rooms:
             assert self.database is not None
             epoch = self.database.epoch
         meta = codec.Meta(room=room, at=at, seq=seq, epoch=epoch)
-        return Frame.of(name, data, meta, delivery, bare=self._bare)
+        return Frame.of(name, data, meta, delivery)
 
     def watched(self, room: str) -> bool:
         """Whether anybody is in a room."""

@@ -26,7 +26,7 @@ class Frame(msgspec.Struct, eq=False, gc=False):
     """One event with its metadata.
 
     `socketio` is a packet of Engine.IO as a frame of a WebSocket, `packet` the same as text goes
-    out by polling, `plain` the frame of a plain WebSocket. `bare` leaves the metadata out.
+    out by polling, `plain` the frame of a plain WebSocket.
     """
 
     name: str
@@ -41,16 +41,10 @@ class Frame(msgspec.Struct, eq=False, gc=False):
     _plain: bytes | None = None
 
     @classmethod
-    def of(
-        cls, name: str, data: bytes, meta: codec.Meta, delivery: Delivery, *, bare: bool = False
-    ) -> Self:
+    def of(cls, name: str, data: bytes, meta: codec.Meta, delivery: Delivery) -> Self:
         """An event's frame, from its data as JSON."""
         written = codec.encode(meta)
-        packet = (
-            b'42["%b",%b]' % (name.encode(), data)
-            if bare
-            else b'42["%b",%b,%b]' % (name.encode(), data, written)
-        )
+        packet = b'42["%b",%b,%b]' % (name.encode(), data, written)
         socketio = rfc6455.encode(packet)
         return cls(name, meta.room, delivery, meta.seq, socketio, data, written, len(packet))
 

@@ -26,7 +26,7 @@ BESIDE = "conformance"
 alone opens it."""
 
 DOMAINS = [domain for tier in ORDER for domain in tier] + list(APART)
-GROUND = {"cli", "database", "gateway", "runtime", "dashboard"}
+GROUND = {"cli", "database", "gateway", "transport", "runtime", "dashboard"}
 PURE = {"rules.py", "state.py", "schedule.py", "formulas.py", "rolls.py", "catalogue.py"}
 IMPURE = {
     "asyncio",
@@ -42,6 +42,7 @@ IMPURE = {
     "server.database",
     "server.gateway",
     "server.runtime",
+    "server.transport",
 }
 ENTRIES = {"server/app.py", "server/config.py"} | {
     f"server/cli/{path.name}" for path in (ROOT / "server" / "cli").glob("*.py")
@@ -169,16 +170,30 @@ def test_every_statement_has_a_name_of_its_own() -> None:
         assert str(name).split(".")[0] in (where.split("/")[-2], "history"), where
 
 
-@each([s for s in SERVER if s.parts[1] in ("gateway", "database", "runtime")])
+@each([s for s in SERVER if s.parts[1] in ("gateway", "transport", "database", "runtime")])
 def test_what_all_stand_on_knows_no_domain(source: Source) -> None:
     above = [f"server.{name}" for name in (*DOMAINS, "app", "cli", "config", "rest")]
     assert not [i for i in source.imports for name in above if i.within(name)]
 
 
-@each([s for s in SERVER if s.parts[1] in ("database", "runtime")])
-def test_the_gateway_is_above_the_database_and_that_above_the_runtime(source: Source) -> None:
-    above = {"database": ["server.gateway"], "runtime": ["server.gateway", "server.database"]}
-    assert not [i for i in source.imports for name in above[source.parts[1]] if i.within(name)]
+ABOVE = {
+    "transport": ("gateway", "database"),
+    "database": ("gateway", "transport"),
+    "runtime": ("gateway", "transport", "database"),
+}
+"""What each part of the ground may not import: the gateway is above the transports and the
+database, which know nothing of each other, and the runtime is below all."""
+
+
+@each([s for s in SERVER if s.parts[1] in ABOVE])
+def test_the_parts_of_the_ground_use_what_is_below_them(source: Source) -> None:
+    above = [f"server.{name}" for name in ABOVE[source.parts[1]]]
+    assert not [i for i in source.imports for name in above if i.within(name)]
+
+
+@each([s for s in SERVER if s.parts[1] in DOMAINS])
+def test_no_domain_knows_the_transports(source: Source) -> None:
+    assert not [i for i in source.imports if i.within("server.transport")]
 
 
 def test_every_folder_of_the_server_is_in_the_table() -> None:

@@ -1,9 +1,11 @@
 """A server whose rate limits are a million times wider, and otherwise as it is."""
 
-from protocol.message import REGISTRY
+from protocol.message import ADDRESS_RATES, RATES
 from server.cli import main
+from server.conformance.messages import scaled
 
-REGISTRY.limit_scale *= 1_000_000  # type: ignore[misc]
+for rates in (RATES, ADDRESS_RATES):
+    rates.update(scaled(rates))
 
 if __name__ == "__main__":
     main()

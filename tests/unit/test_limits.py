@@ -6,7 +6,7 @@ import pytest
 
 from protocol.errors import Code, Failure
 from protocol.message import ADDRESS_RATES, RATES, Limit
-from server.gateway import limits as module
+from server.transport import limits as module
 from server.transport.limits import LOOKED_AT, MAX_BUCKETS, Both, Bucket, Limits
 
 RATE, BURST = RATES[Limit.ACTION]

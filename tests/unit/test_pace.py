@@ -3,7 +3,7 @@
 import pytest
 
 from protocol.message import RATES, Limit
-from server.transport.limits import EXCUSED, Limits, Pace
+from server.transport.limits import IN_SPITE, Limits, Pace
 
 
 @pytest.mark.parametrize("limit", Limit)
@@ -28,7 +28,7 @@ def test_who_is_refused_because_of_others_and_waits_is_never_let_go() -> None:
 
 def test_who_goes_on_is_let_go() -> None:
     pace = Pace()
-    _, at_once = EXCUSED
+    _, at_once = IN_SPITE
     for n in range(at_once + 2):
         assert not pace.lost, n
         pace.refused(Limit.READ, 1.0, 0.0)
@@ -37,7 +37,7 @@ def test_who_goes_on_is_let_go() -> None:
 
 def test_what_comes_now_and_then_in_spite_of_it_is_excused() -> None:
     pace, now = Pace(), 0.0
-    rate, _ = EXCUSED
+    rate, _ = IN_SPITE
     for _ in range(10_000):
         pace.refused(Limit.READ, 1.0, now)
         now += 1 / rate

@@ -12,7 +12,6 @@ from protocol.message import (
     Limit,
     Query,
     Registry,
-    Wire,
     find,
     spec_of,
     specs,
@@ -48,7 +47,7 @@ def test_a_type_stands_in_one_registry() -> None:
 
 
 def test_a_name_without_a_dot_is_declared() -> None:
-    undotted = Registry(Wire(undotted=True))
+    undotted = Registry(dotted=False)
 
     @undotted.command("strike", permission=Permission.PLAY, limit=Limit.ACTION)
     class Strike(Command[Done], frozen=True):
@@ -82,8 +81,6 @@ def test_an_event_of_a_registry_with_dots_has_a_name_of_its_own() -> None:
 
 
 def test_the_servers_own_is_as_the_document_says() -> None:
-    assert REGISTRY.wire == Wire()
-    assert REGISTRY.limit_scale == 1
     assert list(specs()) == list(REGISTRY.specs())
 
 

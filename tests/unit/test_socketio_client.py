@@ -69,11 +69,11 @@ class House:
         self.session = mock.Mock(closed=False)
         self.session.refuse.side_effect = self._end
         self.tasks: list[asyncio.Task[None]] = []
-        arrivals = mock.Mock()
-        arrivals.spawn.side_effect = lambda work: self.tasks.append(asyncio.create_task(work))
-        arrivals.gateway.refusals = self.refused.refusals
+        self.session.refusals = self.refused.refusals
+        background = mock.Mock()
+        background.spawn.side_effect = lambda work: self.tasks.append(asyncio.create_task(work))
         spaces = {MAIN: self.namespace}
-        self.client = Client(self.session, spaces, arrivals, timeout_s, LIMIT)
+        self.client = Client(self.session, spaces, background, timeout_s, LIMIT)
 
     def _end(self, reason: RefusalReason, *_: str) -> None:
         self.session.closed = True
