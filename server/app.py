@@ -1,10 +1,10 @@
 """The composition root: the one place that lists domains, services and routes."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from starlette.applications import Starlette
 from starlette.datastructures import Headers
@@ -13,27 +13,24 @@ from starlette.routing import Mount
 from starlette.types import ASGIApp, Scope
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from protocol import rooms
-from server import audit, auth, connections, database, documents, health, players, web
-from server.auth import handlers as auth_handlers
-from server.auth import routes as auth_routes
-from server.auth.invariants import INVARIANTS as AUTH_INVARIANTS
-from server.battles import handlers as battle_handlers
-from server.battles.invariants import INVARIANTS as BATTLE_INVARIANTS
-from server.battles.rooms import BattleRoom, ListingRoom, PoolRoom
-from server.battles.service import BattleService
-from server.battles.store import Battles
-from server.config import Settings
-from server.connections import handlers as connection_handlers
+from server import (
+    audit,
+    auth,
+    battles,
+    connections,
+    database,
+    documents,
+    health,
+    players,
+    users,
+    web,
+)
 from server.database import Unavailable
-from server.gateway import Gateway, Identity, Oversight, Parts, unhandled
+from server.domain import Built, Core
+from server.gateway import Gateway, Parts, unhandled
 from server.gateway import handlers as gateway_handlers
 from server.gateway.transports import Transports
 from server.page import Page
-from server.players import handlers as player_handlers
-from server.players.invariants import INVARIANTS as PLAYER_INVARIANTS
-from server.players.rooms import PlayerRoom, PlayersRoom, ProfileRoom
-from server.players.service import StaminaPush
 from server.request_ids import HEADER as REQUEST_ID
 from server.request_ids import RequestIds
 from server.rest import EXCEPTION_HANDLERS
@@ -45,26 +42,30 @@ from server.runtime.log import logger
 from server.runtime.memory import Memory
 from server.runtime.services import Ended, Service, ServiceFailed, repeat
 from server.runtime.signals import on_end
-from server.users import UserRoom, Users
-from server.users.invariants import INVARIANTS as USER_INVARIANTS
+
+if TYPE_CHECKING:
+    from server.config import Settings
+
+P = TypeVar("P")
 
 log = logger("app")
 
-HANDLERS: Final = (
-    gateway_handlers,
-    connection_handlers,
-    auth_handlers,
-    player_handlers,
-    battle_handlers,
+assert gateway_handlers  # importing it registers them
+
+DOMAINS: Final = (
+    audit.DOMAIN,
+    users.DOMAIN,
+    auth.DOMAIN,
+    players.DOMAIN,
+    battles.DOMAIN,
+    connections.DOMAIN,
+    health.DOMAIN,
 )
-"""Importing them registers them."""
+"""All domains, in the order in which they are built: each comes after those that it uses."""
 
 INVARIANTS: Final = (
     *database.HISTORY,
-    *USER_INVARIANTS,
-    *AUTH_INVARIANTS,
-    *PLAYER_INVARIANTS,
-    *BATTLE_INVARIANTS,
+    *(invariant for domain in DOMAINS for invariant in domain.invariants),
 )
 """What must always be true of the stored data: `warroom verify` checks it."""
 
@@ -77,88 +78,41 @@ RETRY_AFTER_MS: Final = 1000
 class App:
     """One server, put together."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        db: database.Database,
-        gateway: Gateway,
-        access: auth.Auth,
-        rights: auth.Rights,
-        clock: Clock,
-        gauges: Gauges,
-        parts: Parts,
-    ) -> None:
-        self.settings = settings
-        self.database = db
-        self.gateway = gateway
+    def __init__(self, core: Core, built: Sequence[Built]) -> None:
+        self.settings: Settings = core.settings
+        self.database = core.database
+        self.gateway = gateway = core.gateway
         self.refusals = gateway.refusals
-        self.auth = access
-        self.rights = rights
-        self.audit = trail = parts[audit.AuditLog]
-        self.users = users = access.people.users
-        self.accounts = auth.Accounts(db, access.people, rights, trail, clock)
-        self.health = health.Health(db, gateway, clock)
-        self.clock = clock
-        regen = players.Regen(
-            round(settings.stamina_regen_interval * 1000), settings.stamina_regen_percent
-        )
-        self.players = players.Players(db.reader, regen)
-        self.battles = Battles(db)
-        self.profiles = players.Profiles(self.players, gateway, clock, self.battles.pool.seats)
-        self.battles.pool.on_seat(self.profiles.touch)
-        for part in (
-            *(gateway, users, access.people, rights),
-            *(self.players, self.profiles, self.battles),
-        ):
-            parts.add(part)
-        users.at_registration(self.players.start)
-        users.at_registration(self.profiles.register)
-        users.at_deletion(self.players.end)
-        users.at_deletion(self.profiles.end)
-        users.at_deletion(self.battles.give_up_seat)
-        users.forgets(rooms.player)
-        gateway.rooms.add("connections", connections.ConnectionsRoom(gateway))
-        gateway.rooms.add("user", UserRoom(db.reader, users))
-        gateway.rooms.add("player", PlayerRoom(db.reader, self.players, clock))
-        gateway.rooms.add("players", PlayersRoom(self.profiles))
-        gateway.rooms.add("profile", ProfileRoom(self.profiles))
-        gateway.rooms.add("battles", PoolRoom(self.battles.pool))
-        gateway.rooms.add("listing", ListingRoom(self.battles))
-        gateway.rooms.add("battle", BattleRoom(self.battles))
-        self._battle_service = BattleService(self.battles, gateway, clock)
-        self.pruning = database.Pruning(
-            db, settings.history_events, round(settings.history_s * 1000)
-        )
+        self.clock = clock = core.clock
+        self.pruning = core.pruning
+        self._parts = core.parts
+        self._built = built
         self._prune_from_s = 0.0
         clock.on_set(gateway.clock_was_set)
         clock.on_set(self._clock_was_set)
         self.services: dict[str, Service] = {
             "pruning": self._prune,
             "writer": self._watch_writer,
-            "recycling": db.recycling.run,
-            "rights": rights.run,
-            "battles": self._battle_service.run,
-            "battle pool": self._battle_service.keep_pool,
-            "battle count": self._battle_service.keep_count,
-            "seats": self._battle_service.keep_presence,
-            "profiles": self.profiles.run,
-            "player count": self.profiles.keep_count,
-            "player recount": self.profiles.keep_recount,
-            "stamina": StaminaPush(self.players, gateway, clock).run,
+            "recycling": core.database.recycling.run,
             "progress": gateway.watch_progress,
-            "connections": connections.Counting(gateway, clock).run,
             "deadlines": gateway.deadlines.watch,
-            "lag": Lag(gauges, clock).run,
+            "lag": Lag(core.gauges, clock).run,
             "memory": Memory(clock).run,
             "slow": gateway.refusals.slow.watch,
         }
-        self.sockets = Transports(gateway, self._allows_origin, self._rest(gauges))
+        for one in built:
+            self.services |= one.services
+        self.sockets = Transports(gateway, self._allows_origin, self._rest())
         self.asgi = self._asgi()
 
-    def _rest(self, gauges: Gauges) -> ASGIApp:
+    def part(self, kind: type[P]) -> P:
+        """A part of a domain. Raises KeyError where there is none."""
+        part: P = self._parts[kind]
+        return part
+
+    def _rest(self) -> ASGIApp:
         routes = [
-            *auth_routes.routes(self.auth, self.gateway.addresses, self.clock),
-            *health.routes(self.health, gauges, self.settings.metrics_token),
+            *(route for one in self._built for route in one.routes),
             *documents.routes(),
             Mount("/", Page(directory=DASHBOARD, html=True)),
         ]
@@ -208,27 +162,27 @@ class App:
             return
         now = self.clock.now_ms()
         await self.pruning.prune(now)
-        await self.battles.prune(self.pruning, now)
-        await self.auth.prune(now)
-        await self.users.prune(now)
-        await self.audit.prune(now)
+        for one in self._built:
+            if one.prune is not None:
+                await one.prune(now)
 
     async def start(self) -> None:
         """Take up what is open from the time before."""
-        await self.profiles.recount()
-        await self.battles.resume()
-        await self._battle_service.fill_pool()
-        self.health.started = True
+        for one in self._built:
+            if one.start is not None:
+                await one.start()
 
     async def drain(self) -> None:
         """Say good-bye to all clients, and answer what was taken in."""
-        self.auth.close()
+        for one in self._built:
+            if one.drain is not None:
+                one.drain()
         await self.gateway.drain(RETRY_AFTER_MS, DRAIN_S)
         await self.sockets.close(HANG_UP_S)
 
 
 @asynccontextmanager
-async def opened(settings: Settings, clock: Clock | None = None) -> AsyncIterator[App]:
+async def opened(settings: "Settings", clock: Clock | None = None) -> AsyncIterator[App]:
     """A server whose database is open and up to date. Closing commits what is queued."""
     if names := unhandled():
         raise RuntimeError(f"nobody handles {', '.join(names)}")
@@ -244,12 +198,8 @@ async def opened(settings: Settings, clock: Clock | None = None) -> AsyncIterato
         )
     make_folder(settings.data_dir)
     await asyncio.to_thread(database.migrate, settings.database)
-    passwords = auth.Passwords(settings.password_hash_cost)
-
-    async def authenticate(given: object) -> Identity:
-        return await access.identify(given)
-
-    gateway = Gateway(settings, parts, clock, gauges, authenticate)
+    gateway = Gateway(settings, parts, clock, gauges)
+    parts.add(gateway)
     db = await database.connect(
         settings.database,
         readers=settings.db_pool_size,
@@ -258,35 +208,36 @@ async def opened(settings: Settings, clock: Clock | None = None) -> AsyncIterato
         gauges=gauges,
         clock=clock,
     )
+    built: list[Built] = []
     try:
-        users = Users(db)
-        secret = auth.load_secret(settings.secret_key, settings.data_dir, is_new=await users.none())
-        rights = auth.Rights(db, gateway, clock)
-        callers = auth.Callers(db.reader, rights.look_soon)
-        trail = audit.AuditLog(db, settings.audit_days)
-        parts.add(trail)
-        gateway.use(db, Oversight(callers.guard, callers.check, trail.record))
-        await rights.begin()
-        access = auth.Auth(
-            db,
-            auth.People(users, passwords),
-            passwords,
-            secret,
-            auth.Attempts(gateway.addresses, clock),
-            rights,
-            clock,
-            settings,
+        gateway.use(db)
+        core = Core(
+            settings=settings,
+            database=db,
+            gateway=gateway,
+            clock=clock,
+            gauges=gauges,
+            pruning=database.Pruning(db, settings.history_events, round(settings.history_s * 1000)),
+            parts=parts,
         )
-        app = App(settings, db, gateway, access, rights, clock, gauges, parts)
+        for domain in DOMAINS:
+            built.append(one := await domain.build(core))
+            for part in one.parts:
+                parts.add(part)
+            for word, door in one.rooms.items():
+                gateway.rooms.add(word, door)
+        app = App(core, built)
         app.services |= services
         yield app
     finally:
-        passwords.close()
+        for one in built:
+            if one.close is not None:
+                one.close()
         await db.close()
 
 
 async def serve(
-    settings: Settings,
+    settings: "Settings",
     prepare: Callable[[App], Awaitable[None]],
     ready: Callable[[str], None],
 ) -> None:
@@ -305,7 +256,7 @@ async def serve(
 
 
 async def _serve(
-    settings: Settings,
+    settings: "Settings",
     prepare: Callable[[App], Awaitable[None]],
     ready: Callable[[str], None],
     stop: asyncio.Event,

@@ -3,18 +3,30 @@
 All problems are named at once.
 """
 
-import ipaddress
 import os
-from collections.abc import Callable, Mapping
-from dataclasses import Field, dataclass, field, fields
+from collections.abc import Mapping
+from dataclasses import Field, dataclass, fields, make_dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
-from server.auth import SECRET_MIN_BYTES
+from server.app import DOMAINS
 from server.database import is_known
 from server.env_file import EnvFileError, read_env_file
-from server.runtime.log import parse
+from server.runtime.settings import (
+    integer,
+    log_levels,
+    networks,
+    number,
+    one_of,
+    path,
+    setting,
+    text,
+    words,
+    yes_or_no,
+)
+
+S = TypeVar("S")
 
 
 class ConfigError(Exception):
@@ -25,228 +37,113 @@ class ConfigError(Exception):
         self.problems = problems
 
 
-def _integer(least: int, most: int) -> Callable[[str], int]:
-    def parse(text: str) -> int:
-        value = int(text)
-        if not least <= value <= most:
-            raise ValueError
-        return value
-
-    parse.__doc__ = f"a whole number, {least} to {most}"
-    return parse
-
-
-def _number(least: float, most: float) -> Callable[[str], float]:
-    def parse(text: str) -> float:
-        value = float(text)
-        if not least <= value <= most:
-            raise ValueError
-        return value
-
-    parse.__doc__ = f"a number, {least:g} to {most:g}"
-    return parse
-
-
-def _one_of(*words: str) -> Callable[[str], str]:
-    def parse(text: str) -> str:
-        if text not in words:
-            raise ValueError
-        return text
-
-    parse.__doc__ = f"one of {', '.join(words)}"
-    return parse
-
-
-def _yes_or_no(text: str) -> bool:
-    """true or false"""
-    return _YES_OR_NO[text.lower()]
-
-
-_YES_OR_NO: Final = {"true": True, "1": True, "yes": True, "on": True} | {
-    "false": False,
-    "0": False,
-    "no": False,
-    "off": False,
-}
-
-
-def _text(text: str) -> str:
-    """text"""
-    return text
-
-
-def _words(text: str) -> tuple[str, ...]:
-    """words, separated by commas"""
-    return tuple(word.strip() for word in text.split(",") if word.strip())
-
-
-def _levels(text: str) -> str:
-    """DEBUG, INFO, WARNING or ERROR; behind it `component=level`, separated by commas"""
-    parse(text)
-    return text
-
-
-def _networks(text: str) -> tuple[str, ...]:
-    """IP addresses or networks, separated by commas"""
-    return tuple(str(ipaddress.ip_network(word)) for word in _words(text))
-
-
-def _path(text: str) -> Path:
-    """a path"""
-    return Path(text)
-
-
-def _setting(
-    parse: Callable[[str], Any],
-    default: Any,
-    doc: str,
-    *,
-    unit: str = "",
-    alias: str | None = None,
-    secret: bool = False,
-) -> Any:
-    metadata = {"parse": parse, "doc": doc, "unit": unit, "alias": alias, "secret": secret}
-    return field(default=default, metadata=metadata, repr=not secret)
-
-
 @dataclass(frozen=True, kw_only=True)
-class Settings:
-    """All settings. The environment's names are the fields' in capitals."""
+class ServerSettings:
+    """What is set of the server itself, and of all that no domain owns."""
 
-    host: str = _setting(_text, "127.0.0.1", "address to listen on")
-    port: int = _setting(_integer(0, 65535), 8000, "port to listen on; 0 takes a free one")
-    environment: str = _setting(
-        _one_of("development", "production"),
+    host: str = setting(text, "127.0.0.1", "address to listen on")
+    port: int = setting(integer(0, 65535), 8000, "port to listen on; 0 takes a free one")
+    environment: str = setting(
+        one_of("development", "production"),
         "development",
         "production refuses to start without secrets of its own",
     )
-    debug: bool = _setting(_yes_or_no, False, "logs all there is to say, as LOG_LEVEL=DEBUG does")
-    log_level: str = _setting(
-        _levels, "INFO", "least level that is logged, of all components and of single ones"
+    debug: bool = setting(yes_or_no, False, "logs all there is to say, as LOG_LEVEL=DEBUG does")
+    log_level: str = setting(
+        log_levels, "INFO", "least level that is logged, of all components and of single ones"
     )
-    log_file: Path | None = _setting(
-        _path,
+    log_file: Path | None = setting(
+        path,
         None,
         "file that is logged to as well, as JSON lines; it may be moved away",
     )
-    cors_origins: tuple[str, ...] = _setting(
-        _words, (), "origins of other pages that may connect; its own always may"
+    cors_origins: tuple[str, ...] = setting(
+        words, (), "origins of other pages that may connect; its own always may"
     )
-    trusted_proxies: tuple[str, ...] = _setting(
-        _networks, (), "proxies whose X-Forwarded-For and X-Forwarded-Proto are believed"
+    trusted_proxies: tuple[str, ...] = setting(
+        networks, (), "proxies whose X-Forwarded-For and X-Forwarded-Proto are believed"
     )
-    address_limit_scale: float = _setting(
-        _number(0.01, 10_000),
+    address_limit_scale: float = setting(
+        number(0.01, 10_000),
         1.0,
         "multiplies what one address may send; more than 1 where many clients share one",
     )
-    max_connections_per_address: int = _setting(
-        _integer(1, 1_000_000),
+    max_connections_per_address: int = setting(
+        integer(1, 1_000_000),
         1000,
         "connections that one address may have open, and open anew in 10 s",
     )
-    max_connections_per_user: int = _setting(
-        _integer(1, 1_000_000),
+    max_connections_per_user: int = setting(
+        integer(1, 1_000_000),
         100,
         "connections that one person or service may have open, and open anew in 10 s",
     )
-    max_unauthenticated_connections: int = _setting(
-        _integer(1, 1_000_000),
+    max_unauthenticated_connections: int = setting(
+        integer(1, 1_000_000),
         2000,
         "connections of clients that are not authenticated, and requests coming in; beyond it the"
         " oldest of the network that has most of them is closed",
     )
-    data_dir: Path = _setting(
-        _path, Path(".data"), "folder of the embedded database and its secret"
-    )
-    secret_key: str | None = _setting(
-        _text,
-        None,
-        "signs tokens, at least 32 bytes; made and kept in DATA_DIR where it is not given",
-        alias="JWT_SECRET_KEY",
-        secret=True,
-    )
-    access_token_expire_minutes: int = _setting(
-        _integer(1, 1440), 15, "life of an access token", unit="minutes"
-    )
-    refresh_token_expire_days: int = _setting(
-        _integer(1, 365), 7, "life of a refresh token", unit="days"
-    )
-    registration: str = _setting(_one_of("open", "closed"), "open", "whether anybody may register")
-    password_hash_cost: int = _setting(
-        _integer(4, 16), 12, "bcrypt's cost, as a power of two; at least 10 in production"
-    )
-    database_url: str | None = _setting(
-        _text,
+    data_dir: Path = setting(path, Path(".data"), "folder of the embedded database and its secret")
+    database_url: str | None = setting(
+        text,
         None,
         "sqlite:///path or postgresql://user@host/name; without it, warroom.db in DATA_DIR",
         secret=True,
     )
-    db_pool_size: int = _setting(_integer(1, 100), 4, "connections held for reading")
-    db_pool_recycle: int = _setting(
-        _integer(0, 604_800),
+    db_pool_size: int = setting(integer(1, 100), 4, "connections held for reading")
+    db_pool_recycle: int = setting(
+        integer(0, 604_800),
         1800,  # half of the hour after which firewalls commonly drop a connection
         "age at which a connection to PostgreSQL makes room for a new one; 0 is never",
         unit="seconds",
     )
-    history_events: int = _setting(
-        _integer(1, 1_000_000), 1000, "newest events that stay in the history of a room"
+    history_events: int = setting(
+        integer(1, 1_000_000), 1000, "newest events that stay in the history of a room"
     )
-    history_s: float = _setting(
-        _number(0, 604_800), 600.0, "how long younger ones stay beside them", unit="seconds"
+    history_s: float = setting(
+        number(0, 604_800), 600.0, "how long younger ones stay beside them", unit="seconds"
     )
-    stamina_regen_interval: float = _setting(
-        _number(0.05, 3600), 10.0, "how often stamina grows", unit="seconds"
+    outbox_limit_bytes: int = setting(
+        integer(65_536, 268_435_456), 1_048_576, "what may wait for one client", unit="bytes"
     )
-    stamina_regen_percent: float = _setting(
-        _number(0.001, 1), 0.1, "by how much of its maximum", unit="ratio"
+    outbox_stall_s: float = setting(
+        number(1, 600), 10.0, "how long a client may take nothing of what waits", unit="seconds"
     )
-    outbox_limit_bytes: int = _setting(
-        _integer(65_536, 268_435_456), 1_048_576, "what may wait for one client", unit="bytes"
+    max_message_bytes: int = setting(
+        integer(1024, 16_777_216), 1_048_576, "largest message of a client", unit="bytes"
     )
-    outbox_stall_s: float = _setting(
-        _number(1, 600), 10.0, "how long a client may take nothing of what waits", unit="seconds"
-    )
-    max_message_bytes: int = _setting(
-        _integer(1024, 16_777_216), 1_048_576, "largest message of a client", unit="bytes"
-    )
-    backlog_limit_bytes: int = _setting(
-        _integer(1_048_576, 2**40),
+    backlog_limit_bytes: int = setting(
+        integer(1_048_576, 2**40),
         67_108_864,
         "pending inbound bytes of all clients; above it the server pauses reading",
         unit="bytes",
     )
-    ping_interval_ms: int = _setting(
-        _integer(100, 300_000), 25_000, "how often a client is pinged", unit="milliseconds"
+    ping_interval_ms: int = setting(
+        integer(100, 300_000), 25_000, "how often a client is pinged", unit="milliseconds"
     )
-    ping_timeout_ms: int = _setting(
-        _integer(100, 300_000),
+    ping_timeout_ms: int = setting(
+        integer(100, 300_000),
         20_000,
         "how long a client may take to answer a ping",
         unit="milliseconds",
     )
-    connect_timeout_ms: int = _setting(
-        _integer(100, 300_000), 10_000, "how long a client may take to log in", unit="milliseconds"
+    connect_timeout_ms: int = setting(
+        integer(100, 300_000), 10_000, "how long a client may take to log in", unit="milliseconds"
     )
-    receive_timeout_ms: int = _setting(
-        _integer(100, 300_000),
+    receive_timeout_ms: int = setting(
+        integer(100, 300_000),
         8_000,  # with what it takes to notice, within the 10 s that clients are told
         "how long a request, or a message, may take to come whole",
         unit="milliseconds",
     )
-    allow_token_in_address: bool = _setting(
-        _yes_or_no,
+    allow_token_in_address: bool = setting(
+        yes_or_no,
         False,
         "whether `/ws` takes `?token=`; addresses end up in logs and histories",
     )
-    audit_days: int = _setting(
-        _integer(1, 36_500), 365, "how long the audit log is kept", unit="days"
-    )
-    command_timeout: float = _setting(
-        _number(0.1, 3600), 30.0, "how long a command or query may take to answer", unit="seconds"
-    )
-    metrics_token: str | None = _setting(
-        _text, None, "bearer token that /metrics asks for, where given", secret=True
+    command_timeout: float = setting(
+        number(0.1, 3600), 30.0, "how long a command or query may take to answer", unit="seconds"
     )
 
     @property
@@ -258,6 +155,33 @@ class Settings:
     def database(self) -> str:
         """The address of the database in use."""
         return self.database_url or f"sqlite:///{self.data_dir / 'warroom.db'}"
+
+    def of(self, kind: type[S]) -> S:
+        """The settings of a domain. Raises TypeError where they are not among these."""
+        if not isinstance(self, kind):
+            raise TypeError(f"there are no {kind.__name__}")
+        return self
+
+    def problems(self, *, production: bool) -> list[str]:
+        """What is wrong with values that are right one by one."""
+        if is_known(self.database):
+            return []
+        return ["DATABASE_URL must be sqlite:///path or postgresql://user@host/name"]
+
+
+CLASSES: Final = (ServerSettings, *(d.settings for d in DOMAINS if d.settings is not None))
+"""Each is a frozen dataclass of fields made by `setting`, and may have `problems`."""
+
+if TYPE_CHECKING:
+
+    class Settings(ServerSettings):
+        """All settings. The environment's names are the fields' in capitals."""
+
+        def __init__(self, **values: Any) -> None: ...
+
+else:
+    Settings = make_dataclass("Settings", (), bases=CLASSES[::-1], frozen=True, kw_only=True)
+    Settings.__doc__ = "All settings. The environment's names are the fields' in capitals."
 
 
 class Source(StrEnum):
@@ -276,10 +200,10 @@ class Loaded(NamedTuple):
     sources: dict[str, Source]
 
 
-def names(setting: Field[Any]) -> tuple[str, ...]:
+def names(one: Field[Any]) -> tuple[str, ...]:
     """The names of a setting in the environment: the first one goes before the others."""
-    alias = setting.metadata["alias"]
-    return (setting.name.upper(), *([] if alias is None else [alias]))
+    alias = one.metadata["alias"]
+    return (one.name.upper(), *([] if alias is None else [alias]))
 
 
 def load(
@@ -308,39 +232,28 @@ def load_with_sources(
         Source.FILE: dict(from_file),
     }
     values: dict[str, Any] = {}
-    sources = dict.fromkeys((setting.name for setting in fields(Settings)), Source.DEFAULT)
-    for setting in fields(Settings):
-        about = setting.metadata
+    sources = dict.fromkeys((one.name for one in fields(Settings)), Source.DEFAULT)
+    for one in fields(Settings):
+        about = one.metadata
         given = [
             (source, text)
             for source, place in places.items()
-            for name in names(setting)
+            for name in names(one)
             if (text := place.get(name))
         ]
         if not given:
             continue
-        sources[setting.name], text = given[0]
+        sources[one.name], text = given[0]
         try:
-            values[setting.name] = about["parse"](text)
+            values[one.name] = about["parse"](text)
         except (ValueError, KeyError):
             shown = "" if about["secret"] else f", not {text!r}"
-            problems.append(f"{setting.name.upper()} must be {about['parse'].__doc__}{shown}")
+            problems.append(f"{one.name.upper()} must be {about['parse'].__doc__}{shown}")
     settings = Settings(**values)
-    if problems := problems + _problems(settings):
+    production = settings.environment == "production"
+    for cls in CLASSES:
+        if hasattr(cls, "problems"):
+            problems += cls.problems(settings, production=production)
+    if problems:
         raise ConfigError(problems)
     return Loaded(settings, sources)
-
-
-def _problems(settings: Settings) -> list[str]:
-    """What is wrong with settings that are right one by one."""
-    problems = []
-    production = settings.environment == "production"
-    if settings.secret_key is None and production:
-        problems.append("SECRET_KEY must be given in production")
-    if settings.secret_key is not None and len(settings.secret_key.encode()) < SECRET_MIN_BYTES:
-        problems.append(f"SECRET_KEY must have at least {SECRET_MIN_BYTES} bytes")
-    if production and settings.password_hash_cost < 10:
-        problems.append("PASSWORD_HASH_COST must be at least 10 in production")
-    if not is_known(settings.database):
-        problems.append("DATABASE_URL must be sqlite:///path or postgresql://user@host/name")
-    return problems

@@ -9,12 +9,11 @@ import functools
 import gc
 import socket
 from collections.abc import Callable, Iterator
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 import uvicorn
 from starlette.types import ASGIApp
 
-from server.config import Settings
 from server.request_timeouts import TimedRequests
 from server.runtime.clock import Clock
 from server.runtime.log import logger
@@ -22,6 +21,9 @@ from server.runtime.services import Service, run_all
 from server.transport.handshake import Handshake
 from server.transport.refusals import Refusals
 from server.transport.websocket import RESTRICTED_BYTES
+
+if TYPE_CHECKING:
+    from server.config import Settings
 
 log = logger("app")
 
@@ -59,7 +61,7 @@ of."""
 class Site(Protocol):
     """What is served."""
 
-    settings: Settings
+    settings: "Settings"
     clock: Clock
     asgi: ASGIApp
     services: dict[str, Service]
@@ -123,7 +125,7 @@ def bound(listener: socket.socket, silence_s: float) -> None:
             listener.setsockopt(level, option, value)
 
 
-def listen(settings: Settings) -> socket.socket:
+def listen(settings: "Settings") -> socket.socket:
     """Take the address. Raises OSError where it can't be had."""
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     address = (settings.host, settings.port)

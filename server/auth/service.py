@@ -2,7 +2,7 @@
 
 import asyncio
 from hmac import compare_digest
-from typing import Final, Protocol
+from typing import Final
 
 import msgspec
 
@@ -18,6 +18,7 @@ from server.auth.passwords import Passwords
 from server.auth.people import People
 from server.auth.refresh_tokens import REUSE_GRACE_MS, RefreshTokens, within_grace
 from server.auth.rights import MAX_DECISIONS, Ended, Rights
+from server.auth.settings import AuthSettings
 from server.auth.store import NETWORK_LIFE_MS, Logins, Networks, RefreshToken, digest
 from server.auth.tokens import Tokens
 from server.auth.turns import Kind
@@ -41,25 +42,6 @@ def person(user: User) -> Person:
         permissions=tuple(sorted(granted(user.role))),
         email=user.email,
     )
-
-
-class AuthSettings(Protocol):
-    """What has to be told."""
-
-    @property
-    def access_token_expire_minutes(self) -> int:
-        """Life of an access token."""
-        ...
-
-    @property
-    def refresh_token_expire_days(self) -> int:
-        """Life of a refresh token."""
-        ...
-
-    @property
-    def registration(self) -> str:
-        """`open` or `closed`."""
-        ...
 
 
 class Auth:

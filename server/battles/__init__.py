@@ -1,1 +1,56 @@
 """Battles: live and co-operative."""
+
+from server.battles import handlers
+from server.battles.invariants import INVARIANTS
+from server.battles.rooms import BattleRoom, ListingRoom, PoolRoom
+from server.battles.service import BattleService
+from server.battles.store import Battles
+from server.battles.tables import ALL
+from server.domain import Built, Core, Domain
+from server.players import Profiles
+from server.users import Users
+
+__all__ = ["DOMAIN", "BattleService", "Battles"]
+
+
+async def _build(core: Core) -> Built:
+    battles = Battles(core.database)
+    service = BattleService(battles, core.gateway, core.clock)
+    profiles = core.part(Profiles)
+    profiles.show_seats(battles.pool.seats)
+    battles.pool.on_seat(profiles.touch)
+    core.part(Users).at_deletion(battles.give_up_seat)
+
+    async def start() -> None:
+        await battles.resume()
+        await service.fill_pool()
+
+    async def prune(now: int) -> None:
+        await battles.prune(core.pruning, now)
+
+    return Built(
+        parts=[battles, service],
+        rooms={
+            "battles": PoolRoom(battles.pool),
+            "listing": ListingRoom(battles),
+            "battle": BattleRoom(battles),
+        },
+        services={
+            "battles": service.run,
+            "battle pool": service.keep_pool,
+            "battle count": service.keep_count,
+            "seats": service.keep_presence,
+        },
+        start=start,
+        prune=prune,
+    )
+
+
+DOMAIN = Domain(
+    name="battles",
+    build=_build,
+    uses=("users", "players"),
+    tables=ALL,
+    handlers=(handlers,),
+    invariants=INVARIANTS,
+)

@@ -16,7 +16,7 @@ from typing import Final
 import msgspec
 
 from protocol.times import rfc3339
-from server.auth import SECRET_FILE
+from server.auth import SECRET_FILE, AuthSettings
 from server.cli.data import ADMIN_FILE, private_files
 from server.cli.parser import Given
 from server.cli.settings import in_force
@@ -74,7 +74,7 @@ def _make(settings: Settings, folder: Path, made: Path) -> About:
         tar.add(described, ABOUT)
         tar.add(database, DATABASE)
         secret = settings.data_dir / SECRET_FILE
-        if settings.secret_key is None and secret.is_file():
+        if settings.of(AuthSettings).secret_key is None and secret.is_file():
             tar.add(secret, SECRET_FILE)
     return about
 
@@ -102,7 +102,7 @@ def _restore(settings: Settings, file: Path, force: bool) -> str:
         if not database.is_file():
             raise CliError(f"{file} is damaged: there is no database in it")
         put(settings.database, database, about.revision, force=force)
-        if secret.is_file() and settings.secret_key is None:
+        if secret.is_file() and settings.of(AuthSettings).secret_key is None:
             files.replace(secret, settings.data_dir / SECRET_FILE)
     files.remove(settings.data_dir / ADMIN_FILE)  # it was of what is gone
     return f"{file} is restored: {about.engine}, as of {about.at}"

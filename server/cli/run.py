@@ -5,6 +5,7 @@ from pathlib import Path
 
 from protocol.permissions import Role
 from server.app import App, serve
+from server.auth import Accounts
 from server.cli.data import ADMIN_FILE, private_files
 from server.cli.parser import Given
 from server.cli.passwords import generate
@@ -15,6 +16,7 @@ from server.config import Settings
 from server.database import Unavailable
 from server.runtime import files, signals
 from server.runtime.log import configure, logger
+from server.users import Users
 
 log = logger("app")
 
@@ -49,13 +51,13 @@ async def run(given: Given) -> int | None:
 async def _first_admin(app: App, settings: Settings) -> str | None:
     """Make `admin` at the first start. Returns its password where a terminal is there to show it;
     elsewhere it lies in a file that only the owner can read."""
-    if await app.users.any_with(Role.ADMIN):
+    if await app.part(Users).any_with(Role.ADMIN):
         return None
     password = generate()
     path = settings.data_dir / ADMIN_FILE
     # The file comes first: an admin whose password nobody has seen could not be made again.
     files.write(path, f"{password}\n".encode())
-    await app.accounts.add("admin", password, Role.ADMIN)
+    await app.part(Accounts).add("admin", password, Role.ADMIN)
     if not sys.stdout.isatty():
         return None
     files.remove(path)

@@ -65,11 +65,11 @@ class ConformanceSite:
             parts,
             self.clock,
             gauges,
-            _anybody,
             REGISTRY,
             scaled(RATES),
             scaled(ADDRESS_RATES),
         )
+        gateway.authenticate_by(_anybody)
         self.refusals = gateway.refusals
         parts.add(gateway)
         self.services: dict[str, Service] = {

@@ -36,6 +36,10 @@ CHECK_EVERY_S: Final = 1.0
 Authenticate = Callable[[object], Awaitable[Identity]]
 
 
+async def _nobody(_: object) -> Identity:
+    raise unavailable("the server is starting")
+
+
 class GatewaySettings(Protocol):
     """What the gateway needs to be told."""
 
@@ -119,7 +123,6 @@ class Gateway:
         parts: Parts,
         clock: Clock,
         gauges: Gauges,
-        authenticate: Authenticate,
         registry: Registry = REGISTRY,
         rates: Rates = RATES,
         address_rates: Rates = ADDRESS_RATES,
@@ -155,7 +158,7 @@ class Gateway:
             parts, clock, self.addresses, gauges, self.deadlines, self.backlog, registry, rates
         )
         self._rights = RightsChanges()
-        self._authenticate = authenticate
+        self._authenticate: Authenticate = _nobody
         self.draining = False
         gauges.watch("warroom_connections", "Open connections.", lambda: len(self.presence))
         gauges.watch(
@@ -189,11 +192,18 @@ class Gateway:
             lambda: sum(c.traffic.queued_bytes for c in self.presence.connections()),
         )
 
-    def use(self, database: Database, oversight: Oversight) -> None:
-        """Take the database, once it is open, and what guards commands that act on others."""
+    def use(self, database: Database) -> None:
+        """Take the database, once it is open."""
         self.rooms.database = database
         self.dispatch.database = database
+
+    def oversee(self, oversight: Oversight) -> None:
+        """Take what guards commands that act on others."""
         self.dispatch.oversight = oversight
+
+    def authenticate_by(self, authenticate: Authenticate) -> None:
+        """Take what says who opens a connection. Until then nobody can."""
+        self._authenticate = authenticate
 
     def timestamp(self) -> str:
         """Now, as it stands in a message."""

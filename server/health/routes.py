@@ -60,6 +60,10 @@ class Health:
         self._clock = clock
         self.started = False
 
+    async def start(self) -> None:
+        """Everything has started."""
+        self.started = True
+
     async def report(self) -> Report:
         """All parts. Never raises."""
         components = {

@@ -1,6 +1,11 @@
 """Players: level, gold, stamina; who is here."""
 
+from protocol import rooms
+from server.domain import Built, Core, Domain
+from server.players import handlers
+from server.players.invariants import INVARIANTS
 from server.players.profiles import Profiles
+from server.players.rooms import PlayerRoom, PlayersRoom, ProfileRoom
 from server.players.rules import (
     CLOCKS_DIFFER_MS,
     Record,
@@ -13,10 +18,15 @@ from server.players.rules import (
     spend_gems,
     spend_stamina,
 )
+from server.players.service import StaminaPush
+from server.players.settings import PlayerSettings
 from server.players.store import Players
+from server.players.tables import ALL
+from server.users import Users
 
 __all__ = [
     "CLOCKS_DIFFER_MS",
+    "DOMAIN",
     "Players",
     "Profiles",
     "Record",
@@ -29,3 +39,42 @@ __all__ = [
     "spend_gems",
     "spend_stamina",
 ]
+
+
+async def _build(core: Core) -> Built:
+    settings, reader = core.settings.of(PlayerSettings), core.database.reader
+    regen = Regen(round(settings.stamina_regen_interval * 1000), settings.stamina_regen_percent)
+    players = Players(reader, regen)
+    profiles = Profiles(players, core.gateway, core.clock)
+    users = core.part(Users)
+    users.at_registration(players.start)
+    users.at_registration(profiles.register)
+    users.at_deletion(players.end)
+    users.at_deletion(profiles.end)
+    users.forgets(rooms.player)
+    return Built(
+        parts=[players, profiles],
+        rooms={
+            "player": PlayerRoom(reader, players, core.clock),
+            "players": PlayersRoom(profiles),
+            "profile": ProfileRoom(profiles),
+        },
+        services={
+            "profiles": profiles.run,
+            "player count": profiles.keep_count,
+            "player recount": profiles.keep_recount,
+            "stamina": StaminaPush(players, core.gateway, core.clock).run,
+        },
+        start=profiles.recount,
+    )
+
+
+DOMAIN = Domain(
+    name="players",
+    build=_build,
+    uses=("users",),
+    tables=ALL,
+    settings=PlayerSettings,
+    handlers=(handlers,),
+    invariants=INVARIANTS,
+)

@@ -33,16 +33,14 @@ TOP: Final = Place(2**31 - 1, 2**63 - 1, "g")
 
 
 class Profiles:
-    """All profiles. `seats` has the battle of each player who has a seat."""
+    """All profiles."""
 
-    def __init__(
-        self, players: Players, gateway: Gateway, clock: Clock, seats: Mapping[str, str]
-    ) -> None:
+    def __init__(self, players: Players, gateway: Gateway, clock: Clock) -> None:
         self._players = players
         self._rooms = gateway.rooms
         self._presence = gateway.presence
         self._clock = clock
-        self._seats = seats
+        self._seats: Mapping[str, str] = {}
         self._here = Here()
         self._registered = 0
         self._recounted = asyncio.Event()
@@ -51,6 +49,11 @@ class Profiles:
         self._wake = asyncio.Event()
         players.on_gain(self._gained)
         gateway.presence.on_change(self.here, self.gone, Permission.PLAY)
+
+    def show_seats(self, seats: Mapping[str, str]) -> None:
+        """Show in which battle each player is that has a seat in one. `seats` is looked at anew
+        each time."""
+        self._seats = seats
 
     # ---- reading
 

@@ -13,6 +13,7 @@ import pytest
 from protocol.message import RATES, Limit
 from protocol.permissions import Role
 from server.app import opened
+from server.auth import Accounts, Auth
 from server.config import Settings
 from tests.support.people import PASSWORD
 from tests.support.server import Server
@@ -30,9 +31,9 @@ async def people(tmp_path: Path) -> AsyncIterator[Server]:
     folder = tmp_path / "data"
     async with opened(Settings(data_dir=folder, password_hash_cost=COST)) as app:
         for n in range(ROUNDS):
-            await app.auth.add(f"wrong-{n}", PASSWORD, Role.PLAYER)
-            await app.auth.add(f"disabled-{n}", PASSWORD, Role.PLAYER)
-            await app.accounts.disable(f"disabled-{n}")
+            await app.part(Auth).add(f"wrong-{n}", PASSWORD, Role.PLAYER)
+            await app.part(Auth).add(f"disabled-{n}", PASSWORD, Role.PLAYER)
+            await app.part(Accounts).disable(f"disabled-{n}")
     async with Server(folder, PASSWORD_HASH_COST=str(COST)) as started:
         yield started
 

@@ -16,7 +16,10 @@ from protocol.auth import Login
 from protocol.ids import uuid7
 from protocol.permissions import Role
 from server.app import App, opened
+from server.auth import Auth
+from server.battles import Battles
 from server.config import Settings
+from server.users import Users
 from tests.support.battles import easy_battle
 from tests.support.forgetful import Forgetful, forgetful
 from tests.support.people import PASSWORD, Person, registered
@@ -88,16 +91,16 @@ async def test_whenever_the_power_is_cut_a_new_server_starts_and_keeps_what_it_s
             assert number < running or file.exists(), f"{name} at {number}"
     for number, left in some(moments):
         async with started(left, tmp_path / "after") as app:
-            if await app.users.any_with(Role.ADMIN):
+            if await app.part(Users).any_with(Role.ADMIN):
                 password = (data(left) / "admin_password").read_text().strip()
-                await app.auth.log_in(Login("admin", password), ADDRESS)
+                await app.part(Auth).log_in(Login("admin", password), ADDRESS)
             if number >= known:
                 token = logged_in.tokens.access_token
-                assert (await app.auth.identify_token(token)).id == logged_in.user.id
-                await app.auth.log_in(Login(logged_in.user.username, PASSWORD), ADDRESS)
+                assert (await app.part(Auth).identify_token(token)).id == logged_in.user.id
+                await app.part(Auth).log_in(Login(logged_in.user.username, PASSWORD), ADDRESS)
             kept = sum(moment <= number for moment in said)
             if kept:
-                battle = (await app.battles.get(battle_id)).committed.battle
+                battle = (await app.part(Battles).get(battle_id)).committed.battle
                 assert len(battle.chat) >= kept, f"at {number}"
 
 
@@ -127,4 +130,4 @@ async def test_whenever_the_power_is_cut_a_backup_is_whole_and_so_is_what_it_is_
         async with started(left, tmp_path / "after") as app:
             for logged_in in (first, second):
                 token = logged_in.tokens.access_token
-                assert (await app.auth.identify_token(token)).id == logged_in.user.id, number
+                assert (await app.part(Auth).identify_token(token)).id == logged_in.user.id, number

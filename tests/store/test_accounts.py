@@ -8,6 +8,8 @@ import pytest
 from protocol.auth import Login
 from protocol.errors import Code, Failure
 from protocol.permissions import Role
+from server.auth import Accounts, Auth
+from server.players import Players
 from tests.support.people import PASSWORD
 from tests.support.processes import Process
 
@@ -19,14 +21,14 @@ async def test_the_last_admin_stays(here: Process, change: str) -> None:
 
     async def take(name: str) -> None:
         if change == "disable":
-            await here.app.accounts.disable(name)
+            await here.app.part(Accounts).disable(name)
         else:
-            await here.app.accounts.set_role(name, Role.USER)
+            await here.app.part(Accounts).set_role(name, Role.USER)
 
-    await here.app.accounts.disable("away")
+    await here.app.part(Accounts).disable("away")
     with pytest.raises(Failure, match="boss is the last admin"):
         await take("boss")
-    await here.app.accounts.set_role("away", Role.USER)  # who is kept out administers nothing
+    await here.app.part(Accounts).set_role("away", Role.USER)  # who is kept out administers nothing
     await here.person("second", Role.ADMIN)
     await take("boss")
     with pytest.raises(Failure, match="second is the last admin"):
@@ -37,8 +39,8 @@ async def test_two_admins_who_are_taken_at_once_are_not_both(here: Process, ther
     await here.person("one", Role.ADMIN)
     await here.person("other", Role.ADMIN)
     outcomes = await asyncio.gather(
-        here.app.accounts.disable("one"),
-        there.app.accounts.set_role("other", Role.USER),
+        here.app.part(Accounts).disable("one"),
+        there.app.part(Accounts).set_role("other", Role.USER),
         return_exceptions=True,
     )
     assert [type(outcome) for outcome in outcomes].count(Failure) == 1
@@ -50,14 +52,14 @@ async def test_two_admins_who_are_taken_at_once_are_not_both(here: Process, ther
 async def test_who_is_not_there_is_named(here: Process, call: str) -> None:
     more = {"set_role": (Role.USER,), "set_password": (PASSWORD,)}.get(call, ())
     with pytest.raises(ValueError, match="named nobody-here"):
-        await getattr(here.app.accounts, call)("nobody-here", *more)
+        await getattr(here.app.part(Accounts), call)("nobody-here", *more)
 
 
 async def test_who_is_added_logs_in_and_is_a_player(here: Process) -> None:
-    added = await here.app.accounts.add("Ada", PASSWORD, Role.USER, "Ada@example.org")
+    added = await here.app.part(Accounts).add("Ada", PASSWORD, Role.USER, "Ada@example.org")
     logged_in = await here.log_in("ada@example.org")
     assert (logged_in.user.id, logged_in.user.role) == (added.user_id, Role.USER)
-    assert (await here.app.players.get(added.user_id)).tip.name == "Ada"
+    assert (await here.app.part(Players).get(added.user_id)).tip.name == "Ada"
 
 
 @pytest.mark.parametrize(
@@ -67,36 +69,36 @@ async def test_who_is_added_logs_in_and_is_a_player(here: Process) -> None:
 async def test_whose_name_is_taken_is_not_added(
     here: Process, name: str, email: str | None, reason: str
 ) -> None:
-    await here.app.accounts.add("ada", PASSWORD, Role.USER, "ada@example.org")
+    await here.app.part(Accounts).add("ada", PASSWORD, Role.USER, "ada@example.org")
     with pytest.raises(Failure) as caught:
-        await here.app.accounts.add(name, PASSWORD, Role.USER, email)
+        await here.app.part(Accounts).add(name, PASSWORD, Role.USER, email)
     assert (caught.value.error.code, caught.value.error.reason) == (Code.CONFLICT, reason)
 
 
 async def test_another_password_ends_what_the_old_one_opened(here: Process) -> None:
     logged_in = await here.person("alice")
     before = await here.line(logged_in)
-    await here.app.accounts.set_password("ALICE", "another horse")
+    await here.app.part(Accounts).set_password("ALICE", "another horse")
     assert before.ended == "logged_out"
     with pytest.raises(Failure):
         await here.log_in("alice")
     with pytest.raises(Failure):
-        await here.app.auth.refresh(logged_in.tokens.refresh_token)
+        await here.app.part(Auth).refresh(logged_in.tokens.refresh_token)
     login = Login("alice", "another horse")
-    assert (await here.app.auth.log_in(login, "::1")).user.username == "alice"
+    assert (await here.app.part(Auth).log_in(login, "::1")).user.username == "alice"
 
 
 async def test_another_password_must_be_one(here: Process) -> None:
     logged_in = await here.person("alice")
     with pytest.raises(Failure, match="72 bytes"):
-        await here.app.accounts.set_password("alice", "x" * 73)
+        await here.app.part(Accounts).set_password("alice", "x" * 73)
     assert (await here.line(logged_in)).ended is None
 
 
 async def test_people_are_listed_page_by_page(here: Process) -> None:
     for name, email in (("Zoe", None), ("a_b", "x%y@example.org"), ("axb", None)):
-        await here.app.accounts.add(name, PASSWORD, Role.VIEWER, email)
-    page = here.app.accounts.page
+        await here.app.part(Accounts).add(name, PASSWORD, Role.VIEWER, email)
+    page = here.app.part(Accounts).page
 
     async def names(*given: Any, **more: Any) -> list[str]:
         return [user.username for user in (await page(*given, **more)).items]

@@ -14,6 +14,7 @@ from protocol.ids import uuid7
 from protocol.permissions import Role
 from protocol.players import PlayerChanged
 from server.app import App, opened
+from server.battles import Battles
 from server.config import Settings
 from server.database import Statement, Work
 from server.players import Record
@@ -83,7 +84,7 @@ async def house(tmp_path: Path, engine: str, postgres: Postgres | None) -> Async
 
 def easy(app: App) -> str:
     """A battle that anybody may join."""
-    waiting = app.battles.pool.waiting
+    waiting = app.part(Battles).pool.waiting
     return next(key for key, line in waiting.items() if line.required_level == 1)
 
 

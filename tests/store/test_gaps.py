@@ -14,12 +14,13 @@ from protocol.battles import ChatLine
 from protocol.permissions import Role
 from protocol.times import rfc3339
 from server.app import App, opened
-from server.battles import rules
+from server.auth import Auth
+from server.battles import Battles, rules
 from server.battles.store import Hosted
 from server.config import Settings
 from server.database import Work
 from server.gateway.rooms import MAX_GAP_BYTES, MAX_GAP_EVENTS
-from server.players import spend_stamina
+from server.players import Players, spend_stamina
 from tests.support.clock import ManualClock
 from tests.support.ear import Ear, player
 
@@ -31,7 +32,7 @@ class Told:
 
     def __init__(self, app: App) -> None:
         self.app = app
-        self.battle_id = next(iter(app.battles.pool.waiting))
+        self.battle_id = next(iter(app.part(Battles).pool.waiting))
         self.room = rooms.battle(self.battle_id)
         self.ear = Ear(app, player("somebody"))
         self.epoch = ""
@@ -52,7 +53,7 @@ class Told:
             def decide(_: Hosted, events: list[ChatSaid] = events) -> rules.Events:
                 return tuple(events)
 
-            await self.app.battles.carry_out(self.battle_id, decide, 0)
+            await self.app.part(Battles).carry_out(self.battle_id, decide, 0)
             lines -= len(events)
 
 
@@ -112,15 +113,15 @@ async def test_history_that_is_not_there_any_more_is_reset(told: Told, tmp_path:
 
 
 async def test_what_is_told_by_latest_events_is_told_again_without_a_snapshot(told: Told) -> None:
-    logged_in = await told.app.auth.add("somebody", "correct horse", Role.PLAYER)
+    logged_in = await told.app.part(Auth).add("somebody", "correct horse", Role.PLAYER)
     room, ear = f"player:{logged_in.user.id}", Ear(told.app, player(logged_in.user.id))
     first = await ear.ok("rooms.join", room=room)
     assert first["snapshot"]["stamina"]["amount"] == 100
     # Spent while the connection was away, or told to one that was dead already.
-    copy = await told.app.players.get(logged_in.user.id)
+    copy = await told.app.part(Players).get(logged_in.user.id)
     work = Work(rfc3339(told.app.clock.now_ms()))
-    spent = spend_stamina(copy.tip, 30, told.app.clock.now_ms(), told.app.players.regen)
-    told.app.players.save_stamina(work, copy, spent)
+    spent = spend_stamina(copy.tip, 30, told.app.clock.now_ms(), told.app.part(Players).regen)
+    told.app.part(Players).save_stamina(work, copy, spent)
     await told.app.database.writer.submit(work, b"", None)
     since = {"epoch": first["epoch"], "seq": first["seq"]}
     again = await ear.ok("rooms.join", room=room, since=since)

@@ -9,6 +9,7 @@ from alembic.script import ScriptDirectory
 
 from protocol.permissions import Role
 from server.app import opened
+from server.auth import Accounts, Auth
 from server.config import Settings
 from server.database import migrate
 from server.database.revisions import MIGRATIONS
@@ -41,10 +42,10 @@ async def ids(tmp_path: Path, url: str) -> dict[str, str]:
     settings = Settings(data_dir=tmp_path, database_url=url, password_hash_cost=4)
     names = ("ada", "ben", "cyd", "gone")
     async with opened(settings, clock := ManualClock()) as app:
-        await app.auth.add("boss", PASSWORD, Role.ADMIN)
-        made = {n: (await app.auth.add(n, PASSWORD, Role.PLAYER)).user.id for n in names}
+        await app.part(Auth).add("boss", PASSWORD, Role.ADMIN)
+        made = {n: (await app.part(Auth).add(n, PASSWORD, Role.PLAYER)).user.id for n in names}
         clock.advance(1)
-        await app.accounts.delete("gone")
+        await app.part(Accounts).delete("gone")
     return made
 
 

@@ -10,10 +10,12 @@ import pytest
 
 from protocol.permissions import Permission
 from server.app import App, opened
+from server.battles import Battles
 from server.battles import store as battles
 from server.config import Settings
 from server.database import Statement
 from server.gateway import Identity
+from server.players import Profiles
 from server.players import store as players
 from tests.support.clock import ManualClock
 from tests.support.ear import Ear, player
@@ -93,7 +95,7 @@ async def test_open_battles_are_all_met_once_the_newest_first(app: App, url: str
     there = await rows(url, "select battle_id from battles where status <> 'abandoned'")
     assert set(ids) == {battle_id for (battle_id,) in there}
     assert {line["status"] for line in found} == {"waiting", "in_progress"}
-    counted = app.battles.pool.counted()
+    counted = app.part(Battles).pool.counted()
     assert (counted.waiting, counted.in_progress) == (MANY.waiting, MANY.in_progress)
     assert counted.newest_id == ids[0]
     only = await ear.ok("battles.list", status="in_progress", limit=200)
@@ -109,5 +111,5 @@ async def test_seats_are_taken_up_at_start(app: App) -> None:
         cursor = page["next"]
         if cursor is None:
             break
-    assert seated == MANY.in_progress == len(app.battles.pool.seats)
-    assert app.profiles.counted().registered == MANY.players + MANY.in_progress + MANY.over
+    assert seated == MANY.in_progress == len(app.part(Battles).pool.seats)
+    assert app.part(Profiles).counted().registered == MANY.players + MANY.in_progress + MANY.over

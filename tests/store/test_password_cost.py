@@ -10,7 +10,7 @@ from protocol.auth import Login
 from protocol.errors import Failure
 from protocol.permissions import Role
 from server.app import App, opened
-from server.auth import Passwords
+from server.auth import Accounts, Auth, Passwords
 from server.config import Settings
 from tests.support.engines import rows
 from tests.support.people import PASSWORD
@@ -39,7 +39,7 @@ async def costs(app: App) -> dict[str, int]:
 async def log_in(app: App, name: str, password: str) -> bool:
     """Whether somebody is let in."""
     try:
-        await app.auth.log_in(Login(name, password), "203.0.113.7")
+        await app.part(Auth).log_in(Login(name, password), "203.0.113.7")
     except Failure:
         return False
     return True
@@ -59,14 +59,14 @@ async def test_a_right_log_in_hashes_anew_and_no_other_does(app: App) -> None:
 async def test_a_password_that_changes_at_that_moment_stays_changed(
     app: App, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    hash_password = app.auth._passwords.hash
+    hash_password = app.part(Auth)._passwords.hash
 
     async def meanwhile(*given: str) -> str:
         monkeypatch.undo()
-        await app.accounts.set_password("alice", "another horse")
+        await app.part(Accounts).set_password("alice", "another horse")
         return await hash_password(*given)
 
-    monkeypatch.setattr(app.auth._passwords, "hash", meanwhile)
+    monkeypatch.setattr(app.part(Auth)._passwords, "hash", meanwhile)
     assert await log_in(app, "alice", PASSWORD)
     assert not await log_in(app, "alice", PASSWORD)
     assert await log_in(app, "alice", "another horse")

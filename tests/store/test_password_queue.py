@@ -7,8 +7,10 @@ import aiohttp
 
 from protocol.auth import Login, Register
 from protocol.permissions import Role
+from server.auth import Accounts, Auth
 from server.auth.passwords import THREADS
 from server.auth.turns import Kind
+from server.users import Users
 from tests.support.lines import Line, line
 from tests.support.people import PASSWORD
 from tests.support.processes import ADDRESS, Process, listening
@@ -18,7 +20,7 @@ HOME = "192.0.2.1"
 
 async def test_each_password_waits_for_the_network_that_asks(here: Process) -> None:
     """And what an operator sets is as urgent as a log-in."""
-    auth = here.app.auth
+    auth = here.app.part(Auth)
     boss = await here.person("boss", Role.ADMIN)
     admin: Line = await line(here.app, token=boss.tokens.access_token)
     turns = auth._passwords._turns
@@ -36,8 +38,8 @@ async def test_each_password_waits_for_the_network_that_asks(here: Process) -> N
         ("users.update", {"user_id": boss.user.id}),
     ):
         assert (await admin.call(here.app, name, password=PASSWORD, **fields))["ok"]
-    await here.app.accounts.add("carol", PASSWORD, Role.USER)
-    await here.app.accounts.set_password("carol", PASSWORD)
+    await here.app.part(Accounts).add("carol", PASSWORD, Role.USER)
+    await here.app.part(Accounts).set_password("carol", PASSWORD)
     assert taken == [
         (HOME, Kind.REGISTRATION),
         (HOME, Kind.LOG_IN),
@@ -49,7 +51,7 @@ async def test_each_password_waits_for_the_network_that_asks(here: Process) -> N
 
 
 async def test_nothing_is_computed_for_a_client_that_is_gone(here: Process) -> None:
-    passwords = here.app.auth._passwords
+    passwords = here.app.part(Auth)._passwords
     turns = passwords._turns
     waits, gone = asyncio.Event(), asyncio.Event()
     take, remove, hashed = turns.take, turns._remove, list[bytes]()
@@ -90,4 +92,4 @@ async def test_nothing_is_computed_for_a_client_that_is_gone(here: Process) -> N
             turns.leave()
         assert await staying == 201
     assert hashed == [b"who has stayed"]
-    assert await here.app.users.by_name("alice") is None
+    assert await here.app.part(Users).by_name("alice") is None

@@ -13,10 +13,13 @@ from protocol import rooms
 from protocol.gateway import JoinRoom
 from protocol.permissions import Permission, Role, granted
 from server.app import App, opened
+from server.auth import Auth
+from server.battles import Battles
 from server.battles.service import BattleService
 from server.config import Settings
 from server.database import Reader, Statement, Unavailable, Work
 from server.gateway import Identity
+from server.players import Players, Profiles
 from server.players.rules import gain
 from server.runtime.services import GATHER_S, TOLD_EVERY_S
 from tests.support.clock import ManualClock
@@ -55,7 +58,7 @@ async def app(settings: Settings, clock: ManualClock) -> AsyncIterator[App]:
 @pytest.fixture
 async def people(app: App) -> dict[str, str]:
     """The ids of some players, by name."""
-    added = [await app.auth.add(name, "correct horse", Role.PLAYER) for name in NAMES]
+    added = [await app.part(Auth).add(name, "correct horse", Role.PLAYER) for name in NAMES]
     return {logged_in.user.username: logged_in.user.id for logged_in in added}
 
 
@@ -69,17 +72,17 @@ async def watching(app: App, *names: str) -> Ear:
 
 async def told(app: App, ear: Ear) -> list[dict[str, Any]]:
     """What was told of profiles since the last time."""
-    await app.profiles.tell()
+    await app.part(Profiles).tell()
     heard, ear.heard = ear.heard, []
     return [item.data["profile"] for item in heard if isinstance(item, Told)]
 
 
 async def rise(app: App, player_id: str, exp: int) -> None:
     """Let a player gain exp."""
-    copy = await app.players.get(player_id)
+    copy = await app.part(Players).get(player_id)
     work = Work("2026-11-23T01:39:02.123Z")
     now = app.clock.now_ms()
-    app.players.save(work, copy, gain(copy.tip, 0, exp, now), why="reward", now=now)
+    app.part(Players).save(work, copy, gain(copy.tip, 0, exp, now), why="reward", now=now)
     await app.database.writer.submit(work, b"", None)
 
 
@@ -141,7 +144,7 @@ async def test_a_seat_is_told_when_it_is_taken_and_given_up(
     ada = await Ear(app, player(people["ada"])).open()
     battle_id = next(
         battle_id
-        for battle_id, line in app.battles.pool.waiting.items()
+        for battle_id, line in app.part(Battles).pool.waiting.items()
         if line.required_level == 1
     )
     await ada.ok("battles.join", battle_id=battle_id)
@@ -153,29 +156,29 @@ async def test_a_seat_is_told_when_it_is_taken_and_given_up(
     # Whoever is away for too long gives up the seat, and then nobody is left: it is over.
     await ada.gone()
     assert (await told(app, ear))[-1]["online"] is False
-    service = BattleService(app.battles, app.gateway, app.clock)
+    service = BattleService(app.part(Battles), app.gateway, app.clock)
     assert isinstance(app.clock, ManualClock)
     app.clock.advance(121)
     await service.tick()
     assert (await told(app, ear))[-1]["battle_id"] is None
-    assert app.battles.pool.seats == {}
+    assert app.part(Battles).pool.seats == {}
 
 
 async def test_the_end_of_a_battle_leaves_nobody_in_it(app: App, people: dict[str, str]) -> None:
     ear = await watching(app, *(rooms.profile(people[name]) for name in ("ada", "ben")))
-    battle_id = next(iter(app.battles.pool.waiting))
+    battle_id = next(iter(app.part(Battles).pool.waiting))
     both = [await Ear(app, player(people[name])).open() for name in ("ada", "ben")]
     for one in both:
         await rise(app, one.identity.id, 100_000)
         await one.ok("battles.join", battle_id=battle_id)
     await told(app, ear)
     # All are down until it is abandoned: nobody strikes, and all stay seated.
-    service = BattleService(app.battles, app.gateway, app.clock)
+    service = BattleService(app.part(Battles), app.gateway, app.clock)
     assert isinstance(app.clock, ManualClock)
-    while battle_id in app.battles.pool:
+    while battle_id in app.part(Battles).pool:
         app.clock.advance(10)
         await service.tick()
-    ended = (await app.battles.get(battle_id)).committed.battle
+    ended = (await app.part(Battles).get(battle_id)).committed.battle
     assert all(seat.seated for seat in ended.seats.values())
     assert {profile["name"]: profile["battle_id"] for profile in await told(app, ear)} == {
         "ada": None,
@@ -199,7 +202,7 @@ async def test_a_profile_is_told_before_the_answer_to_what_changed_it(
     await ada.ok("rooms.join", room=rooms.profile(people["ada"]))
     battle_id = next(
         battle_id
-        for battle_id, line in app.battles.pool.waiting.items()
+        for battle_id, line in app.part(Battles).pool.waiting.items()
         if line.required_level == 1
     )
     await ada.ok("battles.join", battle_id=battle_id)
@@ -208,7 +211,7 @@ async def test_a_profile_is_told_before_the_answer_to_what_changed_it(
 
 async def test_a_player_who_is_not_here_is_told_of_too(app: App, people: dict[str, str]) -> None:
     ear = await watching(app, rooms.profile(people["ada"]))
-    app.players.hot.drop(people["ada"])
+    app.part(Players).hot.drop(people["ada"])
     await rise(app, people["ada"], 2_000)
     assert ear.heard == []
     (profile,) = await told(app, ear)
@@ -222,7 +225,7 @@ async def test_who_is_deleted_is_told_to_be_gone(app: App, people: dict[str, str
     work = Work("2026-11-23T01:39:02.123Z")
     work.change(DELETE, name="ada")
     await app.database.writer.submit(work, b"", None)
-    app.players.hot.drop(people["ada"])
+    app.part(Players).hot.drop(people["ada"])
     await ada.gone()
     assert [profile["online"] for profile in await told(app, ear)] == [False]
 
@@ -233,7 +236,7 @@ async def test_nothing_is_read_for_a_profile_that_nobody_watches(
     ada = await Ear(app, player(people["ada"])).open()
     await rise(app, people["ada"], 100)
     await ada.gone()
-    app.players.hot.drop(people["ada"])
+    app.part(Players).hot.drop(people["ada"])
     asked: list[str] = []
     real = Reader.one
 
@@ -242,10 +245,10 @@ async def test_nothing_is_read_for_a_profile_that_nobody_watches(
         return await real(self, statement, **given)
 
     monkeypatch.setattr(Reader, "one", one)
-    await app.profiles.tell()
+    await app.part(Profiles).tell()
     assert asked == []
     ear = await watching(app, rooms.profile(people["ada"]))
-    app.profiles.touch(people["ada"])
+    app.part(Profiles).touch(people["ada"])
     assert len(await told(app, ear)) == 1
     assert "players.by_id" in asked
 
@@ -306,12 +309,12 @@ async def test_counts_are_told_together_and_at_most_once_a_second(
     app: App, people: dict[str, str], clock: ManualClock
 ) -> None:
     ear = await watching(app, rooms.players())
-    task = asyncio.create_task(app.profiles.keep_count())
+    task = asyncio.create_task(app.part(Profiles).keep_count())
     ears = [await Ear(app, player(ident)).open() for ident in people.values()]
     assert await clock.asleep() == GATHER_S
     clock.advance(GATHER_S)
     assert await clock.asleep() == TOLD_EVERY_S - GATHER_S
-    await app.auth.add("fay", "correct horse", Role.PLAYER)
+    await app.part(Auth).add("fay", "correct horse", Role.PLAYER)
     await ears[0].gone()
     clock.advance(TOLD_EVERY_S - GATHER_S)
     assert await clock.asleep() == GATHER_S
@@ -329,17 +332,17 @@ async def test_counts_are_told_together_and_at_most_once_a_second(
 async def test_players_added_beside_this_process_are_counted_now_and_then(
     app: App, people: dict[str, str], settings: Settings, clock: ManualClock
 ) -> None:
-    assert app.profiles.counted().registered == len(people)
+    assert app.part(Profiles).counted().registered == len(people)
     async with opened(settings, clock) as other:
         await other.auth.add("fay", "correct horse", Role.PLAYER)
-        assert app.profiles.counted().registered == len(people)
-        await app.profiles.recount()
-        assert app.profiles.counted().registered == len(people) + 1
+        assert app.part(Profiles).counted().registered == len(people)
+        await app.part(Profiles).recount()
+        assert app.part(Profiles).counted().registered == len(people) + 1
         work = Work("2026-11-23T01:39:02.123Z")
         work.change(DELETE, name="ada")
         await other.database.writer.submit(work, b"", None)
-    await app.profiles.recount()
-    assert app.profiles.counted().registered == len(people)
+    await app.part(Profiles).recount()
+    assert app.part(Profiles).counted().registered == len(people)
 
 
 async def test_who_can_not_be_looked_up_is_here_once_they_can(
@@ -355,11 +358,11 @@ async def test_who_can_not_be_looked_up_is_here_once_they_can(
     monkeypatch.setattr(Reader, "one", one)
     ears = [await Ear(app, player(people[name])).open() for name in ("ada", "ben")]
     with pytest.raises(Unavailable):
-        await app.profiles.tell()
+        await app.part(Profiles).tell()
     await ears[0].gone()
-    assert app.profiles.counted().online == 0
+    assert app.part(Profiles).counted().online == 0
     away[0] = False
-    await app.profiles.tell()
+    await app.part(Profiles).tell()
     assert [profile["name"] for profile in await listed(app, online=True)] == ["ben"]
 
 
@@ -368,9 +371,9 @@ async def test_a_new_process_knows_seats_and_finds_nobody_here(
 ) -> None:
     async with opened(settings, clock) as app:
         await app.start()
-        logged_in = await app.auth.add("ada", "correct horse", Role.PLAYER)
+        logged_in = await app.part(Auth).add("ada", "correct horse", Role.PLAYER)
         ada = await Ear(app, player(logged_in.user.id)).open()
-        battle_id = next(iter(app.battles.pool.waiting))
+        battle_id = next(iter(app.part(Battles).pool.waiting))
         await rise(app, ada.identity.id, 100_000)
         await ada.ok("battles.join", battle_id=battle_id)
         if engine == "sqlite":  # as after a kill: nothing of the end gets there
@@ -384,5 +387,5 @@ async def test_a_new_process_knows_seats_and_finds_nobody_here(
             await app.start()
             (profile,) = await listed(app)
             assert (profile["online"], profile["battle_id"]) == (False, battle_id)
-            assert app.profiles.counted().online == 0
-            assert app.profiles.counted().registered == 1
+            assert app.part(Profiles).counted().online == 0
+            assert app.part(Profiles).counted().registered == 1

@@ -11,7 +11,8 @@ from protocol.gateway import Joined, JoinRoom, ResetReason, Since, Verdict
 from protocol.permissions import Role
 from protocol.times import rfc3339
 from server.app import App, opened
-from server.battles import rules
+from server.auth import Auth
+from server.battles import Battles, rules
 from server.battles.service import BattleService
 from server.battles.store import MAX_PRUNED, Hosted
 from server.config import Settings
@@ -137,31 +138,31 @@ async def test_a_reply_is_kept_for_a_day(app: App, clock: ManualClock) -> None:
 
 
 async def open_battle(app: App) -> str:
-    await BattleService(app.battles, app.gateway, app.clock).fill_pool()
-    return next(iter(app.battles.pool.waiting))
+    await BattleService(app.part(Battles), app.gateway, app.clock).fill_pool()
+    return next(iter(app.part(Battles).pool.waiting))
 
 
 async def test_a_battle_goes_on_from_its_snapshot(app: App, clock: ManualClock) -> None:
     battle_id = await open_battle(app)
     for n in range(150):  # its snapshot stands at 100
-        await say(app.battles, battle_id, f"line {n}", clock.now_ms())
-    before = (await app.battles.get(battle_id)).committed
+        await say(app.part(Battles), battle_id, f"line {n}", clock.now_ms())
+    before = (await app.part(Battles).get(battle_id)).committed
     clock.advance(DAY_S + 1)
     await app.prune()
     room = rooms.battle(battle_id)
     assert await seqs(app, room) == list(range(100 - EVENTS, 152))
-    app.battles.hot.drop(battle_id)
-    assert (await app.battles.get(battle_id)).committed == before
+    app.part(Battles).hot.drop(battle_id)
+    assert (await app.part(Battles).get(battle_id)).committed == before
     late = await join(app, room, 50)
     assert (late.verdict, late.reason) == (Verdict.RESET, ResetReason.HISTORY_PRUNED)
-    await say(app.battles, battle_id, "and on", clock.now_ms())
+    await say(app.part(Battles), battle_id, "and on", clock.now_ms())
     assert (await seqs(app, room))[-1] == 152
 
 
 async def test_the_log_of_a_battle_keeps_replies_for_a_day(app: App, clock: ManualClock) -> None:
     battle_id = await open_battle(app)
     for n in range(150):
-        await say(app.battles, battle_id, f"line {n}", clock.now_ms())
+        await say(app.part(Battles), battle_id, f"line {n}", clock.now_ms())
         clock.advance(DAY_S / 100)
     await app.prune()
     kept = await seqs(app, rooms.battle(battle_id))
@@ -177,14 +178,16 @@ def abandon(hosted: Hosted, now_ms: int) -> rules.Events:
 async def test_the_log_of_a_battle_that_is_over_is_let_go(app: App, clock: ManualClock) -> None:
     battle_id = await open_battle(app)
     for n in range(150):
-        await say(app.battles, battle_id, f"line {n}", clock.now_ms())
-    await app.battles.carry_out(battle_id, lambda h: abandon(h, clock.now_ms()), clock.now_ms())
-    ended = (await app.battles.get(battle_id)).committed
+        await say(app.part(Battles), battle_id, f"line {n}", clock.now_ms())
+    await app.part(Battles).carry_out(
+        battle_id, lambda h: abandon(h, clock.now_ms()), clock.now_ms()
+    )
+    ended = (await app.part(Battles).get(battle_id)).committed
     clock.advance(DAY_S + 1)
     await app.prune()
     assert await seqs(app, rooms.battle(battle_id)) == [152]
-    app.battles.hot.drop(battle_id)
-    assert (await app.battles.get(battle_id)).committed == ended
+    app.part(Battles).hot.drop(battle_id)
+    assert (await app.part(Battles).get(battle_id)).committed == ended
     assert await app.database.reader.all(AGED) == []
 
 
@@ -192,7 +195,9 @@ async def over(app: App, clock: ManualClock) -> str:
     """A battle of which lists were told that somebody came, and that it ended."""
     battle_id = await open_battle(app)
     await tell_line(app, 1, battle_id)
-    await app.battles.carry_out(battle_id, lambda h: abandon(h, clock.now_ms()), clock.now_ms())
+    await app.part(Battles).carry_out(
+        battle_id, lambda h: abandon(h, clock.now_ms()), clock.now_ms()
+    )
     return battle_id
 
 
@@ -225,7 +230,7 @@ async def test_as_many_battles_as_there_are_age_at_once(app: App, clock: ManualC
 
 
 async def test_refresh_tokens_go_when_they_expire(app: App, clock: ManualClock) -> None:
-    await app.auth.add("somebody", "correct horse", Role.PLAYER)
+    await app.part(Auth).add("somebody", "correct horse", Role.PLAYER)
     clock.advance(6 * DAY_S)
     await app.prune()
     assert await app.database.reader.all(TOKENS) == [(1,)]

@@ -12,8 +12,8 @@ from protocol.errors import Failure
 from protocol.gateway import EvictionReason, JoinRoom, RoomReason
 from protocol.permissions import Role, granted
 from server.app import App, opened
-from server.battles import rules
-from server.battles.store import Battles, Hosted
+from server.battles import Battles, rules
+from server.battles.store import Hosted
 from server.config import Settings
 from server.gateway import Identity
 from server.gateway.connection import Connection
@@ -77,7 +77,7 @@ async def say(battles: Battles, battle_id: str, text: str, now: int = 0) -> None
 
 
 async def test_a_hole_is_filled_from_the_history_in_order(app: App, clock: ManualClock) -> None:
-    battle_id = next(iter(app.battles.pool.waiting))
+    battle_id = next(iter(app.part(Battles).pool.waiting))
     room, rooms, ear = f"battle:{battle_id}", app.gateway.rooms, Ear()
     verdict = await rooms.join(ear, JoinRoom(room=room))
     verdict.release()
@@ -85,32 +85,32 @@ async def test_a_hole_is_filled_from_the_history_in_order(app: App, clock: Manua
     # As when telling fails: the member is passed over for two events.
     members = rooms._members.pop(room)
     for text in ("missed", "missed too"):
-        await say(app.battles, battle_id, text)
+        await say(app.part(Battles), battle_id, text)
     rooms._members[room] = members
-    await say(app.battles, battle_id, "heard")
+    await say(app.part(Battles), battle_id, "heard")
     assert ear.heard == []
     await clock.asleep()
-    await say(app.battles, battle_id, "meanwhile")
+    await say(app.part(Battles), battle_id, "meanwhile")
     clock.advance(0.2)
     async with asyncio.timeout(10):
         await ear.until(first + 4)
     assert ear.heard == [first + 1, first + 2, first + 3, first + 4]
-    await say(app.battles, battle_id, "live again")
+    await say(app.part(Battles), battle_id, "live again")
     assert ear.heard[-1] == first + 5
 
 
 async def test_events_while_joining_are_held_and_told_once(app: App) -> None:
-    battle_id = next(iter(app.battles.pool.waiting))
+    battle_id = next(iter(app.part(Battles).pool.waiting))
     room, rooms, ear = f"battle:{battle_id}", app.gateway.rooms, Ear()
     verdict = await rooms.join(ear, JoinRoom(room=room))
-    await say(app.battles, battle_id, "between snapshot and release")
+    await say(app.part(Battles), battle_id, "between snapshot and release")
     assert ear.heard == []
     verdict.release()
     assert ear.heard == [verdict.reply.seq + 1]
 
 
 async def test_a_connection_that_is_gone_is_in_no_room(app: App) -> None:
-    battle_id = next(iter(app.battles.pool.waiting))
+    battle_id = next(iter(app.part(Battles).pool.waiting))
     rooms, ear = app.gateway.rooms, Ear()
     for room in ("battles", f"battle:{battle_id}"):
         (await rooms.join(ear, JoinRoom(room=room))).release()
@@ -127,7 +127,7 @@ async def test_a_connection_is_in_so_many_rooms_and_no_more(
     ear, rooms = Ear(), app.gateway.rooms
     for room in ("battles", "players", "players"):  # who is in a room may join it anew
         await rooms.join(ear, JoinRoom(room))
-    battle_id = (await app.battles.page(None, 1, None)).items[0].battle_id
+    battle_id = (await app.part(Battles).page(None, 1, None)).items[0].battle_id
     with pytest.raises(Failure) as caught:
         await rooms.join(ear, JoinRoom(f"battle:{battle_id}"))
     assert caught.value.error.reason == RoomReason.TOO_MANY_ROOMS

@@ -13,9 +13,12 @@ from protocol.errors import Failure
 from protocol.ids import uuid7
 from protocol.permissions import Role
 from server.app import App, opened
+from server.auth import Auth
+from server.battles import Battles
 from server.config import Settings
 from server.database import writer as writer_module
 from server.database.writer import MAX_WAIT_S, RETRY_AFTER_S
+from server.health import Health
 from tests.store.bench import Bench, HeldEngine, put
 from tests.support.clock import ManualClock
 from tests.support.ear import Ear, player
@@ -44,11 +47,11 @@ class Slow:
 
     async def person(self, name: str) -> Ear:
         """Somebody with a seat."""
-        added = await self.app.auth.add(name, PASSWORD, Role.PLAYER)
+        added = await self.app.part(Auth).add(name, PASSWORD, Role.PLAYER)
         ear = await Ear(self.app, player(added.user.id)).open()
         if not self.battle_id:
-            await self.app.battles.offer(Difficulty.LEGENDARY, 1, self.clock.now_ms())
-            (self.battle_id,) = self.app.battles.pool.waiting
+            await self.app.part(Battles).offer(Difficulty.LEGENDARY, 1, self.clock.now_ms())
+            (self.battle_id,) = self.app.part(Battles).pool.waiting
         await ear.ok("battles.join", battle_id=self.battle_id)
         return ear
 
@@ -60,7 +63,7 @@ class Slow:
 
     async def state(self) -> str:
         """What health says of the writer."""
-        return str((await self.app.health.report()).components["writer"].status)
+        return str((await self.app.part(Health).report()).components["writer"].status)
 
 
 @pytest.fixture
@@ -135,15 +138,15 @@ async def test_a_command_that_was_committed_still_gets_its_reply(slow: Slow, nam
 
 async def test_log_ins_are_refused_too(slow: Slow) -> None:
     person = await slow.person("ada")
-    tokens = (await slow.app.auth.log_in(Login("ada", PASSWORD), ADDRESS)).tokens
+    tokens = (await slow.app.part(Auth).log_in(Login("ada", PASSWORD), ADDRESS)).tokens
     await slow.hold()
     waiting = person.ask("battles.chat", **chat(slow))
     await slow.queued(1)
     slow.clock.advance(MAX_WAIT_S + 0.1)
     for asked in (
-        slow.app.auth.log_in(Login("ada", PASSWORD), ADDRESS),
-        slow.app.auth.register(Register("ben", PASSWORD), ADDRESS),
-        slow.app.auth.refresh(tokens.refresh_token),
+        slow.app.part(Auth).log_in(Login("ada", PASSWORD), ADDRESS),
+        slow.app.part(Auth).register(Register("ben", PASSWORD), ADDRESS),
+        slow.app.part(Auth).refresh(tokens.refresh_token),
     ):
         with pytest.raises(Failure) as failure:
             await asked
@@ -151,7 +154,7 @@ async def test_log_ins_are_refused_too(slow: Slow) -> None:
         assert failure.value.error.retry_after_ms is not None
     slow.held.go.set()
     assert (await waiting)["ok"]
-    assert (await slow.app.auth.refresh(tokens.refresh_token)).user.username == "ada"
+    assert (await slow.app.part(Auth).refresh(tokens.refresh_token)).user.username == "ada"
 
 
 async def test_health_says_how_old_the_oldest_unit_is(slow: Slow) -> None:

@@ -10,6 +10,8 @@ from protocol import rooms
 from protocol.ids import uuid7
 from protocol.permissions import Role
 from server.app import INVARIANTS, opened
+from server.auth import Auth
+from server.battles import Battles, BattleService
 from server.config import Settings
 from server.database import check_revision, migrate
 from server.database.url import is_postgres
@@ -194,12 +196,14 @@ async def make(url: str, folder: Path) -> Made:
     settings = Settings(data_dir=folder, database_url=url, password_hash_cost=4)
     async with opened(settings, clock) as app:
         await app.start()
-        ids = {n: (await app.auth.add(n, PASSWORD, Role.PLAYER)).user.id for n in ("ada", "ben")}
-        gone = (await app.auth.add("gone", PASSWORD, Role.PLAYER)).user.id
-        boss = await app.auth.add("boss", PASSWORD, Role.ADMIN)
+        ids = {
+            n: (await app.part(Auth).add(n, PASSWORD, Role.PLAYER)).user.id for n in ("ada", "ben")
+        }
+        gone = (await app.part(Auth).add("gone", PASSWORD, Role.PLAYER)).user.id
+        boss = await app.part(Auth).add("boss", PASSWORD, Role.ADMIN)
         token = boss.tokens.access_token
         admin = await Ear(app, await app.gateway.authenticate({"token": token})).open()
-        waiting = app.battles.pool.waiting
+        waiting = app.part(Battles).pool.waiting
         over = next(b for b, line in waiting.items() if line.required_level == 1)
         ears = {n: await Ear(app, player(i, n)).open() for n, i in {**ids, "gone": gone}.items()}
         for ear in ears.values():
@@ -208,8 +212,8 @@ async def make(url: str, folder: Path) -> Made:
             await ears[name].ok("battles.attack", battle_id=over, enemy_id=1, request_id=uuid7())
             await ears[name].ok("battles.leave", battle_id=over, request_id=uuid7())
         clock.advance(301)
-        await app._battle_service.tick()
-        assert over not in app.battles.pool
+        await app.part(BattleService).tick()
+        assert over not in app.part(Battles).pool
         other = next(b for b, line in waiting.items() if line.required_level == 1)
         await ears["ada"].ok("battles.join", battle_id=other)
         await ears["gone"].ok("battles.join", battle_id=other)

@@ -14,6 +14,7 @@ import uvicorn
 from protocol.auth import LoggedIn, Login
 from protocol.permissions import Role
 from server.app import App, opened
+from server.auth import Auth
 from server.config import Settings
 from server.transport.handshake import Handshake
 from server.web import WebServer
@@ -37,11 +38,11 @@ class Process:
 
     async def person(self, name: str, role: Role = Role.PLAYER) -> LoggedIn:
         """Somebody new."""
-        return await self.app.auth.add(name, PASSWORD, role)
+        return await self.app.part(Auth).add(name, PASSWORD, role)
 
     async def log_in(self, name: str) -> LoggedIn:
         """Another log-in of somebody."""
-        return await self.app.auth.log_in(Login(name, PASSWORD), ADDRESS)
+        return await self.app.part(Auth).log_in(Login(name, PASSWORD), ADDRESS)
 
     async def line(self, logged_in: LoggedIn) -> Line:
         """A connection with an access token."""
@@ -49,7 +50,7 @@ class Process:
 
     async def log_out(self, logged_in: LoggedIn) -> None:
         """End a log-in."""
-        await self.app.auth.log_out(logged_in.tokens.refresh_token)
+        await self.app.part(Auth).log_out(logged_in.tokens.refresh_token)
 
 
 @asynccontextmanager

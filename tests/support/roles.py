@@ -7,6 +7,7 @@ from protocol.auth import LoggedIn
 from protocol.ids import uuid7
 from protocol.permissions import Role
 from server.app import App, opened
+from server.auth import Accounts, Auth
 from server.config import Settings
 from tests.support.people import PASSWORD
 from tests.support.server import Server
@@ -34,8 +35,8 @@ class Office:
     async def person(self, role: str, password: str = PASSWORD) -> LoggedIn:
         """Somebody new with a role, logged in."""
         name = f"r{uuid7().replace('-', '')[-18:]}"
-        return await self._app.auth.add(name, password, Role(role))
+        return await self._app.part(Auth).add(name, password, Role(role))
 
     async def service(self, *scopes: str) -> str:
         """The key of a new service. Raises ValueError for a scope that there is not."""
-        return await self._app.accounts.add_service_key(f"service {uuid7()}", list(scopes))
+        return await self._app.part(Accounts).add_service_key(f"service {uuid7()}", list(scopes))

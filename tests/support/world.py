@@ -20,10 +20,13 @@ from protocol.gateway import JoinRoom
 from protocol.message import Event
 from protocol.permissions import Permission, Role, granted
 from server.app import App, opened
+from server.auth import Auth
+from server.battles import Battles, BattleService
 from server.config import Settings
 from server.database import Unavailable
 from server.gateway import Identity, Snapshot
 from server.gateway.rooms import Door
+from server.players import Players
 from server.players.service import StaminaPush
 from tests.support.clock import ManualClock
 from tests.support.ear import Ear
@@ -257,15 +260,15 @@ class World:
         settings = Settings(data_dir=folder, password_hash_cost=4, db_pool_size=2)
         self.app = await self._stack.enter_async_context(opened(settings, self.clock))
         await self.app.start()
-        await self.app._battle_service.tick()  # the first look at what is open
+        await self.app.part(BattleService).tick()  # the first look at what is open
         self.disk = Disk(self.app)
         self.epoch = self.app.database.epoch
         self.app.gateway.rooms._fill_later = self._hole
         doors = self.app.gateway.rooms._doors
         doors.update({word: SlowDoor(self, door) for word, door in doors.items()})
-        self._stamina = StaminaPush(self.app.players, self.app.gateway, self.clock)
+        self._stamina = StaminaPush(self.app.part(Players), self.app.gateway, self.clock)
         if not self.battles:  # the easy one first
-            waiting = self.app.battles.pool.waiting
+            waiting = self.app.part(Battles).pool.waiting
             self.battles = sorted(waiting, key=lambda b: waiting[b].difficulty != Difficulty.EASY)
 
     async def close(self) -> None:
@@ -294,7 +297,7 @@ class World:
     async def pass_time(self, seconds: float) -> None:
         """Turn the clock, and let everything happen that happens by itself."""
         self.clock.advance(seconds)
-        service = self.app._battle_service
+        service = self.app.part(BattleService)
         for happen in (service.tick, service.fill_pool, service.reconcile, self._stamina.tell):
             with suppress(Unavailable):  # while commits fail: the next time is soon
                 await happen()
@@ -365,8 +368,8 @@ async def make(folder: Path) -> None:
     """A data folder with people who can do everything: strong, rich, of a high level."""
     async with opened(Settings(data_dir=folder, password_hash_cost=4), ManualClock()) as app:
         for name in (*PEOPLE, *SUBJECTS):
-            await app.auth.add(name, "correct horse", Role.PLAYER)
-        await app.auth.add("boss", "correct horse", Role.ADMIN)
+            await app.part(Auth).add(name, "correct horse", Role.PLAYER)
+        await app.part(Auth).add("boss", "correct horse", Role.ADMIN)
     with closing(sqlite3.connect(folder / "warroom.db")) as connection:
         connection.execute(
             "update players set level = 20, exp = 8000, gems = 500, stat_points = 20,"

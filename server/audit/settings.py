@@ -1,0 +1,14 @@
+"""What is set of the audit log."""
+
+from dataclasses import dataclass
+
+from server.runtime.settings import integer, setting
+
+
+@dataclass(frozen=True, kw_only=True)
+class AuditSettings:
+    """What is set of the audit log."""
+
+    audit_days: int = setting(
+        integer(1, 36_500), 365, "how long the audit log is kept", unit="days"
+    )

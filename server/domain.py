@@ -1,0 +1,84 @@
+"""What a domain plugs in: all that the rest of the server has to know of it is one value.
+
+`app.py` has the list of them, and builds each in that order. What a domain uses of others it takes
+from them by their doors, and those come before it.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import ModuleType
+from typing import TYPE_CHECKING, TypeVar
+
+from sqlalchemy import Table
+from starlette.routing import BaseRoute
+
+from server.database import Database, Invariant, Pruning
+from server.gateway import Door, Gateway, Parts
+from server.runtime.clock import Clock
+from server.runtime.gauges import Gauges
+from server.runtime.services import Service
+
+if TYPE_CHECKING:
+    from server.config import ServerSettings
+
+P = TypeVar("P")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Core:
+    """What every domain is built with: the parts of one server that are of no domain."""
+
+    settings: "ServerSettings"
+    database: Database
+    gateway: Gateway
+    clock: Clock
+    gauges: Gauges
+    pruning: Pruning
+    parts: Parts
+
+    def part(self, kind: type[P]) -> P:
+        """A part of a domain that was built before. Raises KeyError where there is none."""
+        part: P = self.parts[kind]
+        return part
+
+
+Step = Callable[[], Awaitable[None]]
+Prune = Callable[[int], Awaitable[None]]
+"""Called with the time, in milliseconds since 1970 UTC."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Built:
+    """What a domain brings to one server.
+
+    `parts` are what handlers and later domains find by their types; `rooms` the kinds of rooms, by
+    their words; `services` run beside the gateway; `routes` are REST's. `start` takes up what is
+    open from the time before, before anybody can connect; `prune` deletes what has aged, once a
+    minute. At the end, `drain` is called first, so that nothing new begins, and `close` last.
+    """
+
+    parts: Sequence[object] = ()
+    rooms: Mapping[str, Door] = field(default_factory=dict)
+    services: Mapping[str, Service] = field(default_factory=dict)
+    routes: Sequence[BaseRoute] = ()
+    start: Step | None = None
+    prune: Prune | None = None
+    drain: Callable[[], None] | None = None
+    close: Callable[[], None] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Domain:
+    """A domain.
+
+    `uses` names the domains that it imports, each by its door. `handlers` are imported, which
+    registers them. `settings` is a frozen class of fields made by `server.runtime.settings`.
+    """
+
+    name: str
+    build: Callable[[Core], Awaitable[Built]]
+    uses: tuple[str, ...] = ()
+    tables: Sequence[Table] = ()
+    settings: type | None = None
+    handlers: Sequence[ModuleType] = ()
+    invariants: Sequence[Invariant] = ()

@@ -1,0 +1,17 @@
+"""What is set of players."""
+
+from dataclasses import dataclass
+
+from server.runtime.settings import number, setting
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlayerSettings:
+    """What is set of players."""
+
+    stamina_regen_interval: float = setting(
+        number(0.05, 3600), 10.0, "how often stamina grows", unit="seconds"
+    )
+    stamina_regen_percent: float = setting(
+        number(0.001, 1), 0.1, "by how much of its maximum", unit="ratio"
+    )
