@@ -44,7 +44,7 @@ from server.runtime.services import Ended, Service, ServiceFailed, repeat
 from server.runtime.signals import on_end
 
 if TYPE_CHECKING:
-    from server.config import Settings
+    from server.config import ServerSettings
 
 P = TypeVar("P")
 
@@ -79,7 +79,7 @@ class App:
     """One server, put together."""
 
     def __init__(self, core: Core, built: Sequence[Built]) -> None:
-        self.settings: Settings = core.settings
+        self.settings = core.settings
         self.database = core.database
         self.gateway = gateway = core.gateway
         self.refusals = gateway.refusals
@@ -182,7 +182,7 @@ class App:
 
 
 @asynccontextmanager
-async def opened(settings: "Settings", clock: Clock | None = None) -> AsyncIterator[App]:
+async def opened(settings: "ServerSettings", clock: Clock | None = None) -> AsyncIterator[App]:
     """A server whose database is open and up to date. Closing commits what is queued."""
     if names := unhandled():
         raise RuntimeError(f"nobody handles {', '.join(names)}")
@@ -237,7 +237,7 @@ async def opened(settings: "Settings", clock: Clock | None = None) -> AsyncItera
 
 
 async def serve(
-    settings: "Settings",
+    settings: "ServerSettings",
     prepare: Callable[[App], Awaitable[None]],
     ready: Callable[[str], None],
 ) -> None:
@@ -256,7 +256,7 @@ async def serve(
 
 
 async def _serve(
-    settings: "Settings",
+    settings: "ServerSettings",
     prepare: Callable[[App], Awaitable[None]],
     ready: Callable[[str], None],
     stop: asyncio.Event,

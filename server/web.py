@@ -23,7 +23,7 @@ from server.transport.refusals import Refusals
 from server.transport.websocket import RESTRICTED_BYTES
 
 if TYPE_CHECKING:
-    from server.config import Settings
+    from server.config import ServerSettings
 
 log = logger("app")
 
@@ -61,7 +61,7 @@ of."""
 class Site(Protocol):
     """What is served."""
 
-    settings: "Settings"
+    settings: "ServerSettings"
     clock: Clock
     asgi: ASGIApp
     services: dict[str, Service]
@@ -125,7 +125,7 @@ def bound(listener: socket.socket, silence_s: float) -> None:
             listener.setsockopt(level, option, value)
 
 
-def listen(settings: "Settings") -> socket.socket:
+def listen(settings: "ServerSettings") -> socket.socket:
     """Take the address. Raises OSError where it can't be had."""
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     address = (settings.host, settings.port)

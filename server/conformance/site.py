@@ -15,7 +15,7 @@ from protocol.ids import uuid7
 from protocol.message import ADDRESS_RATES, RATES
 from protocol.permissions import Permission
 from server import web
-from server.config import Settings
+from server.config import ServerSettings
 from server.conformance import handlers
 from server.conformance.echoes import EngineEcho, WebSocketEcho
 from server.conformance.messages import REGISTRY, scaled
@@ -56,7 +56,7 @@ async def _anybody(_: object) -> Identity:
 class ConformanceSite:
     """One server. `echo_max_bytes`: of a message to `/echo`."""
 
-    def __init__(self, settings: Settings, echo_max_bytes: int) -> None:
+    def __init__(self, settings: ServerSettings, echo_max_bytes: int) -> None:
         self.settings = settings
         self.clock: Clock = SystemClock()
         gauges, parts = Gauges(), Parts()
@@ -131,7 +131,9 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-async def serve(settings: Settings, echo_max_bytes: int, ready: Callable[[str], None]) -> None:
+async def serve(
+    settings: ServerSettings, echo_max_bytes: int, ready: Callable[[str], None]
+) -> None:
     """Run a server until SIGTERM or SIGINT. `ready` is called with the address once it listens.
 
     Raises ValueError for a host that others can reach: nobody is asked who they are. OSError where

@@ -1,6 +1,6 @@
 """Players: level, gold, stamina; who is here."""
 
-from protocol import rooms
+from protocol.rooms import player as player_room
 from server.domain import Built, Core, Domain
 from server.players import handlers
 from server.players.invariants import INVARIANTS
@@ -51,7 +51,7 @@ async def _build(core: Core) -> Built:
     users.at_registration(profiles.register)
     users.at_deletion(players.end)
     users.at_deletion(profiles.end)
-    users.forgets(rooms.player)
+    users.forgets(player_room)
     return Built(
         parts=[players, profiles],
         rooms={

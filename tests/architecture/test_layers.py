@@ -10,22 +10,21 @@ from typing import NamedTuple
 import pytest
 
 from server import app  # registers every message and handler
+from server.database.tables import metadata
 from server.gateway import unhandled
 
 ROOT = Path(__file__).parents[2]
 
-ORDER = (("audit",), ("users", "auth"), ("players",), ("battles",))
-"""The domains. A domain may import those before it, through their doors: what
+DOMAINS = [domain.name for domain in app.DOMAINS]
+"""A domain may import those that it `uses`, through their doors: what
 `server/<domain>/__init__.py` exports."""
 
-APART = ("connections", "health")
-"""Domains that use no other and that no other uses."""
+USES = {domain.name: set(domain.uses) for domain in app.DOMAINS}
 
 BESIDE = "conformance"
 """A server of its own on the same gateway. It knows no domain and stores nothing; the command line
 alone opens it."""
 
-DOMAINS = [domain for tier in ORDER for domain in tier] + list(APART)
 GROUND = {"cli", "database", "gateway", "transport", "runtime", "dashboard"}
 PURE = {"rules.py", "state.py", "schedule.py", "formulas.py", "rolls.py", "catalogue.py"}
 IMPURE = {
@@ -217,25 +216,35 @@ def test_only_the_command_line_opens_conformance_mode() -> None:
     ]
 
 
-def _may_use(domain: str) -> set[str]:
-    """The domains that a domain may import."""
-    if domain in APART:
-        return set()
-    allowed: set[str] = set()
-    for tier in ORDER:
-        if domain in tier:
-            return allowed | set(tier[: tier.index(domain)])
-        allowed |= set(tier)
-    raise AssertionError(domain)
+def test_a_domain_uses_those_that_are_built_before_it() -> None:
+    for number, domain in enumerate(DOMAINS):
+        assert USES[domain] <= set(DOMAINS[:number]), domain
+
+
+def test_a_domain_s_door_says_what_it_is() -> None:
+    for domain in app.DOMAINS:
+        door = BY_NAME[f"server/{domain.name}/__init__.py"]
+        assert "DOMAIN" in _exports(door)
+        tables = {table.name for table in domain.tables}
+        there = ROOT / "server" / domain.name
+        assert bool(tables) == (there / "tables.py").exists(), domain.name
+        assert bool(domain.settings) == (there / "settings.py").exists(), domain.name
+        assert bool(domain.invariants) == (there / "invariants.py").exists(), domain.name
+
+
+def test_every_table_is_the_history_s_or_a_domain_s() -> None:
+    owned = [table.name for domain in app.DOMAINS for table in domain.tables]
+    history = {"facts", "room_events", "room_numbers", "kept_replies"}
+    assert sorted([*owned, *history]) == sorted(metadata.tables)
 
 
 @each([s for s in SERVER if s.domain is not None])
-def test_domains_use_those_before_them_through_their_doors(source: Source) -> None:
+def test_domains_use_others_through_their_doors(source: Source) -> None:
     assert source.domain is not None
     for imported in source.imports:
         for domain in DOMAINS:
             if domain != source.domain and imported.within(f"server.{domain}"):
-                assert domain in _may_use(source.domain), imported
+                assert domain in USES[source.domain], imported
                 assert imported.module == f"server.{domain}", f"{imported} is not its door"
                 door = BY_NAME[f"server/{domain}/__init__.py"]
                 assert imported.name in _exports(door), imported
@@ -307,15 +316,14 @@ def test_everything_public_says_what_it_is(source: Source) -> None:
 
 
 def test_every_command_and_query_has_a_handler() -> None:
-    assert app.HANDLERS
     assert unhandled() == []
 
 
-def test_every_domain_with_handlers_is_listed() -> None:
-    listed = {module.__name__ for module in app.HANDLERS}
+def test_every_domain_s_handlers_are_listed() -> None:
+    listed = {module.__name__ for domain in app.DOMAINS for module in domain.handlers}
     there = {
         ".".join(source.parts).removesuffix(".py")
         for source in SERVER
-        if source.parts[-1] == "handlers.py" and source.parts[1] != BESIDE
+        if source.parts[-1] == "handlers.py" and source.domain is not None
     }
     assert listed == there

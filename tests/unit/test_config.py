@@ -82,8 +82,8 @@ def test_every_problem_is_named_at_once(tmp_path: Path) -> None:
         "LOG_LEVEL",
         "DB_POOL_SIZE",
         "STAMINA_REGEN_PERCENT",
-        "SECRET_KEY",
         "DATABASE_URL",
+        "SECRET_KEY",
     ]
     assert found[0] == "PORT must be a whole number, 0 to 65535, not '70000'"
 

@@ -32,7 +32,7 @@ from protocol.permissions import Permission
 from server import app  # registers everything
 from server.database.work import Told
 
-assert app.HANDLERS
+assert app.DOMAINS
 ALL = list(specs())
 CALLS = list(specs(Kind.COMMAND, Kind.QUERY))
 EVENTS = list(specs(Kind.EVENT))

@@ -13,7 +13,7 @@ from server import app  # registers everything
 from server.database import Request
 from server.gateway.requests import DIGEST_VERSION, Requests
 
-assert app.HANDLERS
+assert app.DOMAINS
 
 
 @pytest.fixture(autouse=True)

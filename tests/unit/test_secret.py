@@ -31,7 +31,7 @@ from server.database import Request, Statement, Work
 from server.gateway.connection import Call
 from server.gateway.requests import Requests
 
-assert app.HANDLERS
+assert app.DOMAINS
 
 PASSWORD = "a password of this test"
 
