@@ -161,6 +161,8 @@ class PostgresEngine:
         # Who waits for it may be cancelled: the connection is to be clean after that too.
         self._looking = asyncio.create_task(self._look(), name="writer: look")
         await asyncio.wait({self._looking})
+        if self._coming_back is not None:
+            await asyncio.wait({self._coming_back}, timeout=AGAIN_S)
 
     async def _look(self) -> None:
         async with self._in_batch:
