@@ -3,7 +3,7 @@
 import os
 from enum import StrEnum
 from typing import Any, Final
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, urlsplit, urlunsplit
 
 import asyncpg
 
@@ -54,8 +54,7 @@ _LOST_CLASS: Final = "08"
 class Target(StrEnum):
     """Which servers a connection may lead to, in libpq's words.
 
-    Where the address has several hosts, they are asked in order. `target_session_attrs` in the
-    address or PGTARGETSESSIONATTRS is used instead.
+    `target_session_attrs` in the address or PGTARGETSESSIONATTRS is used instead.
     """
 
     WRITES = "read-write"
@@ -83,14 +82,30 @@ def lost(fault: BaseException) -> bool:
 async def dial(dsn: str, name: str, target: Target, **settings: str) -> Any:
     """A connection, with settings of its session. Raises what asyncpg raises, OSError.
 
-    Raises ReadOnly or Unusable where the servers that answer are not such as are looked for.
+    Where the address has several hosts, they are asked in order, each within `CONNECT_S`. Raises
+    ReadOnly or Unusable where the servers that answer are not such as are looked for.
     """
+    own_target = _names_a_target(dsn)
+    read_only: ReadOnly | None = None
+    fault: Exception | None = None
+    for address in [dsn] if own_target else _hosts(dsn):
+        try:
+            return await _dial(address, name, None if own_target else target, settings)
+        except ReadOnly as e:
+            read_only = e
+        except REFUSED as e:
+            fault = e
+    # A server that reads says more than another one that is away.
+    raise read_only or fault or AssertionError
+
+
+async def _dial(dsn: str, name: str, target: Target | None, settings: dict[str, str]) -> Any:
     try:
         connection = await asyncpg.connect(
             dsn,
             timeout=CONNECT_S,
             statement_cache_size=CACHED_STATEMENTS,
-            target_session_attrs=None if _names_a_target(dsn) else target.value,
+            target_session_attrs=None if target is None else target.value,
             server_settings={
                 "application_name": name,
                 # Where this process vanishes without a word, its locks do not outlive it for long.
@@ -102,7 +117,7 @@ async def dial(dsn: str, name: str, target: Target, **settings: str) -> Any:
             },
         )
     except asyncpg.TargetServerAttributeNotMatched as e:
-        if target is Target.ANY or _names_a_target(dsn):
+        if target is None:
             raise Unusable(f"no server of DATABASE_URL is as target_session_attrs says: {e}") from e
         raise ReadOnly(
             "the database is read-only: DATABASE_URL leads to a standby, or"
@@ -121,3 +136,11 @@ async def dial(dsn: str, name: str, target: Target, **settings: str) -> Any:
 def _names_a_target(dsn: str) -> bool:
     query = parse_qs(urlsplit(dsn).query)
     return "target_session_attrs" in query or "PGTARGETSESSIONATTRS" in os.environ
+
+
+def _hosts(dsn: str) -> list[str]:
+    """The address once for each of its hosts: asyncpg has one timeout for all of them, which the
+    first of them uses up where its machine is gone."""
+    parts = urlsplit(dsn)
+    user, at, hosts = parts.netloc.rpartition("@")
+    return [urlunsplit(parts._replace(netloc=f"{user}{at}{host}")) for host in hosts.split(",")]

@@ -8,14 +8,15 @@ from typing import Any
 import asyncpg
 import pytest
 
-from server.database import Unavailable, connect, migrate
-from server.database.dial import ReadOnly, Unusable, lost
+from server.database import Unavailable, connect, dial, migrate
+from server.database.dial import ReadOnly, Target, Unusable, lost
 from server.runtime.clock import SystemClock
 from server.runtime.gauges import Gauges
 from tests.store.bench import Bench, outcome, put
 from tests.support.engines import execute, rows
 from tests.support.postgres import Postgres
 from tests.support.programs import need
+from tests.support.relay import Relay
 
 pytestmark = pytest.mark.postgres
 
@@ -166,6 +167,21 @@ async def test_a_reset_session_is_replaced_among_the_readers(bench: Bench) -> No
 
     for _ in range(4):
         await until(read)
+
+
+async def test_a_host_that_does_not_answer_does_not_hide_the_next(
+    postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dial, "CONNECT_S", 0.3)
+    url = await postgres.database()
+    async with Relay(postgres.port) as silent:
+        silent.cut()
+        host = silent.url.removeprefix("http://")
+        connection = await dial.dial(url.replace("@", f"@{host},", 1), "a test", Target.WRITES)
+        assert await connection.fetchval("select 1") == 1
+        await connection.close()
+        with pytest.raises(TimeoutError):
+            await dial.dial(f"postgresql://warroom@{host}/x", "a test", Target.WRITES)
 
 
 async def opened(url: str) -> None:
