@@ -64,6 +64,7 @@ async def _connect(
         await engine.open()
         epoch = engine.epoch
         reader = _reader(url, readers, clock, READ_S, Target.PRIMARY)
+        engine.moved = reader.replace_all
         recycled = (engine, reader)
     else:
         engine = SqliteEngine(sqlite_path(url))

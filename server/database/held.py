@@ -137,11 +137,11 @@ class HeldPostgres:
         try:
             rows: list[Any] = await self._raw.fetch(text, *values, timeout=self._read_s)
         except AWAY as e:
-            self.broken = lost(e)
+            self.broken |= lost(e)
             raise Unavailable(f"{type(e).__name__}: {e}") from e
         except BaseException as e:
             # A caller that was cancelled leaves a query under way. An error of the database is
             # an answer, and nothing is open after it but what `end` closes.
-            self.broken = not isinstance(e, Exception)
+            self.broken |= not isinstance(e, Exception)
             raise
         return rows

@@ -34,6 +34,7 @@ _ADOPT: Final = (
     "select (select value from facts where name = $1),"
     " (select value from facts where name = 'epoch'),"
     " current_setting('transaction_read_only') = 'on',"
+    " pg_postmaster_start_time()::text,"
     " set_config('warroom.mark', $2, false), set_config('warroom.epoch', $3, false)"
 )
 _NEW_EPOCH: Final = (
@@ -79,6 +80,8 @@ class Mark:
         self.writer = writer
         self.epoch = ""
         self.last = ""
+        self.server = ""
+        """The server of the connection adopted last, by the time it was started."""
 
     def settings(self, connection: str) -> dict[str, str]:
         """The settings of a session, by the name of its connection."""
@@ -115,7 +118,7 @@ class Mark:
 
         Raises Displaced where that is not what the database holds, ReadOnly.
         """
-        mark, epoch, read_only, *_ = await connection.fetchrow(
+        mark, epoch, read_only, server, *_ = await connection.fetchrow(
             _ADOPT, self.writer, self.last, self.epoch, timeout=STEP_S
         )
         if read_only:
@@ -124,6 +127,7 @@ class Mark:
             raise Displaced(
                 f"the mark of the last commit is {mark}, not {self.last}, in epoch {epoch}"
             )
+        self.server = server
 
     async def renew_epoch(self, connection: Any) -> Found:
         """Give the database a new epoch, unless another process has since this one knew it.

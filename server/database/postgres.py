@@ -10,7 +10,7 @@ commits nothing more.
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Final, NamedTuple
 
@@ -80,6 +80,7 @@ class PostgresEngine:
         self._mark = Mark(name_of_writer(NAME))
         self._connection: Any = None
         self._connection_name = ""
+        self._server = ""
         self._pid = 0
         self._opened_at = 0.0
         self._in_batch = asyncio.Lock()
@@ -90,6 +91,8 @@ class PostgresEngine:
         self.read_only = False
         self._unknown: _Unanswered | None = None
         self.late: Late = lambda *_: None
+        self.moved: Callable[[], None] = lambda: None
+        """Called where the address leads to another server than before."""
 
     @property
     def connected(self) -> bool:
@@ -125,6 +128,9 @@ class PostgresEngine:
 
     def _use(self, named: _Named) -> None:
         connection, self._connection_name = named
+        if self._server not in ("", self._mark.server):
+            self.moved()
+        self._server = self._mark.server
         self.read_only = False
         self._connection = connection
         self._pid = connection.get_server_pid()  # one that is closed does not say it any more
@@ -305,7 +311,7 @@ class PostgresEngine:
                 connection = named.connection
                 await connection.execute(_END, last, self._mark.writer, timeout=STEP_S)
                 await self._find_out(connection)
-            except REFUSED as e:
+            except Exception as e:  # noqa: BLE001 - logged; else it would stay away for ever
                 self._say_away(e)
                 if connection is not None:
                     connection.terminate()
@@ -320,6 +326,9 @@ class PostgresEngine:
                 return
 
     def _say_away(self, why: Exception) -> None:
+        if not isinstance(why, REFUSED):
+            log.error("writer_away", exc_info=why)
+            return
         read_only = isinstance(why, _READ_ONLY)
         say = log.warning if read_only and not self.read_only else log.debug
         say("writer_away", read_only=read_only, error=f"{type(why).__name__}: {why}")

@@ -16,6 +16,7 @@ from tests.support.older import keep, put_back
 from tests.support.people import Person, connected, registered, turned_away
 from tests.support.postgres import Postgres
 from tests.support.server import Server
+from tests.support.until import until
 from tests.support.verified import verified
 from tests.support.wire import Transport
 
@@ -83,12 +84,15 @@ async def ready(url: str) -> tuple[int, dict[str, Any]]:
 
 async def until_ready(url: str, status: int) -> dict[str, Any]:
     """Wait until it says so."""
-    async with asyncio.timeout(WITHIN_S):
-        while True:
-            found, said = await ready(url)
-            if found == status:
-                return said
-            await asyncio.sleep(0.05)
+    said: dict[str, Any] = {}
+
+    async def says_so() -> bool:
+        nonlocal said
+        found, said = await ready(url)
+        return found == status
+
+    await until(says_so)
+    return said
 
 
 def events(server: Server, *names: str) -> list[str]:
@@ -178,9 +182,11 @@ async def closed(url: str, tmp_path: Path) -> AsyncIterator[tuple[Server, Person
         await put_back(url)
         await execute(url, "update alembic_version set version_num = 'new ' || version_num")
         await alice.until_closed()
-        async with asyncio.timeout(WITHIN_S):
-            while not events(server, "reopening_failed"):
-                await asyncio.sleep(0.05)
+
+        async def failed() -> bool:
+            return bool(events(server, "reopening_failed"))
+
+        await until(failed)
         yield server, alice, battle_id
         await alice.close()
         assert await server.stop() == 0

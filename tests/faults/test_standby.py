@@ -18,12 +18,19 @@ from tests.support.programs import need
 from tests.support.readiness import Readiness
 from tests.support.relay import Relay
 from tests.support.server import Server
+from tests.support.until import until
 
 pytestmark = pytest.mark.postgres
 
 FIGHTERS = 10
 UNREADY_WITHIN_S = 2
 BACK_WITHIN_S = 10
+NONE_CONNECTED = "select count(*) = 0 from pg_stat_activity where application_name like 'warroom%'"
+ALL_CONNECTED = "select count(*) = 3 from pg_stat_activity where application_name like 'warroom%'"
+CUT = (
+    "select pg_terminate_backend(pid) from pg_stat_activity"
+    " where application_name like 'warroom writer %'"
+)
 READ_ONLY = {"reasons": {"writer": "read_only"}}
 
 
@@ -52,8 +59,7 @@ async def test_a_primary_that_is_read_only_for_a_moment(tmp_path: Path, primary:
             await execute(
                 postgres,
                 f"alter database {name} set default_transaction_read_only = on",
-                "select pg_terminate_backend(pid) from pg_stat_activity"
-                " where application_name like 'warroom writer %'",
+                CUT,
             )
             began = now()
             assert await readiness.until(503, began, **READ_ONLY) <= UNREADY_WITHIN_S
@@ -157,14 +163,37 @@ async def asked(postgres: Postgres, query: str) -> object:
 
 async def caught_up(primary: Postgres, standby: Postgres) -> None:
     """Wait until a standby has all that its primary holds."""
-    async with asyncio.timeout(BACK_WITHIN_S):
-        held = await asked(primary, "select pg_current_wal_lsn()::text")
-        while not await asked(standby, f"select pg_last_wal_replay_lsn() >= '{held}'"):
-            await asyncio.sleep(0.05)
+    held = await asked(primary, "select pg_current_wal_lsn()::text")
+    await until(lambda: asked(standby, f"select pg_last_wal_replay_lsn() >= '{held}'"))
 
 
 async def cut_off(primary: Postgres) -> None:
     """Wait until no standby follows."""
-    async with asyncio.timeout(BACK_WITHIN_S):
-        while await asked(primary, "select count(*) from pg_stat_replication"):
-            await asyncio.sleep(0.05)
+    await until(lambda: asked(primary, "select not exists (select from pg_stat_replication)"))
+
+
+async def test_readers_follow_the_writer_to_another_server(
+    tmp_path: Path, primary: Postgres
+) -> None:
+    """Their connections to the old one are as good as they were: it only lacks what is new."""
+    name = (await primary.database()).rpartition("/")[2]
+    standby = await primary.standby()
+    try:
+        async with Relay(primary.port) as relay:
+            url = f"postgresql://warroom@{relay.url.removeprefix('http://')}/{name}"
+            async with server_on(url, tmp_path / "data") as server:
+                alice = await connected(server.url)
+                battle_id = await easy_battle(alice)
+                await caught_up(primary, standby)
+                relay.server_port = standby.port
+                await execute(standby.url("postgres"), "select pg_promote()")
+                await execute(primary.url("postgres"), CUT)
+                await until(lambda: asked(primary, NONE_CONNECTED))
+                await until(lambda: asked(standby, ALL_CONNECTED))
+                assert (await alice.patiently("battles.join", battle_id=battle_id))["ok"]
+                await alice.ok("battles.get", battle_id=battle_id)
+                await alice.close()
+                assert "history_lost" not in {line["event"] for line in server.logged()}
+                assert await server.stop() == 0
+    finally:
+        await standby.remove()

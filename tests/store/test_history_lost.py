@@ -15,6 +15,7 @@ from server.database.history import epoch_after
 from server.database.mark import Displaced
 from tests.store.bench import Bench, listed, outcome, put
 from tests.store.test_postgres import OnCommit
+from tests.store.test_postgres import back as writes
 from tests.support.engines import execute, rows
 from tests.support.older import keep, put_back
 from tests.support.postgres import Postgres
@@ -28,7 +29,9 @@ CUT = (
     " and application_name like 'warroom%' and pid <> pg_backend_pid()"
 )
 EPOCH = "select value from facts where name = 'epoch'"
-MARKS = "facts where name like 'warroom writer %'"
+WRITERS = "select name from facts where name like 'warroom writer %'"
+NO_WRITERS = "delete from facts where name like 'warroom writer %'"
+OLD_EPOCH = "update facts set value = '00000000-0000-7000-8000-000000000000' where name = 'epoch'"
 
 
 @pytest.fixture
@@ -93,7 +96,7 @@ async def failed_over(url: str) -> None:
 HARMS = {
     "an older copy": put_back,
     "a fail-over that lacks a commit": failed_over,
-    "the row is gone": lambda url: execute(url, f"delete from {MARKS}"),
+    "the row is gone": lambda url: execute(url, NO_WRITERS),
     "the epoch is gone": lambda url: execute(url, "delete from facts where name = 'epoch'"),
 }
 
@@ -121,9 +124,7 @@ async def test_a_lost_connection_alone_is_no_lost_history(bench: Bench, url: str
     for number in range(3):
         await bench.submit(put(f"{number}"))
         await execute(url, CUT)
-        async with asyncio.timeout(WITHIN_S):
-            while await outcome(bench.submit(put(f"back {number}"))) is not None:
-                await asyncio.sleep(0.05)
+        await writes(bench, f"back {number}")
     await fitting(bench)
     assert await epoch(url) == bench.db.epoch
 
@@ -159,9 +160,8 @@ async def test_processes_that_lost_the_same_history_renew_the_epoch_once(
 
 async def test_an_epoch_of_before_is_not_taken_for_a_new_one(bench: Bench, url: str) -> None:
     """A copy from before the epoch was renewed the last time."""
-    older = uuid7(0)
     await bench.submit(put("a"))
-    await execute(url, f"update facts set value = '{older}' where name = 'epoch'")
+    await execute(url, OLD_EPOCH)
     await lost(bench)
     assert await epoch(url) > bench.db.epoch
 
@@ -189,6 +189,11 @@ async def test_a_commit_of_unknown_outcome_is_not_published_on_another_history(
         await far.db.close()
 
 
+async def third_party(bench: Bench, writer: str) -> None:
+    """The row of a writer that has committed nothing for long."""
+    await bench.submit(put(writer, f"{uuid7(0)} 7"))
+
+
 async def test_a_new_writer_forgets_the_rows_of_those_that_have_ended(
     bench: Bench, url: str
 ) -> None:
@@ -196,10 +201,10 @@ async def test_a_new_writer_forgets_the_rows_of_those_that_have_ended(
     engine: Any = bench.db.writer._engine
     ended, idle = (f"warroom writer {uuid7(n)}" for n in range(2))
     for name in (ended, idle):
-        await execute(url, f"insert into facts values ('{name}', '{uuid7(0)} 7')")
+        await third_party(bench, name)
     connected = await asyncpg.connect(url, server_settings={"application_name": idle})
     third = await Bench(url).open()
-    found = {name for (name,) in await rows(url, f"select name from {MARKS}")}
+    found = {name for (name,) in await rows(url, WRITERS)}
     new: Any = third.db.writer._engine
     assert found == {idle, engine._mark.writer, new._mark.writer}
     await third.db.close()

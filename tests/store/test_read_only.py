@@ -1,7 +1,7 @@
-"""PostgreSQL that only reads for a moment, and other errors after which a connection is of no use."""
+"""PostgreSQL that is read-only for a moment, and other errors that end a connection."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -17,10 +17,10 @@ from tests.support.engines import execute, rows
 from tests.support.postgres import Postgres
 from tests.support.programs import need
 from tests.support.relay import Relay
+from tests.support.until import until
 
 pytestmark = pytest.mark.postgres
 
-WITHIN_S = 20
 READ_ONLY = "set default_transaction_read_only ="
 CUT = (
     "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database()"
@@ -49,13 +49,6 @@ def name_of(url: str) -> str:
 def server_of(url: str) -> str:
     """The address of another database of its server."""
     return f"{url.rpartition('/')[0]}/postgres"
-
-
-async def until(holds: Callable[[], Awaitable[bool]]) -> None:
-    """Ask until something holds that nobody tells."""
-    async with asyncio.timeout(WITHIN_S):
-        while not await holds():
-            await asyncio.sleep(0.05)
 
 
 async def writes(bench: Bench) -> None:
