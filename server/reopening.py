@@ -42,6 +42,9 @@ async def reopened(
                 return await open_one()
             except (OSError, ValueError, Unavailable, *AWAY) as e:
                 log.warning("reopening_failed", error=f"{type(e).__name__}: {e}")
+            except Exception:
+                # Such as a table that is not there yet: the database may be being restored.
+                log.exception("reopening_failed")
             if not answered:
                 await answering.enter_async_context(web.answering(_closed(), listener.dup()))
                 answered = True

@@ -143,4 +143,6 @@ def _hosts(dsn: str) -> list[str]:
     first of them uses up where its machine is gone."""
     parts = urlsplit(dsn)
     user, at, hosts = parts.netloc.rpartition("@")
+    if "," not in hosts:
+        return [dsn]
     return [urlunsplit(parts._replace(netloc=f"{user}{at}{host}")) for host in hosts.split(",")]

@@ -85,6 +85,10 @@ async def test_nothing_is_committed_on_top_of_an_older_copy(bench: Bench, url: s
     assert await outcome(bench.submit(put("later"))) is Unavailable
     assert await rows(url, "select name from facts where name in ('lost', 'on top', 'later')") == []
     assert await epoch(url) > bench.db.epoch
+    # So is whoever starts now, also where this process is killed before it has opened anew.
+    third = await Bench(url).open()
+    assert third.db.epoch == await epoch(url)
+    await third.db.close()
 
 
 async def failed_over(url: str) -> None:
