@@ -354,7 +354,7 @@ async def _reopened(
             stack.push_async_exit(opening.pop_all())
             return app
 
-    return await reopened(open_one, listener, stop)
+    return await reopened(open_one, listener, stop, health.closed_routes())
 
 
 @contextmanager

@@ -9,13 +9,12 @@ from typing import Final, TypeVar
 
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
 from protocol.errors import unavailable
 from server import web
 from server.database import AWAY, Unavailable
-from server.health import State
 from server.rest import EXCEPTION_HANDLERS
 from server.runtime.log import logger
 
@@ -27,13 +26,16 @@ T = TypeVar("T")
 
 
 async def reopened(
-    open_one: Callable[[], Awaitable[T]], listener: socket.socket, stop: asyncio.Event
+    open_one: Callable[[], Awaitable[T]],
+    listener: socket.socket,
+    stop: asyncio.Event,
+    health: list[Route],
 ) -> T | None:
     """What `open_one` returns, tried again for as long as the database can't be used: in a
     fail-over it may be away. None where `stop` is set before.
 
     The first attempt is quick where it succeeds: clients wait in the backlog of the listener. From
-    then on requests are answered with 503.
+    then on requests are answered with 503, and those about health by `health`.
     """
     async with AsyncExitStack() as answering:
         answered = False
@@ -46,29 +48,18 @@ async def reopened(
                 # Such as a table that is not there yet: the database may be being restored.
                 log.exception("reopening_failed")
             if not answered:
-                await answering.enter_async_context(web.answering(_closed(), listener.dup()))
+                await answering.enter_async_context(web.answering(_closed(health), listener.dup()))
                 answered = True
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), AGAIN_S)
     return None
 
 
-def _closed() -> Starlette:
+def _closed(health: list[Route]) -> Starlette:
     """The site of a process without a database."""
-
-    async def live(_: Request) -> Response:
-        return JSONResponse({"status": State.HEALTHY})
-
-    async def health(_: Request) -> Response:
-        parts = {"database": State.UNHEALTHY}
-        return JSONResponse({"status": State.UNHEALTHY, "parts": parts}, 503)
 
     async def other(_: Request) -> Response:
         raise unavailable("the database can't be used")
 
-    routes = [
-        Route("/health/live", live),
-        *(Route(path, health) for path in ("/health", "/health/ready", "/health/startup")),
-        Route("/{path:path}", other, methods=["GET", "POST"]),
-    ]
+    routes = [*health, Route("/{path:path}", other, methods=["GET", "POST"])]
     return Starlette(routes=routes, exception_handlers=EXCEPTION_HANDLERS)

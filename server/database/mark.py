@@ -18,8 +18,6 @@ _PREPARE: Final = (
     "  current_setting('warroom.connection') || ' '"
     "   || split_part(current_setting('warroom.mark'), ' ', 2)::bigint + 1, false)"
     " where name = current_setting('warroom.writer') and value = current_setting('warroom.mark')"
-    "  and exists (select from facts"
-    "   where name = 'epoch' and value = current_setting('warroom.epoch'))"
 )
 """Writes the mark of a batch: the name of its connection, and a number that grows with each commit.
 It is a setting of the session too, which a rollback sets back."""
@@ -27,7 +25,7 @@ BEGIN: Final = "begin; execute warroom_mark"
 """In one round trip, as it takes no values: these are settings of the session."""
 BEGIN_AGAIN: Final = f"rollback; {BEGIN}"
 BEGUN: Final = "UPDATE 1"
-"""The answer to both where the mark and the epoch are as they must be."""
+"""The answer to both where the mark of the last commit is there."""
 
 _WAIT: Final = "select value from facts where name = $1 for update"
 _ADOPT: Final = (
@@ -35,7 +33,7 @@ _ADOPT: Final = (
     " (select value from facts where name = 'epoch'),"
     " current_setting('transaction_read_only') = 'on',"
     " pg_postmaster_start_time()::text,"
-    " set_config('warroom.mark', $2, false), set_config('warroom.epoch', $3, false)"
+    " set_config('warroom.mark', $2, false)"
 )
 _NEW_EPOCH: Final = (
     "insert into facts (name, value) values ('epoch', $1) on conflict (name) do nothing"
@@ -51,10 +49,13 @@ _FORGET_OLD: Final = (
 """The rows of writers that have begun before a moment, have committed nothing over a connection
 opened since, and are not connected."""
 _RENEW: Final = (
-    "insert into facts (name, value) values ('epoch', $1) on conflict (name) do"
-    ' update set value = excluded.value where facts.value collate "C" <= $2'
+    "with renewed as ("
+    " insert into facts (name, value) values ('epoch', $1) on conflict (name) do"
+    ' update set value = excluded.value where facts.value collate "C" <= $2 returning 1'
+    ") delete from facts where name = $3 or name like $4 || ' %' and exists (select from renewed)"
 )
-"""Epochs grow: another process that has lost the same history may have renewed it already."""
+"""Epochs grow: another process that has lost the same history may have renewed it already. The
+process that does deletes the marks of all: no other one commits in the old epoch after that."""
 
 
 class HistoryLost(Exception):
@@ -76,8 +77,10 @@ class Found(NamedTuple):
 class Mark:
     """The last mark that a writer committed, and the epoch that it knows."""
 
-    def __init__(self, writer: str) -> None:
-        self.writer = writer
+    def __init__(self, kind: str) -> None:
+        """`kind`: what the names of all writers begin with."""
+        self.kind = kind
+        self.writer = f"{kind} {uuid7()}"
         self.epoch = ""
         self.last = ""
         self.server = ""
@@ -95,17 +98,17 @@ class Mark:
         """The mark that the next batch writes over a connection with that name."""
         return f"{connection} {int(self.last.rpartition(' ')[2]) + 1}"
 
-    async def enter(self, connection: Any, name: str, kind: str, old: str) -> None:
+    async def enter(self, connection: Any, name: str, old: str) -> None:
         """Make the row of a new writer, and the epoch of a new database.
 
-        `name`: of the connection. Forgets the rows of writers of that kind that have ended before
-        `old`, a UUIDv7. Raises what asyncpg raises, ReadOnly.
+        `name`: of the connection. Forgets the rows of writers that have ended before `old`, a
+        UUIDv7. Raises what asyncpg raises, ReadOnly.
         """
         await connection.execute(_NEW_EPOCH, history.new_epoch(), timeout=STEP_S)
         self.epoch = await connection.fetchval(_READ_EPOCH, timeout=STEP_S)
         self.last = f"{name} 0"
         await connection.execute(_ENTER, self.writer, self.last, timeout=STEP_S)
-        await connection.execute(_FORGET_OLD, kind, old, timeout=STEP_S)
+        await connection.execute(_FORGET_OLD, self.kind, old, timeout=STEP_S)
         await self.adopt(connection)
 
     async def wait(self, connection: Any) -> str | None:
@@ -119,7 +122,7 @@ class Mark:
         Raises Displaced where that is not what the database holds, ReadOnly.
         """
         mark, epoch, read_only, server, *_ = await connection.fetchrow(
-            _ADOPT, self.writer, self.last, self.epoch, timeout=STEP_S
+            _ADOPT, self.writer, self.last, timeout=STEP_S
         )
         if read_only:
             raise ReadOnly("the database is read-only")
@@ -138,18 +141,10 @@ class Mark:
             await connection.fetchval(_WAIT, self.writer, timeout=STEP_S),
             await connection.fetchval(_READ_EPOCH, timeout=STEP_S),
         )
-        async with connection.transaction():
-            await connection.execute(
-                _RENEW, history.epoch_after(self.epoch), self.epoch, timeout=STEP_S
-            )
-            await connection.execute(_FORGET, self.writer, timeout=STEP_S)
+        new = history.epoch_after(self.epoch)
+        await connection.execute(_RENEW, new, self.epoch, self.writer, self.kind, timeout=STEP_S)
         return found
 
     async def forget(self, connection: Any) -> None:
         """Delete the row of this writer."""
         await connection.execute(_FORGET, self.writer, timeout=STEP_S)
-
-
-def name_of_writer(kind: str) -> str:
-    """A name for a new writer."""
-    return f"{kind} {uuid7()}"

@@ -26,7 +26,6 @@ from server.database.mark import (
     Displaced,
     HistoryLost,
     Mark,
-    name_of_writer,
 )
 from server.database.postgres_batch import Batch
 from server.database.statement import Row
@@ -77,7 +76,7 @@ class PostgresEngine:
     def __init__(self, dsn: str, clock: Clock) -> None:
         self._dsn = dsn
         self._clock = clock
-        self._mark = Mark(name_of_writer(NAME))
+        self._mark = Mark(NAME)
         self._connection: Any = None
         self._connection_name = ""
         self._server = ""
@@ -109,7 +108,7 @@ class PostgresEngine:
         named = await self._dial()
         old = uuid7(time.time_ns() // 1_000_000 - WEEK_MS)
         try:
-            await self._mark.enter(named.connection, named.name, NAME, old)
+            await self._mark.enter(named.connection, named.name, old)
         except BaseException:
             named.connection.terminate()
             raise
@@ -226,7 +225,7 @@ class PostgresEngine:
 
     async def _begin(self, text: str = BEGIN) -> None:
         """Begin the transaction of a batch, which writes its mark. Raises Displaced where the mark
-        or the epoch is another one."""
+        of the last commit is not there."""
         if await self._connection.execute(text, timeout=STEP_S) != BEGUN:
             raise Displaced("the mark of the last commit is not there")
 

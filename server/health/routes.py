@@ -155,3 +155,17 @@ def routes(health: Health, gauges: Gauges, metrics_token: str | None) -> list[Ro
         Route("/api/health", full),
         Route("/metrics", metrics),
     ]
+
+
+def closed_routes() -> list[Route]:
+    """The routes of a process that has no database, and tries to open one."""
+
+    async def live(_: Request) -> Response:
+        return JSONResponse({"status": State.HEALTHY})
+
+    async def unhealthy(_: Request) -> Response:
+        parts = {"database": State.UNHEALTHY}
+        return JSONResponse({"status": State.UNHEALTHY, "parts": parts}, 503)
+
+    paths = ("/health", "/health/ready", "/health/startup")
+    return [Route("/health/live", live), *(Route(path, unhealthy) for path in paths)]
