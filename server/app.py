@@ -323,6 +323,7 @@ async def _serve(settings: Settings, prepare: Prepare, ready: Ready, stop: async
             else:
                 found = await _reopened(stack, settings, prepare, listener, stop)
                 if found is None:
+                    listener.close()
                     return
                 app = found
             if stop.is_set():
