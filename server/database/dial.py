@@ -127,8 +127,8 @@ async def _dial(dsn: str, name: str, target: Target | None, settings: dict[str, 
     if encoding != ENCODING:
         connection.terminate()
         raise Unusable(
-            f"the encoding of the database is {encoding}, and must be {ENCODING}: make another with"
-            f" create database NAME encoding '{ENCODING}' template template0"
+            f"the encoding of the database is {encoding}, and must be UTF8: make another with"
+            " create database NAME encoding 'UTF8' template template0"
         )
     return connection
 
