@@ -1,8 +1,9 @@
 """The composition root: the one place that lists domains, services and routes."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -31,6 +32,7 @@ from server.gateway import Gateway, Parts, unhandled
 from server.gateway import handlers as gateway_handlers
 from server.gateway.transports import Transports
 from server.page import Page
+from server.reopening import reopened
 from server.request_ids import HEADER as REQUEST_ID
 from server.request_ids import RequestIds
 from server.rest import EXCEPTION_HANDLERS
@@ -88,6 +90,10 @@ class App:
         self._parts = core.parts
         self._built = built
         self._prune_from_s = 0.0
+        self.over = asyncio.Event()
+        """Set when this server is to close."""
+        self.history_lost = False
+        """Whether that is because the database is not the one that it has in memory."""
         clock.on_set(gateway.clock_was_set)
         clock.on_set(self._clock_was_set)
         self.services: dict[str, Service] = {
@@ -140,6 +146,9 @@ class App:
             await self.database.writer.watch()
         except Ended:
             raise
+        except database.HistoryLost:
+            self.history_lost = True
+            self.over.set()
         except Exception as e:
             raise ServiceFailed("writer", e) from e
 
@@ -236,17 +245,18 @@ async def opened(settings: "ServerSettings", clock: Clock | None = None) -> Asyn
         await db.close()
 
 
-async def serve(
-    settings: "ServerSettings",
-    prepare: Callable[[App], Awaitable[None]],
-    ready: Callable[[str], None],
-) -> None:
+Prepare = Callable[[App], Awaitable[None]]
+Ready = Callable[[str], None]
+
+
+async def serve(settings: "ServerSettings", prepare: Prepare, ready: Ready) -> None:
     """Run a server until SIGTERM or SIGINT.
 
     `prepare` is awaited before anybody can connect, `ready` is called with the address once it
-    listens. Raises OSError where the address can't be had, ValueError where another server runs on
-    the data; in a group, ServiceFailed where a service keeps crashing, Ended where the database is
-    no longer where it was.
+    listens. Where the database has lost what was committed, the server is opened anew on what there
+    is: both are called again. Raises OSError where the address can't be had, ValueError where
+    another server runs on the data; in a group, ServiceFailed where a service keeps crashing, Ended
+    where the database is no longer where it was.
     """
     stop = asyncio.Event()
     on_end(stop.set)
@@ -256,14 +266,65 @@ async def serve(
 
 
 async def _serve(
-    settings: "ServerSettings",
-    prepare: Callable[[App], Awaitable[None]],
-    ready: Callable[[str], None],
-    stop: asyncio.Event,
+    settings: "ServerSettings", prepare: Prepare, ready: Ready, stop: asyncio.Event
 ) -> None:
-    async with opened(settings) as app:
-        listener = web.listen(settings)
-        await prepare(app)
-        await app.start()
-        if not stop.is_set():
-            await web.serve(app, listener, stop, ready)
+    listener: socket.socket | None = None
+    while True:
+        async with AsyncExitStack() as stack:
+            if listener is None:
+                app = await stack.enter_async_context(opened(settings))
+                listener = web.listen(settings)
+                await prepare(app)
+                await app.start()
+            else:
+                found = await _reopened(stack, settings, prepare, listener, stop)
+                if found is None:
+                    listener.close()
+                    return
+                app = found
+            if stop.is_set():
+                return
+            with closing(listener.dup()) as spare:
+                with _ended_by(stop, app, spare):
+                    await web.serve(app, listener, app.over, ready)
+                if stop.is_set() or not app.history_lost:
+                    return
+                listener = spare.dup()
+        log.warning("reopening")
+
+
+async def _reopened(
+    stack: AsyncExitStack,
+    settings: "ServerSettings",
+    prepare: Prepare,
+    listener: socket.socket,
+    stop: asyncio.Event,
+) -> App | None:
+    """A server on what the database holds now, which the stack closes. Nothing that was in memory
+    is in it. None where `stop` is set before."""
+
+    async def open_one() -> App:
+        async with AsyncExitStack() as opening:
+            app = await opening.enter_async_context(opened(settings))
+            await prepare(app)
+            await app.start()
+            stack.push_async_exit(opening.pop_all())
+            return app
+
+    return await reopened(open_one, listener, stop, health.closed_routes())
+
+
+@contextmanager
+def _ended_by(stop: asyncio.Event, app: App, spare: socket.socket) -> Iterator[None]:
+    """`stop` ends a server, and closes the socket on which clients would wait for the next one."""
+
+    async def follow() -> None:
+        await stop.wait()
+        spare.close()
+        app.over.set()
+
+    following = asyncio.create_task(follow(), name="stop")
+    try:
+        yield
+    finally:
+        following.cancel()

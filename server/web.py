@@ -8,7 +8,7 @@ import contextlib
 import functools
 import gc
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import TYPE_CHECKING, Final, Protocol
 
 import uvicorn
@@ -162,6 +162,7 @@ async def serve(
     services = asyncio.create_task(run_all(site.services, site.clock, stop))
     services.add_done_callback(lambda _: stop.set())
     # What lives as long as the process is not looked at by the garbage collector again.
+    gc.unfreeze()  # what a server before this one has left
     gc.collect()
     gc.freeze()
     gc.set_threshold(*GC_THRESHOLDS)
@@ -177,6 +178,28 @@ async def serve(
     await site.drain()
     await web.end(serving)
     await services
+
+
+@contextlib.asynccontextmanager
+async def answering(app: ASGIApp, listener: socket.socket) -> AsyncIterator[None]:
+    """Serve an application that has no services, no WebSockets and nobody to say good-bye to."""
+    web = WebServer(
+        uvicorn.Config(
+            app,
+            ws="none",
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            server_header=False,
+            headers=list(SECURITY_HEADERS.items()),
+            proxy_headers=False,
+        )
+    )
+    serving = asyncio.create_task(web.serve([listener]), name="web")
+    try:
+        yield
+    finally:
+        await web.end(serving)
 
 
 def _address(listener: socket.socket) -> str:

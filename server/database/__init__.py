@@ -3,6 +3,7 @@
 from server.database.alone import alone
 from server.database.connect import Database, connect
 from server.database.copying import InTheWay, copy, engine_of, put
+from server.database.dial import AWAY
 from server.database.held import Reading
 from server.database.hot import Copy, Hot
 from server.database.invariants import (
@@ -14,6 +15,7 @@ from server.database.invariants import (
     rows,
     verify,
 )
+from server.database.mark import HistoryLost
 from server.database.pruning import PRUNE_EVERY_S, REPLIES_KEPT_MS, Pruning, forget
 from server.database.reader import Reader
 from server.database.revisions import migrate, revisions
@@ -23,6 +25,7 @@ from server.database.work import ANY_NUMBER, Change, Key, Request, Stale, Unavai
 
 __all__ = [
     "ANY_NUMBER",
+    "AWAY",
     "HISTORY",
     "PRUNE_EVERY_S",
     "REPLIES_KEPT_MS",
@@ -30,6 +33,7 @@ __all__ = [
     "Copy",
     "Database",
     "Found",
+    "HistoryLost",
     "Hot",
     "InTheWay",
     "Invariant",

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any, Final
 
 from server.database import history
-from server.database.dial import AWAY, REFUSED, dial
+from server.database.dial import AWAY, REFUSED, Target, Unusable, dial
 from server.database.held import READ_S, HeldPostgres, HeldSqlite, Reading
 from server.database.postgres import PostgresEngine
 from server.database.reader import Reader
@@ -47,6 +47,8 @@ async def connect(
     """
     try:
         return await _connect(url, readers, recycle_s, publish, gauges, clock)
+    except Unusable:
+        raise
     except AWAY as e:
         raise ConnectionError(f"the database can't be reached: {e}") from e
 
@@ -56,10 +58,13 @@ async def _connect(
 ) -> Database:
     engine: PostgresEngine | SqliteEngine
     recycled: tuple[Recycled, ...] = ()  # a file has nobody who drops what is old
+    epoch: str | None = None
     if is_postgres(url):
         engine = PostgresEngine(url, clock)
         await engine.open()
-        reader = _reader(url, readers, clock, READ_S)
+        epoch = engine.epoch
+        reader = _reader(url, readers, clock, READ_S, Target.PRIMARY)
+        engine.moved = reader.replace_all
         recycled = (engine, reader)
     else:
         engine = SqliteEngine(sqlite_path(url))
@@ -68,7 +73,7 @@ async def _connect(
     writer.start()
     try:
         await reader.open()
-        epoch = await history.read_epoch(reader) or await _new_epoch(writer)
+        epoch = epoch or await history.read_epoch(reader) or await _new_epoch(writer)
     except BaseException:
         await writer.close()
         await reader.close()
@@ -99,24 +104,28 @@ async def reading(url: str, clock: Clock) -> AsyncIterator[Reading]:
         await reader.open()
         async with reader.moment() as held:
             yield held
+    except Unusable:
+        raise
     except (Unavailable, sqlite3.DatabaseError, *REFUSED) as e:
         raise ConnectionError(f"the database can't be read: {e}") from e
     finally:
         await reader.close()
 
 
-def _reader(url: str, size: int, clock: Clock, read_s: float | None) -> Reader:
+def _reader(
+    url: str, size: int, clock: Clock, read_s: float | None, target: Target = Target.ANY
+) -> Reader:
     if not is_postgres(url):
         return Reader(f"sqlite+aiosqlite:///{sqlite_path(url)}", HeldSqlite, size, clock)
     # The address is read by asyncpg alone, which knows all of its forms. One more than is held is
     # there while an old one makes room.
-    options = {"min_size": 0, "max_size": size + 1, "connect": partial(_dialled, url)}
+    options = {"min_size": 0, "max_size": size + 1, "connect": partial(_dialled, url, target)}
     return Reader("postgresql://", partial(HeldPostgres, read_s=read_s), size, clock, **options)
 
 
-async def _dialled(url: str, *_: object, **__: object) -> Any:
+async def _dialled(url: str, target: Target, *_: object, **__: object) -> Any:
     """A connection for a pool of asyncpg, whatever else it says."""
-    return await dial(url, READER_NAME)
+    return await dial(url, READER_NAME, target)
 
 
 async def _new_epoch(writer: Writer) -> str:

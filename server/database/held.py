@@ -5,7 +5,7 @@ from typing import Any, Final, Protocol
 
 import asyncpg
 
-from server.database.dial import AWAY
+from server.database.dial import AWAY, lost
 from server.database.statement import Row, Statement
 from server.database.work import Unavailable
 
@@ -137,11 +137,11 @@ class HeldPostgres:
         try:
             rows: list[Any] = await self._raw.fetch(text, *values, timeout=self._read_s)
         except AWAY as e:
-            self.broken = True
+            self.broken |= lost(e)
             raise Unavailable(f"{type(e).__name__}: {e}") from e
         except BaseException as e:
             # A caller that was cancelled leaves a query under way. An error of the database is
             # an answer, and nothing is open after it but what `end` closes.
-            self.broken = not isinstance(e, Exception)
+            self.broken |= not isinstance(e, Exception)
             raise
         return rows

@@ -84,3 +84,14 @@ async def read_epoch(reader: Reader) -> str | None:
 def new_epoch() -> str:
     """A name for a new numbering."""
     return uuid7()
+
+
+def epoch_after(epoch: str) -> str:
+    """A name for a numbering that takes the place of another: it sorts after it, also where the
+    other was named by a clock that is ahead."""
+    new = uuid7()
+    if new > epoch:
+        return new
+    digits = epoch.replace("-", "")[:12]
+    ahead = all(digit in "0123456789abcdef" for digit in digits) and len(digits) == 12
+    return uuid7(int(digits, 16) + 1) if ahead else new

@@ -191,6 +191,15 @@ class Reader:
 
     # ---- breaking, and being replaced
 
+    def replace_all(self) -> None:
+        """Replace all connections: the database is at another server now. Those that are in use
+        are replaced after that."""
+        for held in list(self._open):
+            if self._free.remove(held):
+                self._replace(held)
+            else:
+                held.broken = True
+
     def _replace(self, held: Held) -> None:
         held.drop()
         task = asyncio.create_task(self._renew(self._open.pop(held).connection), name="reader")

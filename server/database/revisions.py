@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 from server.database.alone import alone
-from server.database.dial import AWAY, dial
+from server.database.dial import AWAY, Target, Unusable, dial
 from server.database.url import is_postgres, sqlite_path
 
 T = TypeVar("T")
@@ -48,7 +48,7 @@ def migrate(url: str, to: str = "head") -> None:
     if with_connection(url, lambda connection: _target(connection, to).reached):
         return
     with alone(url):
-        with_connection(url, lambda connection: _migrate(connection, to))
+        with_connection(url, lambda connection: _migrate(connection, to), Target.WRITES)
 
 
 def revision(url: str) -> str | None:
@@ -126,10 +126,10 @@ def _migrate(connection: Connection, to: str) -> None:
     connection.commit()
 
 
-def with_connection(url: str, call: Callable[[Connection], T]) -> T:
+def with_connection(url: str, call: Callable[[Connection], T], target: Target = Target.ANY) -> T:
     """What a call gives, done over a connection of its own. Blocks. Raises ConnectionError."""
     if is_postgres(url):
-        return asyncio.run(_with_postgres(url, call))
+        return asyncio.run(_with_postgres(url, call, target))
     engine = create_engine(
         f"sqlite:///{sqlite_path(url)}",
         poolclass=NullPool,
@@ -145,10 +145,10 @@ def with_connection(url: str, call: Callable[[Connection], T]) -> T:
         return call(connection)
 
 
-async def _with_postgres(url: str, call: Callable[[Connection], T]) -> T:
+async def _with_postgres(url: str, call: Callable[[Connection], T], target: Target) -> T:
     async def open_one() -> Any:
         try:
-            return await dial(url, NAME)
+            return await dial(url, NAME, target)
         except asyncpg.PostgresError as e:  # such as: no such database
             raise ConnectionError(str(e)) from e
 
@@ -158,7 +158,14 @@ async def _with_postgres(url: str, call: Callable[[Connection], T]) -> T:
     try:
         async with engine.connect() as connection:
             return await connection.run_sync(call)
+    except Unusable:
+        raise
     except AWAY as e:
         raise ConnectionError(f"the database can't be reached: {e}") from e
+    except DBAPIError as e:
+        # SQLAlchemy wraps what asyncpg raises once a statement was sent.
+        if e.orig is None or not isinstance(e.orig.__cause__, AWAY):
+            raise
+        raise ConnectionError(f"the database went away: {e.orig}") from e
     finally:
         await engine.dispose()

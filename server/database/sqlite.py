@@ -63,6 +63,14 @@ class SqliteEngine:
         """Always: it is a file."""
         return True
 
+    @property
+    def read_only(self) -> bool:
+        """Never for the whole of a run: each commit tries anew."""
+        return False
+
+    async def look(self) -> None:
+        """Nothing that `check` does not see."""
+
     def check(self) -> None:
         """Raises Gone where the files are no longer those that were opened."""
         self._place.check()

@@ -66,8 +66,17 @@ class Engine(Protocol):
         """Whether the database can be reached."""
         ...
 
+    @property
+    def read_only(self) -> bool:
+        """Whether the database can be reached, and does not write."""
+        ...
+
     def check(self) -> None:
-        """Raises Gone where what is committed would be lost."""
+        """Raises Gone where what is committed would be lost, HistoryLost where it was."""
+        ...
+
+    async def look(self) -> None:
+        """Ask the database for what `check` and `read_only` say. Never raises."""
         ...
 
     async def commit(self, units: Sequence[Work]) -> list[Outcome]:
@@ -115,6 +124,11 @@ class Writer:
     def connected(self) -> bool:
         """Whether the database can be reached."""
         return self._engine.connected
+
+    @property
+    def read_only(self) -> bool:
+        """Whether the database can be reached, and does not write."""
+        return self._engine.read_only
 
     @property
     def age(self) -> float:
@@ -193,9 +207,10 @@ class Writer:
 
     async def watch(self) -> None:
         """Wait for the writer's end. Raises what it crashed with, or Gone where what is committed
-        would be lost, also while nothing is committed."""
+        would be lost, HistoryLost where it was, also while nothing is committed."""
         assert self._task is not None
         while not self._task.done():
+            await self._engine.look()
             self._engine.check()
             await asyncio.wait({self._task}, timeout=CHECK_EVERY_S)
         self._task.result()

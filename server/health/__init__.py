@@ -1,10 +1,10 @@
 """Whether the server lives, is ready, is well."""
 
 from server.domain import Built, Core, Domain
-from server.health.routes import Health, routes
+from server.health.routes import Health, closed_routes, routes
 from server.health.settings import HealthSettings
 
-__all__ = ["DOMAIN", "Health", "routes"]
+__all__ = ["DOMAIN", "Health", "closed_routes", "routes"]
 
 
 async def _build(core: Core) -> Built:

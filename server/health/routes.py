@@ -36,10 +36,20 @@ class State(StrEnum):
     UNHEALTHY = "unhealthy"
 
 
+class Reason(StrEnum):
+    """Why a part is not healthy, where a program may want to know."""
+
+    READ_ONLY = "read_only"
+    """The database can be reached, and does not write: a standby, or a setting."""
+    AWAY = "away"
+    """The database can't be reached."""
+
+
 class Component(msgspec.Struct, frozen=True, omit_defaults=True):
     """How one part is, and how long it took to say so."""
 
     status: State
+    reason: Reason | None = None
     latency_ms: float | None = None
     connected_clients: int | None = None
 
@@ -80,7 +90,9 @@ class Health:
     def _ask_writer(self) -> Component:
         """With a full disk everybody can still read; with no database nobody can do a thing."""
         writer = self._database.writer
-        if not writer.connected or writer.age >= UNHEALTHY_FROM_S:
+        if not writer.connected:
+            return Component(State.UNHEALTHY, Reason.READ_ONLY if writer.read_only else Reason.AWAY)
+        if writer.age >= UNHEALTHY_FROM_S:
             return Component(State.UNHEALTHY)
         slow = writer.age >= DEGRADED_FROM_S
         return Component(State.DEGRADED if writer.failing or slow else State.HEALTHY)
@@ -93,7 +105,9 @@ class Health:
         except Exception as e:  # noqa: BLE001 - whatever it is, it does not answer
             log.warning("database_unhealthy", error=f"{type(e).__name__}: {e}")
             return Component(State.UNHEALTHY)
-        return Component(State.HEALTHY, round((self._clock.monotonic() - asked) * 1000, 2))
+        return Component(
+            State.HEALTHY, latency_ms=round((self._clock.monotonic() - asked) * 1000, 2)
+        )
 
 
 def routes(health: Health, gauges: Gauges, metrics_token: str | None) -> list[Route]:
@@ -112,7 +126,13 @@ def routes(health: Health, gauges: Gauges, metrics_token: str | None) -> list[Ro
     async def ready(_: Request) -> Response:
         report = await health.report()
         parts = {name: part.status for name, part in report.components.items()}
-        return JSONResponse({"status": report.status, "parts": parts}, status(report.status))
+        reasons = {name: part.reason for name, part in report.components.items() if part.reason}
+        said = {
+            "status": report.status,
+            "parts": parts,
+            **({"reasons": reasons} if reasons else {}),
+        }
+        return JSONResponse(said, status(report.status))
 
     async def startup(_: Request) -> Response:
         state = State.HEALTHY if health.started else State.UNHEALTHY
@@ -139,3 +159,17 @@ def routes(health: Health, gauges: Gauges, metrics_token: str | None) -> list[Ro
         Route("/api/health", full),
         Route("/metrics", metrics),
     ]
+
+
+def closed_routes() -> list[Route]:
+    """The routes of a process that has no database, and tries to open one."""
+
+    async def live(_: Request) -> Response:
+        return JSONResponse({"status": State.HEALTHY})
+
+    async def unhealthy(_: Request) -> Response:
+        parts = {"database": State.UNHEALTHY}
+        return JSONResponse({"status": State.UNHEALTHY, "parts": parts}, 503)
+
+    paths = ("/health", "/health/ready", "/health/startup")
+    return [Route("/health/live", live), *(Route(path, unhealthy) for path in paths)]

@@ -2,58 +2,20 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
-import aiohttp
 import pytest
 
 from tests.support import promises
 from tests.support.fighters import Band
 from tests.support.postgres import Postgres
 from tests.support.programs import need
+from tests.support.readiness import Readiness
 from tests.support.server import Server
 
 AWAY_S = 10
 READERS = 4
 FIGHTERS = 20
-
-
-class Readiness:
-    """What /health/ready says, asked all the time."""
-
-    def __init__(self) -> None:
-        self.said: list[tuple[float, int]] = []
-        self._clock = asyncio.get_running_loop().time
-        self._more = asyncio.Event()
-
-    @asynccontextmanager
-    async def watched(self, url: str) -> AsyncIterator["Readiness"]:
-        """Ask meanwhile."""
-        task = asyncio.create_task(self._ask(f"{url}/health/ready"))
-        try:
-            yield self
-        finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
-
-    async def _ask(self, url: str) -> None:
-        async with aiohttp.ClientSession() as session:
-            while True:
-                async with session.get(url) as response:
-                    self.said.append((self._clock(), response.status))
-                self._more.set()
-                await asyncio.sleep(0.05)
-
-    async def until(self, status: int, since: float) -> float:
-        """Wait until it says this. Returns how many seconds after the moment that was."""
-        async with asyncio.timeout(30):
-            while True:
-                for at, said in self.said:
-                    if at >= since and said == status:
-                        return at - since
-                self._more.clear()
-                await self._more.wait()
 
 
 @pytest.fixture
@@ -84,7 +46,7 @@ async def test_nothing_is_lost_while_postgres_is_away(
             await getattr(own_postgres, fault)()
             assert await readiness.until(503, gone) <= unready_within_s
             await asyncio.sleep(AWAY_S - (now() - gone))  # it stays away so long
-            unready = [status for at, status in readiness.said if at > gone + unready_within_s]
+            unready = [said.status for said in readiness.said if said.at > gone + unready_within_s]
             assert set(unready) == {503}
             await (own_postgres.go_on() if fault == "pause" else own_postgres.start())
             back = now()

@@ -24,8 +24,8 @@ async def app(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[A
     before, now = request.param
     async with opened(Settings(data_dir=tmp_path, password_hash_cost=before)) as first:
         for name in ("alice", "bob", "disabled"):
-            await first.accounts.add(name, PASSWORD, Role.PLAYER)
-        await first.accounts.disable("disabled")
+            await first.part(Accounts).add(name, PASSWORD, Role.PLAYER)
+        await first.part(Accounts).disable("disabled")
     async with opened(Settings(data_dir=tmp_path, password_hash_cost=now)) as second:
         yield second
 

@@ -18,7 +18,7 @@ import asyncpg
 from tests.support.programs import need
 
 STARTS_WITHIN_S = 60
-READY = b"ready to accept connections"
+READY = (b"ready to accept connections", b"ready to accept read-only connections")
 LAST_LINES = 100
 
 
@@ -27,13 +27,13 @@ def _account() -> str | None:
     return "postgres" if os.geteuid() == 0 else None
 
 
-def _read(words: int, ready: Callable[[], None]) -> str:
+def _read(said: int, ready: Callable[[], None]) -> str:
     """Read what a server says until its end. Returns the last lines."""
     last: deque[bytes] = deque(maxlen=LAST_LINES)
-    with os.fdopen(words, "rb") as lines:
+    with os.fdopen(said, "rb") as lines:
         for line in lines:
             last.append(line)
-            if READY in line:
+            if any(words in line for words in READY):
                 ready()
     return b"".join(last).decode()
 
@@ -53,12 +53,28 @@ class Postgres:
 
     async def create(self) -> Self:
         """Make the cluster and start it."""
+        await self._fill(
+            *(need("initdb"), "--auth=trust", "--username=warroom", "--no-sync"),
+            *("--encoding=UTF8", "--locale=C", str(self._folder / "data")),
+        )
+        return await self.start()
+
+    async def standby(self) -> "Postgres":
+        """A standby of this cluster, which follows it and reads only until it is promoted."""
+        standby = Postgres(durable=self._durable)
+        await standby._fill(
+            *(need("pg_basebackup"), "--write-recovery-conf", "--checkpoint=fast", "--no-sync"),
+            *(f"--dbname={self.url('postgres')}", f"--pgdata={standby._folder / 'data'}"),
+        )
+        return await standby.start()
+
+    async def _fill(self, *command: str) -> None:
+        """Run a program that makes the folder of a cluster."""
         account = _account()
         if account is not None:
             os.chown(self._folder, *pwd.getpwnam(account)[2:4])
         process = await asyncio.create_subprocess_exec(
-            *(need("initdb"), "--auth=trust", "--username=warroom", "--no-sync"),
-            *("--encoding=UTF8", "--locale=C", str(self._folder / "data")),
+            *command,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
             user=account,
@@ -66,7 +82,6 @@ class Postgres:
         )
         output, _ = await process.communicate()
         assert process.returncode == 0, output.decode()
-        return await self.start()
 
     async def start(self) -> Self:
         """Start, and wait until it takes connections."""
