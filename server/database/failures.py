@@ -10,21 +10,25 @@ from sqlalchemy.exc import DBAPIError
 
 from server.database.work import Unavailable
 
-_RAISED: Final = (sqlite3.Error, asyncpg.PostgresError, asyncpg.InterfaceError, DBAPIError)
+_RAISED: Final = (sqlite3.Error, asyncpg.PostgresError, asyncpg.InterfaceError)
 
 
 def database_error(error: BaseException) -> str | None:
     """What is wrong with the database, without the statement and its values, which may be secret.
     None for an error that no database raises."""
-    if isinstance(error, DBAPIError) and error.orig is not None:
-        error = error.orig
     if isinstance(error, Unavailable):
         return f"the database does not answer: {error}"
-    if isinstance(
-        error, sqlite3.Error | asyncpg.PostgresError | asyncpg.InterfaceError | DBAPIError
-    ):
+    if isinstance(error, DBAPIError):
+        return f"the database refused: {words(error)}"
+    if isinstance(error, _RAISED):
         return f"the database refused: {error}"
     return None
+
+
+def words(error: DBAPIError) -> str:
+    """What the database itself said. SQLAlchemy adds the statement, and for asyncpg a class."""
+    said = error.orig
+    return str((said and said.__cause__) or said)
 
 
 def cause(path: Path) -> str:

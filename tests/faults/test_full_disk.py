@@ -1,52 +1,15 @@
 """SQLite on a full disk: what would write is refused at once, reading goes on, it heals itself."""
 
 import asyncio
-import errno
-import os
-import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import aiohttp
-import pytest
 
 from protocol.ids import uuid7
 from tests.support.battles import easy_battle
+from tests.support.disk import fill
 from tests.support.people import Person, connected
-from tests.support.programs import missing
 from tests.support.server import Server
-
-DISK_BYTES = 8 * 1024 * 1024
-
-
-@pytest.fixture
-def disk(tmp_path: Path) -> Iterator[Path]:
-    """A small disk of its own."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES}", "tmpfs", folder],
-        capture_output=True,
-        check=False,
-    )
-    if mounted.returncode:
-        missing(f"a disk can't be mounted: {mounted.stderr.decode().strip()}")
-    yield folder
-    subprocess.run(["umount", "--lazy", folder], check=True)
-
-
-def fill(folder: Path) -> Path:
-    """Leave no byte free."""
-    path = folder / "filler"
-    with path.open("wb", buffering=0) as file:
-        for size in (65_536, 4096, 1):
-            try:
-                while True:
-                    file.write(b"x" * size)
-            except OSError as e:
-                assert e.errno == errno.ENOSPC
-    assert os.statvfs(folder).f_bavail == 0
-    return path
 
 
 async def test_a_full_disk_refuses_and_heals(tmp_path: Path, disk: Path) -> None:

@@ -70,6 +70,11 @@ async def ended(process: asyncio.subprocess.Process) -> AsyncIterator[None]:
             await process.wait()
 
 
+def _streams(pid: int) -> list[str]:
+    """What a process has as its standard input, output and error."""
+    return [str(Path(f"/proc/{pid}/fd/{number}").readlink()) for number in range(3)]
+
+
 @pytest.mark.parametrize("streams", STREAMS.values(), ids=STREAMS)
 async def test_a_server_runs_without_its_streams(tmp_path: Path, streams: str) -> None:
     shell = Shell(tmp_path)
@@ -83,8 +88,7 @@ async def test_a_server_runs_without_its_streams(tmp_path: Path, streams: str) -
             if "listening" in line
         )
         await (await connected(address)).close()
-        open_files = [Path(f"/proc/{process.pid}/fd/{number}").readlink() for number in range(3)]
-        assert not [name for name in open_files if str(name).startswith("socket:")]
+        assert not any(name.startswith("socket:") for name in _streams(process.pid))
         process.send_signal(signal.SIGTERM)
         assert await asyncio.wait_for(process.wait(), WITHIN_S) == 0
     assert ("output_failed" in shell.events()) == (">/dev/full" in streams.split())
