@@ -66,8 +66,9 @@ class Engine(Protocol):
         """Whether the database can be reached."""
         ...
 
-    def check(self) -> None:
-        """Raises Gone where what is committed would be lost."""
+    def check(self) -> bool | None:
+        """Whether another program keeps the database from being changed, where that is known.
+        Raises Gone where what is committed would be lost."""
         ...
 
     async def commit(self, units: Sequence[Work]) -> list[Outcome]:
@@ -99,6 +100,7 @@ class Writer:
         self._closing = False
         self._task: asyncio.Task[None] | None = None
         self.failing = False
+        self.blocked = False  # another program has held the write lock for two looks
         engine.late = self._told_late
         gauges.watch(
             "warroom_writer_queue_units",
@@ -195,8 +197,10 @@ class Writer:
         """Wait for the writer's end. Raises what it crashed with, or Gone where what is committed
         would be lost, also while nothing is committed."""
         assert self._task is not None
+        before = False
         while not self._task.done():
-            self._engine.check()
+            now = bool(self._engine.check())
+            self.blocked, before = before and now, now
             await asyncio.wait({self._task}, timeout=CHECK_EVERY_S)
         self._task.result()
 
