@@ -226,7 +226,10 @@ class App:
         """Take up what is open from the time before."""
         await self.profiles.recount()
         await self.battles.resume()
-        await self._battle_service.fill_pool()
+        try:
+            await self._battle_service.fill_pool()
+        except Unavailable as e:  # such as a full disk: what is there can be read, and played on
+            log.warning("pool_not_filled", error=str(e))
         self.health.started = True
 
     async def drain(self) -> None:

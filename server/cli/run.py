@@ -15,6 +15,7 @@ from server.config import Settings
 from server.database import Unavailable
 from server.runtime import files, signals
 from server.runtime.log import configure, logger
+from server.runtime.streams import say
 
 log = logger("app")
 
@@ -34,8 +35,12 @@ async def run(given: Given) -> int | None:
         password = await _first_admin(app, settings)
 
     def ready(address: str) -> None:
-        print(f"\n  Warroom is at {address}", flush=True)
-        print(f"  Register there, or log in as admin{_how(password, settings)}\n", flush=True)
+        how = _how(password, settings)
+        failed = say(f"\n  Warroom is at {address}\n  Register there, or log in as admin{how}\n")
+        if failed is not None:
+            log.warning("output_failed", error=str(failed))
+        elif password is not None:
+            files.remove(settings.data_dir / ADMIN_FILE)
 
     try:
         await serve(settings, prepare, ready)
@@ -47,8 +52,8 @@ async def run(given: Given) -> int | None:
 
 
 async def _first_admin(app: App, settings: Settings) -> str | None:
-    """Make `admin` at the first start. Returns its password where a terminal is there to show it;
-    elsewhere it lies in a file that only the owner can read."""
+    """Make `admin` at the first start. Its password is in a file that only the owner can read.
+    Returns it where a terminal is there to show it: the file goes once it is shown."""
     if await app.users.any_with(Role.ADMIN):
         return None
     password = generate()
@@ -56,10 +61,7 @@ async def _first_admin(app: App, settings: Settings) -> str | None:
     # The file comes first: an admin whose password nobody has seen could not be made again.
     files.write(path, f"{password}\n".encode())
     await app.accounts.add("admin", password, Role.ADMIN)
-    if not sys.stdout.isatty():
-        return None
-    files.remove(path)
-    return password
+    return password if sys.stdout.isatty() else None
 
 
 def _how(password: str | None, settings: Settings) -> str:

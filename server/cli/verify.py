@@ -9,7 +9,7 @@ from server.cli.data import private_files
 from server.cli.parser import Given
 from server.cli.settings import in_force
 from server.cli.words import CliError
-from server.database import Violation, check_revision, is_there, sqlite_path
+from server.database import Violation, check_revision, database_error, is_there, sqlite_path
 from server.database import verify as verify_data
 
 VIOLATED = 1
@@ -27,6 +27,11 @@ async def verify(given: Given) -> int:
         violations = await verify_data(url, INVARIANTS)
     except (OSError, ValueError) as e:
         raise CliError(str(e), code=UNCHECKED) from e
+    except Exception as e:
+        said = database_error(e)
+        if said is None:
+            raise
+        raise CliError(said, code=UNCHECKED) from e
     for violation in violations:
         print(msgspec.json.encode(violation).decode() if given.json else _line(violation))
     if not violations and not given.json:

@@ -4,6 +4,7 @@ from server.database.alone import alone
 from server.database.connect import Database, connect
 from server.database.copying import InTheWay, copy, engine_of, put
 from server.database.dial import AWAY
+from server.database.failures import database_error
 from server.database.held import Reading
 from server.database.hot import Copy, Hot
 from server.database.invariants import (
@@ -52,6 +53,7 @@ __all__ = [
     "check_revision",
     "connect",
     "copy",
+    "database_error",
     "engine_of",
     "forget",
     "is_known",
