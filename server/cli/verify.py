@@ -1,16 +1,30 @@
-"""`verify`: whether the stored data hold together."""
+"""`verify`: whether the stored data hold together, and whether a backup is as it was made."""
 
 import asyncio
+import os
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
 
 import msgspec
 
 from server.app import INVARIANTS
+from server.cli.backup import read
 from server.cli.data import private_files
 from server.cli.parser import Given
 from server.cli.settings import in_force
 from server.cli.words import CliError
-from server.database import Violation, check_revision, is_there, sqlite_path
+from server.database import (
+    Violation,
+    check_revision,
+    is_there,
+    opened_copy,
+    read_through,
+    sqlite_path,
+)
 from server.database import verify as verify_data
+from server.runtime import files
+from server.runtime.interrupt import Interrupt, Interrupted, interruptible
 
 VIOLATED = 1
 UNCHECKED = 2
@@ -18,20 +32,60 @@ UNCHECKED = 2
 
 async def verify(given: Given) -> int:
     """Print a line for each invariant that is violated. Returns the exit code."""
-    url = in_force(given).database
     private_files()
-    if not is_there(url):
-        raise CliError(f"there is no database at {sqlite_path(url)}", code=UNCHECKED)
     try:
-        await asyncio.to_thread(check_revision, url)
-        violations = await verify_data(url, INVARIANTS)
+        if given.backup is not None:
+            file = Path(given.backup)
+            violations = await interruptible(lambda interrupt: _verify_backup(file, interrupt))
+        else:
+            violations = await _verify_database(in_force(given).database)
+    except Interrupted as e:
+        raise CliError(f"{e}: not all is checked", code=128 + e.number) from None
     except (OSError, ValueError) as e:
         raise CliError(str(e), code=UNCHECKED) from e
-    for violation in violations:
+    for violation in violations or ():
         print(msgspec.json.encode(violation).decode() if given.json else _line(violation))
-    if not violations and not given.json:
-        print(f"all {len(INVARIANTS)} invariants hold")
-    return VIOLATED if violations else 0
+    if violations:
+        return VIOLATED
+    if not given.json:
+        print(_all_is_well(given.backup, checked=violations is not None))
+    return 0
+
+
+async def _verify_database(url: str) -> Sequence[Violation]:
+    if not is_there(url):
+        raise CliError(f"there is no database at {sqlite_path(url)}", code=UNCHECKED)
+    await asyncio.to_thread(check_revision, url)
+    return await verify_data(url, INVARIANTS)
+
+
+def _verify_backup(file: Path, interrupt: Interrupt) -> Sequence[Violation] | None:
+    """What is violated in a backup; None where only its bytes can be checked."""
+    found = read(file, interrupt)
+    pieces = found.database.pieces(interrupt.check)
+    if found.about.engine != "sqlite":
+        read_through(pieces, interrupt)
+        return None
+    # Where backups are there is room for one more, if anywhere.
+    beside = file.resolve().parent
+    folder = beside if os.access(beside, os.W_OK) else Path(tempfile.gettempdir())
+    with (
+        files.scratch(folder) as scratch,
+        opened_copy(scratch, pieces, found.about.revision, interrupt) as url,
+    ):
+        return asyncio.run(verify_data(url, INVARIANTS))
+
+
+def _all_is_well(backup: str | None, *, checked: bool) -> str:
+    invariants = f"all {len(INVARIANTS)} invariants hold"
+    if backup is None:
+        return invariants
+    if checked:
+        return f"{backup} is as it was made, and {invariants}"
+    return (
+        f"{backup} is as it was made, and pg_restore can read it. Invariants are not checked:"
+        " restore it into an empty database, and verify that"
+    )
 
 
 def _line(violation: Violation) -> str:

@@ -2,7 +2,8 @@
 
 from server.database.alone import alone
 from server.database.connect import Database, connect
-from server.database.copying import InTheWay, copy, engine_of, put
+from server.database.copying import InTheWay, clean, copy, engine_of, opened_copy, put
+from server.database.dumps import read_through
 from server.database.held import Reading
 from server.database.hot import Copy, Hot
 from server.database.invariants import (
@@ -46,6 +47,7 @@ __all__ = [
     "Work",
     "alone",
     "check_revision",
+    "clean",
     "connect",
     "copy",
     "engine_of",
@@ -53,7 +55,9 @@ __all__ = [
     "is_known",
     "is_there",
     "migrate",
+    "opened_copy",
     "put",
+    "read_through",
     "revisions",
     "rows",
     "sqlite_path",

@@ -10,8 +10,10 @@ descriptor for the directory is also needed."
 import contextlib
 import errno
 import os
+import shutil
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -117,3 +119,75 @@ def _written(path: Path, data: bytes, mode: int) -> Path:
         Path(name).unlink()
         raise
     return Path(name)
+
+
+# ---- folders for what is not finished
+
+SCRATCH: Final = ".warroom-scratch-"
+"""What the name of a folder begins with that holds unfinished files. Nobody else's does."""
+_LOCK: Final = "lock"
+
+
+@contextlib.contextmanager
+def scratch(folder: Path) -> Iterator[Path]:
+    """A folder within another, for files that are moved out of it once they are whole. It is
+    removed at the end. Where the process is killed, the next scratch in the same folder removes it.
+
+    Raises OSError.
+    """
+    clean(folder)
+    made, lock = _locked_scratch(folder)
+    try:
+        yield made
+    finally:
+        # On another program's disk that is full or gone, the next one removes the rest.
+        shutil.rmtree(made, ignore_errors=True)
+        os.close(lock)
+
+
+def clean(folder: Path) -> None:
+    """Remove the scratch folders that killed processes left in a folder. Those in use stay.
+
+    Raises OSError where the folder can't be read.
+    """
+    if sys.platform == "win32":  # it has no flock: what is in use can't be told
+        return
+    for left in folder.glob(f"{SCRATCH}*"):
+        with contextlib.suppress(OSError):  # another user's, or removed by another program just now
+            if not left.is_symlink():
+                _remove_unused(left)
+
+
+def _locked_scratch(folder: Path) -> tuple[Path, int]:
+    """A new folder, and a descriptor that holds its lock."""
+    while True:
+        made = Path(tempfile.mkdtemp(dir=folder, prefix=SCRATCH))
+        try:
+            lock = os.open(made / _LOCK, os.O_RDWR | os.O_CREAT, PRIVATE)
+        except FileNotFoundError:  # `clean` of another process came before the lock
+            continue
+        except OSError:
+            made.rmdir()
+            raise
+        _flock(lock)
+        if os.fstat(lock).st_nlink:
+            return made, lock
+        os.close(lock)  # the same, a moment later
+
+
+def _remove_unused(left: Path) -> None:
+    """Raises BlockingIOError where it is in use."""
+    lock = os.open(left / _LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, PRIVATE)
+    try:
+        _flock(lock, wait=False)
+        shutil.rmtree(left)
+    finally:
+        os.close(lock)
+
+
+def _flock(descriptor: int, *, wait: bool = True) -> None:
+    if sys.platform == "win32":
+        return
+    import fcntl  # noqa: PLC0415 - Windows has none
+
+    fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
