@@ -27,7 +27,7 @@ OURS: Final = (*metadata.tables, "alembic_version")
 _LOCK_WAIT: Final = "30s"
 _ERRORS_BYTES: Final = 64 * 1024
 _WRONG: Final = re.compile(r"\b(?:ERROR|FATAL|PANIC|error):\s*(.*)")
-_MORE: Final = re.compile(r"\s*((?:DETAIL|HINT|detail|hint):.*)")
+_MORE: Final = re.compile(r"(?:\w+: |\s*)((?:DETAIL|HINT|detail|hint):.*)")
 
 _BEGIN: Final = r"""
 begin;
@@ -161,15 +161,14 @@ def _feed(program: "_Program", pieces: Iterable[bytes], interrupt: Interrupt) ->
     """
     assert program.input is not None
     try:
-        for piece in pieces:
-            program.input.write(piece)
-        program.input.close()
-    except BrokenPipeError:
-        interrupt.check()
+        with contextlib.suppress(BrokenPipeError):  # its end says why
+            for piece in pieces:
+                program.input.write(piece)
+            program.input.close()
         program.wait()
+    except OSError:
+        interrupt.check()  # it was ended on purpose
         raise
-    interrupt.check()
-    program.wait()
 
 
 class _Program:
