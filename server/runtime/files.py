@@ -1,6 +1,6 @@
 """Files that survive a power cut: whole or not at all, and there before anything relies on them.
 
-A file is written under another name in the same folder, synced and renamed, and then its folder is
+A file is written into a scratch folder beside it, synced and renamed, and then its folder is
 synced: until that is done a power cut may leave no file, an empty one, or the one of before.
 Source: rename(2) and fsync(2): "Calling fsync() does not necessarily ensure that the entry in the
 directory containing the file has also reached disk. For that an explicit fsync() on a file
@@ -23,12 +23,8 @@ PRIVATE: Final = 0o600
 
 def write(path: Path, data: bytes, mode: int = PRIVATE) -> None:
     """Write a file, in the place of one that may be there. Raises OSError."""
-    new = _written(path, data, mode)
-    try:
+    with _written(path, data, mode) as new:
         new.replace(path)
-    except OSError:
-        new.unlink()
-        raise
     sync_folder(path.parent)
 
 
@@ -37,18 +33,17 @@ def write_first(path: Path, data: bytes, mode: int = PRIVATE) -> bool:
 
     Of several that write the same at once one is the first. Raises OSError.
     """
-    new = _written(path, data, mode)
     try:
-        os.link(new, path)  # which replaces nothing, other than a rename
+        with _written(path, data, mode) as new:
+            os.link(new, path)  # which replaces nothing, other than a rename
     except FileExistsError:
         return False
     except OSError:
         # A file system without links, such as FAT: two at the same moment are not told apart.
         if path.exists():
             return False
-        new.replace(path)
+        write(path, data, mode)
     finally:
-        new.unlink(missing_ok=True)
         sync_folder(path.parent)
     return True
 
@@ -106,19 +101,17 @@ def _sync(path: Path, flags: int) -> None:
         os.close(descriptor)
 
 
-def _written(path: Path, data: bytes, mode: int) -> Path:
-    """A file beside another that holds what this is to hold, on disk."""
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
+@contextlib.contextmanager
+def _written(path: Path, data: bytes, mode: int) -> Iterator[Path]:
+    """A file in a scratch folder beside another that holds what this is to hold, on disk."""
+    with scratch(path.parent) as folder:
+        new = folder / path.name
+        with new.open("xb") as file:
             file.write(data)
             file.flush()
             os.fchmod(file.fileno(), mode)
             os.fsync(file.fileno())
-    except OSError:
-        Path(name).unlink()
-        raise
-    return Path(name)
+        yield new
 
 
 # ---- folders for what is not finished
@@ -169,7 +162,8 @@ def _locked_scratch(folder: Path) -> tuple[Path, int]:
         except OSError:
             made.rmdir()
             raise
-        _flock(lock)
+        with contextlib.suppress(OSError):  # a file system without locks: then none is removed
+            _flock(lock)
         if os.fstat(lock).st_nlink:
             return made, lock
         os.close(lock)  # the same, a moment later
