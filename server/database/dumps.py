@@ -223,6 +223,8 @@ class _Program:
         if not code:
             return
         cause = _cause(self._errors.decode(errors="replace"))
+        if "canceling statement due to" in cause:
+            raise OSError(f"another program has locked the tables for {_LOCK_WAIT}: {cause}")
         if cause:
             raise OSError(cause)
         if code == -signal.SIGPIPE:

@@ -6,12 +6,13 @@ import stat
 from pathlib import Path
 from typing import Final
 
+import asyncpg
 import pytest
 
 from server.cli.backup import _backup, _restore
 from server.cli.words import CliError
 from server.config import Settings
-from server.database import InTheWay, migrate
+from server.database import InTheWay, dumps, migrate
 from server.runtime import files
 from server.runtime.interrupt import Interrupt
 from tests.support.engines import execute, rows
@@ -179,6 +180,22 @@ async def test_a_database_in_use_is_left_alone(place: Place) -> None:
         await place.restore()
     held.cancel()
     await asyncio.wait([held])
+    await unchanged(place)
+
+
+async def test_tables_that_another_program_has_locked(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dumps, "_LOCK_WAIT", "200ms")
+    locker = await asyncpg.connect(place.url)
+    settings = Settings(data_dir=place.data_dir, database_url=place.url)
+    async with locker.transaction():
+        await locker.execute("lock table users in access exclusive mode")
+        with pytest.raises(OSError, match="another program has locked the tables"):
+            await place.restore()
+        with pytest.raises(OSError, match="another program has locked the tables"):
+            await asyncio.to_thread(_backup, settings, place.file, Interrupt())
+    await locker.close()
     await unchanged(place)
 
 

@@ -1,8 +1,8 @@
 """Restores that are killed at a line of the sources, one after the other.
 
-`python -m tests.support.killed_restore FILE DATA_DIR`: for each number on standard input a restore
-over the data is begun, with DATABASE_URL, and killed before so many different lines of SOURCES are
-carried out. For each it prints at which line; for one that came to its end, how many lines it has.
+`python -m tests.support.killed_restore FILE DATA_DIR`: for each number and address of a database on
+standard input a restore over that is begun, and killed before so many different lines of SOURCES
+are carried out. For each it prints at which line; for one that came to its end, how many it has.
 """
 
 import os
@@ -43,13 +43,13 @@ def kill_at(number: int, said: int) -> set[tuple[str, int]]:
     return seen
 
 
-def restore(file: Path, data_dir: Path, number: int) -> str:
+def restore(file: Path, data_dir: Path, number: int, url: str) -> str:
     """In a child of its own. Returns where it was killed, or how many lines it has."""
     where, said = os.pipe()
     child = os.fork()
     if child == 0:
         os.close(where)
-        settings = Settings(data_dir=data_dir, database_url=os.environ["DATABASE_URL"])
+        settings = Settings(data_dir=data_dir, database_url=url)
         seen = kill_at(number, said)
         code = 1
         try:
@@ -69,4 +69,5 @@ def restore(file: Path, data_dir: Path, number: int) -> str:
 
 if __name__ == "__main__":
     for wanted in sys.stdin:
-        print(restore(Path(sys.argv[1]), Path(sys.argv[2]), int(wanted)), flush=True)
+        number, url = wanted.split()
+        print(restore(Path(sys.argv[1]), Path(sys.argv[2]), int(number), url), flush=True)
