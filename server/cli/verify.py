@@ -28,6 +28,7 @@ from server.runtime.interrupt import Interrupt, Interrupted, interruptible
 
 VIOLATED = 1
 UNCHECKED = 2
+HOLD = f"all {len(INVARIANTS)} invariants hold"
 
 
 async def verify(given: Given) -> int:
@@ -36,19 +37,21 @@ async def verify(given: Given) -> int:
     try:
         if given.backup is not None:
             file = Path(given.backup)
-            violations = await interruptible(lambda interrupt: _verify_backup(file, interrupt))
+            violations, well = await interruptible(
+                lambda interrupt: _verify_backup(file, interrupt)
+            )
         else:
-            violations = await _verify_database(in_force(given).database)
+            violations, well = await _verify_database(in_force(given).database), HOLD
     except Interrupted as e:
         raise CliError(f"{e}: not all is checked", code=128 + e.number) from None
     except (OSError, ValueError) as e:
         raise CliError(str(e), code=UNCHECKED) from e
-    for violation in violations or ():
+    for violation in violations:
         print(msgspec.json.encode(violation).decode() if given.json else _line(violation))
     if violations:
         return VIOLATED
     if not given.json:
-        print(_all_is_well(given.backup, checked=violations is not None))
+        print(well)
     return 0
 
 
@@ -59,13 +62,17 @@ async def _verify_database(url: str) -> Sequence[Violation]:
     return await verify_data(url, INVARIANTS)
 
 
-def _verify_backup(file: Path, interrupt: Interrupt) -> Sequence[Violation] | None:
-    """What is violated in a backup; None where only its bytes can be checked."""
+def _verify_backup(file: Path, interrupt: Interrupt) -> tuple[Sequence[Violation], str]:
+    """What is violated in a backup, and what to say where nothing is."""
     found = read(file, interrupt)
+    as_made = "can be read" if found.about.format == 1 else "is as it was made"
     pieces = found.database.pieces(interrupt.check)
     if found.about.engine != "sqlite":
         read_through(pieces, interrupt)
-        return None
+        return (), (
+            f"{file} {as_made}, by pg_restore too. Invariants are not checked: restore it into an"
+            " empty database, and verify that"
+        )
     # Where backups are there is room for one more, if anywhere.
     beside = file.resolve().parent
     folder = beside if os.access(beside, os.W_OK) else Path(tempfile.gettempdir())
@@ -73,19 +80,7 @@ def _verify_backup(file: Path, interrupt: Interrupt) -> Sequence[Violation] | No
         files.scratch(folder) as scratch,
         opened_copy(scratch, pieces, found.about.revision, interrupt) as url,
     ):
-        return asyncio.run(verify_data(url, INVARIANTS))
-
-
-def _all_is_well(backup: str | None, *, checked: bool) -> str:
-    invariants = f"all {len(INVARIANTS)} invariants hold"
-    if backup is None:
-        return invariants
-    if checked:
-        return f"{backup} is as it was made, and {invariants}"
-    return (
-        f"{backup} is as it was made, and pg_restore can read it. Invariants are not checked:"
-        " restore it into an empty database, and verify that"
-    )
+        return asyncio.run(verify_data(url, INVARIANTS)), f"{file} {as_made}, and {HOLD}"
 
 
 def _line(violation: Violation) -> str:
