@@ -29,7 +29,8 @@ _SERVERS: Final = (
     "select count(*) from pg_stat_activity where datname = current_database()"
     " and application_name like 'warroom writer %'"
 )
-_LOCK: Final = 7_217_001  # any number, as long as it is always the same
+LOCK: Final = 7_217_001  # any number, as long as it is always the same
+"""The advisory lock of those that change the tables of a PostgreSQL database."""
 
 
 class Revision(NamedTuple):
@@ -107,7 +108,7 @@ def _migrate(connection: Connection, to: str) -> None:
     """All or nothing: one transaction, whatever the migrations do in it."""
     if connection.dialect.name == "postgresql":
         # Servers that start side by side: one migrates, the others wait.
-        connection.execute(text("select pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+        connection.execute(text("select pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
     else:
         # Now, as only one does it: of two programs that switch at once, one finds it locked.
         connection.exec_driver_sql("pragma journal_mode = wal")

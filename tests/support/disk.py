@@ -1,4 +1,4 @@
-"""A small disk, to be filled."""
+"""A disk that is soon full."""
 
 import errno
 import os
@@ -14,11 +14,11 @@ DISK_BYTES: Final = 8 * 1024 * 1024
 
 
 @contextmanager
-def small_disk(folder: Path) -> Iterator[Path]:
-    """Mount one. Skips the test where that is not possible."""
+def small_disk(folder: Path, size: int = DISK_BYTES) -> Iterator[Path]:
+    """A disk of so many bytes, mounted at a new folder. Skips the test where that can't be done."""
     folder.mkdir()
     mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES}", "tmpfs", folder],
+        ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", folder],
         capture_output=True,
         check=False,
     )
@@ -28,8 +28,8 @@ def small_disk(folder: Path) -> Iterator[Path]:
     subprocess.run(["umount", "--lazy", folder], check=True)
 
 
-def fill(folder: Path) -> Path:
-    """Leave no byte free."""
+def fill(folder: Path, but: int = 0) -> Path:
+    """Leave no byte free, but so many. Returns the file to be removed."""
     path = folder / "filler"
     with path.open("wb", buffering=0) as file:
         for size in (65_536, 4096, 1):
@@ -38,5 +38,5 @@ def fill(folder: Path) -> Path:
                     file.write(b"x" * size)
             except OSError as e:
                 assert e.errno == errno.ENOSPC
-    assert os.statvfs(folder).f_bavail == 0
+        os.truncate(path, max(0, path.stat().st_size - but))
     return path
