@@ -3,6 +3,7 @@
 import sys
 from pathlib import Path
 
+from protocol.errors import Failure
 from protocol.permissions import Role
 from server.app import App, serve
 from server.cli.data import ADMIN_FILE, private_files
@@ -29,14 +30,16 @@ async def run(given: Given) -> int | None:
     private_files()
     log.debug("starting", data_dir=str(settings.data_dir), level=settings.least_level)
     password: str | None = None
+    is_administered = False
 
     async def prepare(app: App) -> None:
-        nonlocal password
+        nonlocal password, is_administered
         password = await _first_admin(app, settings)
+        is_administered = await app.users.any_with(Role.ADMIN)
 
     def ready(address: str) -> None:
-        how = _how(password, settings)
-        failed = say(f"\n  Warroom is at {address}\n  Register there, or log in as admin{how}\n")
+        how = _how(password, settings, is_administered=is_administered)
+        failed = say(f"\n  Warroom is at {address}\n  Register there{how}\n")
         if failed is not None:
             log.warning("output_failed", error=str(failed))
         elif password is not None:
@@ -60,14 +63,19 @@ async def _first_admin(app: App, settings: Settings) -> str | None:
     path = settings.data_dir / ADMIN_FILE
     # The file comes first: an admin whose password nobody has seen could not be made again.
     files.write(path, f"{password}\n".encode())
-    await app.accounts.add("admin", password, Role.ADMIN)
+    try:
+        await app.accounts.add("admin", password, Role.ADMIN)
+    except Failure:  # somebody else has the name: the command line made them before the first start
+        files.remove(path)
+        log.warning("no_administrator", hint="warroom user role NAME admin")
+        return None
     return password if sys.stdout.isatty() else None
 
 
-def _how(password: str | None, settings: Settings) -> str:
+def _how(password: str | None, settings: Settings, *, is_administered: bool) -> str:
     path: Path = settings.data_dir / ADMIN_FILE
     if password is not None:
-        return f" with the password {password} (shown this once)"
+        return f", or log in as admin with the password {password} (shown this once)"
     if path.exists():
-        return f": its password is in {path}"
-    return ""
+        return f", or log in as admin: its password is in {path}"
+    return ", or log in as admin" if is_administered else "; nobody is an administrator yet"
