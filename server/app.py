@@ -37,7 +37,7 @@ from server.request_ids import HEADER as REQUEST_ID
 from server.request_ids import RequestIds
 from server.rest import EXCEPTION_HANDLERS
 from server.runtime.clock import Clock, SystemClock
-from server.runtime.files import make_folder
+from server.runtime.files import clean, make_folder
 from server.runtime.gauges import Gauges
 from server.runtime.lag import Lag
 from server.runtime.log import logger
@@ -262,6 +262,8 @@ async def serve(settings: "ServerSettings", prepare: Prepare, ready: Ready) -> N
     on_end(stop.set)
     make_folder(settings.data_dir)
     with database.alone(settings.database, server=True):
+        clean(settings.data_dir)
+        database.clean(settings.database)
         await _serve(settings, prepare, ready, stop)
 
 

@@ -17,6 +17,7 @@ from tests.support.wire import Transport
 TESTS = Path(__file__).parent
 TOGETHER = ("browser", "architecture")
 LONG = (
+    "faults/test_backup.py",
     "faults/test_cli.py",
     "faults/test_kill.py",
     "faults/test_resume.py",

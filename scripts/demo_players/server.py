@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 from typing import Final
 
+from server.runtime.children import with_parent
+
 ROOT: Final = Path(__file__).parents[2]
 USUAL_PORT: Final = 8000
 STARTS_WITHIN_S: Final = 30.0
@@ -53,6 +55,7 @@ class DemoServer:
                 stderr=log,
                 # A group of its own: a Ctrl-C is for the demo, which ends the server in its turn.
                 start_new_session=True,
+                preexec_fn=with_parent(),
             )
         assert self._process.stdout is not None
         try:

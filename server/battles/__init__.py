@@ -6,11 +6,15 @@ from server.battles.rooms import BattleRoom, ListingRoom, PoolRoom
 from server.battles.service import BattleService
 from server.battles.store import Battles
 from server.battles.tables import ALL
+from server.database import Unavailable
 from server.domain import Built, Core, Domain
 from server.players import Profiles
+from server.runtime.log import logger
 from server.users import Users
 
 __all__ = ["DOMAIN", "BattleService", "Battles"]
+
+log = logger("battles")
 
 
 async def _build(core: Core) -> Built:
@@ -23,7 +27,10 @@ async def _build(core: Core) -> Built:
 
     async def start() -> None:
         await battles.resume()
-        await service.fill_pool()
+        try:
+            await service.fill_pool()
+        except Unavailable as e:  # such as a full disk: what is there can be read, and played on
+            log.warning("pool_not_filled", error=str(e))
 
     async def prune(now: int) -> None:
         await battles.prune(core.pruning, now)

@@ -3,13 +3,21 @@
 import signal
 import sys
 
+from server.runtime.streams import prepare
+
 
 def main() -> None:
     """Run what the arguments say, and exit with its code."""
-    if sys.argv[1:2] == ["run"]:
-        # Importing takes a while. Who ends the server meanwhile has ended it, and nothing broke.
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: sys.exit(0))
+    prepare()
+    if sys.argv[1:2] in (["run"], ["conformance"]):
+        # Importing takes a while. A server that is ended meanwhile has ended, and nothing broke.
+        for name in ("SIGTERM", "SIGINT", "SIGHUP"):
+            number = getattr(signal, name, None)
+            # nohup ignores SIGHUP, and Windows has none.
+            if number is not None and (
+                name != "SIGHUP" or signal.getsignal(number) is not signal.SIG_IGN
+            ):
+                signal.signal(number, lambda *_: sys.exit(0))
 
     from server.cli.entry import enter  # noqa: PLC0415 - see above
 

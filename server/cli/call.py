@@ -2,7 +2,7 @@
 
 import difflib
 import sys
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -17,6 +17,9 @@ from server.cli.remote import connected, pretty, refused
 from server.cli.words import CliError, complain
 
 load()
+
+MOST_BYTES: Final = 16 * 1024 * 1024
+"""The largest MAX_MESSAGE_BYTES of a server."""
 
 
 async def call(given: Given) -> int:
@@ -46,7 +49,7 @@ async def call(given: Given) -> int:
 def _fields(given: Given) -> Any:
     """What is given as JSON. Raises CliError."""
     try:
-        fields = msgspec.json.decode(sys.stdin.buffer.read() if given.json == "-" else given.json)
+        fields = msgspec.json.decode(_read() if given.json == "-" else given.json)
     except (msgspec.DecodeError, RecursionError, UnicodeError) as e:
         raise CliError(f"the JSON is broken: {e}", code=2) from None
     if given.request_id is not None and isinstance(fields, dict):
@@ -54,6 +57,14 @@ def _fields(given: Given) -> Any:
             raise CliError("--request-id and the JSON name different ids", code=2)
         fields["request_id"] = given.request_id
     return fields
+
+
+def _read() -> bytes:
+    """Standard input to its end. Raises CliError where no server would take that much."""
+    text = sys.stdin.buffer.read(MOST_BYTES + 1)
+    if len(text) > MOST_BYTES:
+        raise CliError(f"the JSON on standard input has more than {MOST_BYTES:,} bytes", code=2)
+    return text
 
 
 def _message(given: Given, fields: Any) -> Any:

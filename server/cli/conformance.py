@@ -9,6 +9,7 @@ from server.config import Source
 from server.conformance import serve
 from server.runtime import signals
 from server.runtime.log import configure
+from server.runtime.streams import say
 
 DEFAULTS: Final[dict[str, Any]] = {
     "ping_interval_ms": 300,
@@ -30,7 +31,7 @@ async def run(given: Given) -> None:
     configure(settings.least_level, settings.log_file)
 
     def ready(address: str) -> None:
-        print(f"\n  Conformance mode is at {address}\n", flush=True)
+        say(f"\n  Conformance mode is at {address}\n")
 
     try:
         await serve(settings, given.echo_max_bytes, ready)

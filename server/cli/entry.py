@@ -1,8 +1,6 @@
 """From arguments to an exit code. Whatever a user can cause is one line on stderr."""
 
 import asyncio
-import os
-import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import Final, Protocol
@@ -10,6 +8,7 @@ from typing import Final, Protocol
 from protocol.errors import Failure
 from server.cli.parser import Given, parser
 from server.cli.words import CliError, complain
+from server.runtime import streams
 
 FAILED: Final = 1
 INTERRUPTED: Final = 130
@@ -26,25 +25,47 @@ class Action(Protocol):
 
 
 def enter(arguments: Sequence[str]) -> int:
-    """Do what the arguments say. Returns the exit code. Never raises but SystemExit of argparse."""
-    given = parser().parse_args(arguments, Given())
+    """Do what the arguments say. Returns the exit code. Raises nothing but faults of ours."""
+    code, problems, error = _carried_out(arguments)
+    failed = streams.flush()
+    if isinstance(failed, BrokenPipeError):
+        return PIPE_CLOSED  # as other programs do: what read the output has enough of it
+    if failed is not None:
+        code = code or FAILED
+        if isinstance(error, OSError):  # it is the one that is reported here
+            problems = []
+        why = failed.strerror or failed
+        problems.append(f"the output can't be written: {why}; what was to be changed is changed")
+    complain(*problems)
+    streams.flush()
+    return code
+
+
+def _carried_out(arguments: Sequence[str]) -> tuple[int, list[str], BaseException | None]:
+    """Do what the arguments say. Returns the exit code, what is wrong, and what was raised."""
+    code, error, problems = FAILED, None, []
     try:
+        given = parser().parse_args(arguments, Given())
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             code = runner.run(find(given.action)(given)) or 0
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # Whoever read has gone. Python would complain once more at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return PIPE_CLOSED
+    except SystemExit as e:  # of argparse, after --help too
+        code = int(e.code or 0)
     except KeyboardInterrupt:
-        return INTERRUPTED
+        code = INTERRUPTED
     except ExceptionGroup as e:
-        complain(*map(str, e.exceptions))
-        return FAILED
-    except (CliError, Failure, ValueError, OSError) as e:
-        complain(*(e.problems if isinstance(e, CliError) else [str(e)]))
-        return e.code if isinstance(e, CliError) else FAILED
-    return code
+        problems = [*map(str, e.exceptions)]
+    except CliError as e:
+        code, problems = e.code, [*e.problems]
+    except (Failure, ValueError, OSError) as e:
+        error, problems = e, [str(e)]
+    except Exception as e:
+        from server.database import database_error  # noqa: PLC0415 - slow to import
+
+        said = database_error(e)
+        if said is None:
+            raise
+        problems = [said]
+    return code, problems, error
 
 
 def find(name: str) -> Action:

@@ -309,10 +309,9 @@ def _data(commands: Any) -> None:
         "copy all data into a file, while the server runs",
         "backup:backup",
         """
-The file is a tar, readable by its owner alone: the database as of one moment, and the secret_key
-of DATA_DIR where the server made one. A SECRET_KEY that is a setting is not in it. A backup that
-is there already is replaced once the new one is whole; any other file is left alone. PostgreSQL
-is copied by pg_dump, which must be installed.
+The file is a tar, readable by its owner alone: the database as of one moment, the secret_key of
+DATA_DIR (never a SECRET_KEY that is a setting), and a checksum of each. It is read back before it
+replaces another backup; any other file is left alone. PostgreSQL needs pg_dump installed.
 
 example, every night:
   0 3 * * *  warroom backup /backups/warroom-$(date +\\%u).tar
@@ -324,8 +323,9 @@ example, every night:
         "put a backup in the place of the data; no server may run on it",
         "backup:restore",
         """
-Clients that saw more than the backup holds are told so: their rooms are reset. What was committed
-after the backup is gone.
+The backup is verified first. Until it is restored, the data is as it was. Then what was committed
+after the backup is gone, and rooms of clients that saw that are reset. PostgreSQL needs pg_restore
+and psql installed; tables in it that are not Warroom's stay.
 
 examples:
   warroom restore warroom.tar             into an empty data folder or database
@@ -338,13 +338,15 @@ examples:
     verify = _add(
         commands,
         "verify",
-        "check that the stored data hold together, while the server runs",
+        "check that the stored data hold together, while the server runs, or those of a backup",
         "verify:verify",
         """
-A line for each invariant that is violated, with ids. It only reads, all as of one moment.
+A line for each invariant that is violated, with ids. It only reads, all as of one moment. Of a
+backup the checksums are verified too, but of PostgreSQL's no invariants.
 
-exit codes: 0 all hold, 1 some do not, 2 they can't be checked""",
+exit codes: 0 all hold, 1 some do not or the backup is damaged, 2 they can't be checked""",
     )
+    verify.add_argument("--backup", metavar="FILE", help="check a backup, not the data in use")
     verify.add_argument("--json", action="store_true", help="a line of JSON each")
 
 

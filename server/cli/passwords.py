@@ -33,7 +33,9 @@ def show_generated(given: Given, password: str) -> None:
 
 def _read() -> str:
     try:
-        return sys.stdin.readline().removesuffix("\n").removesuffix("\r")
+        # Bounded: a device gives zeros for ever, and a line that is too long is refused below.
+        line = sys.stdin.readline(PASSWORD_MAX_BYTES + len("\r\n") + 1)
+        return line.removesuffix("\n").removesuffix("\r")
     except UnicodeDecodeError:
         raise CliError("the password on standard input is not UTF-8", code=2) from None
 

@@ -13,12 +13,14 @@ from watchfiles.main import FileChange
 from server.cli.parser import Given
 from server.cli.words import complain
 from server.runtime import signals
+from server.runtime.children import with_parent
+from server.runtime.streams import say
 
 SOURCES: Final = [Path(__file__).parents[1], Path(__file__).parents[2] / "protocol"]
 
 
 async def reloading(given: Given) -> int:
-    """Run the server until SIGTERM or Ctrl-C. Returns the exit code of the last one.
+    """Run the server until SIGTERM, SIGHUP or Ctrl-C. Returns the exit code of the last one.
 
     Every server ends by its clean shutdown: its clients come back to the next one and resume. One
     that can't start says why, and the next change is waited for.
@@ -28,7 +30,9 @@ async def reloading(given: Given) -> int:
     changes = awatch(*SOURCES, watch_filter=PythonFilter(), stop_event=stop)
     code = 0
     while not stop.is_set():
-        server = await asyncio.create_subprocess_exec(*_command(given), env=_environment())
+        server = await asyncio.create_subprocess_exec(
+            *_command(given), env=_environment(), preexec_fn=with_parent()
+        )
         ended = asyncio.create_task(server.wait())
         changed = asyncio.create_task(_next(changes))
         await asyncio.wait({ended, changed}, return_when=asyncio.FIRST_COMPLETED)
@@ -38,7 +42,7 @@ async def reloading(given: Given) -> int:
             server.terminate()
         code, found = await ended, await changed
         if found and not stop.is_set():
-            print(f"\n  {', '.join(found)}: starting anew", flush=True)
+            say(f"\n  {', '.join(found)}: starting anew")
     signals.ignore()
     return code
 

@@ -3,6 +3,7 @@
 import sys
 from pathlib import Path
 
+from protocol.errors import Failure
 from protocol.permissions import Role
 from server.app import App, serve
 from server.auth import Accounts
@@ -16,6 +17,7 @@ from server.config import Settings
 from server.database import Unavailable
 from server.runtime import files, signals
 from server.runtime.log import configure, logger
+from server.runtime.streams import say
 from server.users import Users
 
 log = logger("app")
@@ -30,14 +32,20 @@ async def run(given: Given) -> int | None:
     private_files()
     log.debug("starting", data_dir=str(settings.data_dir), level=settings.least_level)
     password: str | None = None
+    is_administered = False
 
     async def prepare(app: App) -> None:
-        nonlocal password
+        nonlocal password, is_administered
         password = await _first_admin(app, settings)
+        is_administered = await app.part(Users).any_with(Role.ADMIN)
 
     def ready(address: str) -> None:
-        print(f"\n  Warroom is at {address}", flush=True)
-        print(f"  Register there, or log in as admin{_how(password, settings)}\n", flush=True)
+        how = _how(password, settings, is_administered=is_administered)
+        failed = say(f"\n  Warroom is at {address}\n  Register there{how}\n")
+        if failed is not None:
+            log.warning("output_failed", error=str(failed))
+        elif password is not None:
+            files.remove(settings.data_dir / ADMIN_FILE)
 
     try:
         await serve(settings, prepare, ready)
@@ -49,25 +57,27 @@ async def run(given: Given) -> int | None:
 
 
 async def _first_admin(app: App, settings: Settings) -> str | None:
-    """Make `admin` at the first start. Returns its password where a terminal is there to show it;
-    elsewhere it lies in a file that only the owner can read."""
+    """Make `admin` at the first start. Its password is in a file that only the owner can read.
+    Returns it where a terminal is there to show it: the file goes once it is shown."""
     if await app.part(Users).any_with(Role.ADMIN):
         return None
     password = generate()
     path = settings.data_dir / ADMIN_FILE
     # The file comes first: an admin whose password nobody has seen could not be made again.
     files.write(path, f"{password}\n".encode())
-    await app.part(Accounts).add("admin", password, Role.ADMIN)
-    if not sys.stdout.isatty():
+    try:
+        await app.part(Accounts).add("admin", password, Role.ADMIN)
+    except Failure:  # somebody else has the name: the command line made them before the first start
+        files.remove(path)
+        log.warning("no_administrator", hint="warroom user role NAME admin")
         return None
-    files.remove(path)
-    return password
+    return password if sys.stdout.isatty() else None
 
 
-def _how(password: str | None, settings: Settings) -> str:
+def _how(password: str | None, settings: Settings, *, is_administered: bool) -> str:
     path: Path = settings.data_dir / ADMIN_FILE
     if password is not None:
-        return f" with the password {password} (shown this once)"
+        return f", or log in as admin with the password {password} (shown this once)"
     if path.exists():
-        return f": its password is in {path}"
-    return ""
+        return f", or log in as admin: its password is in {path}"
+    return ", or log in as admin" if is_administered else "; nobody is an administrator yet"

@@ -5,6 +5,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from server.runtime import streams
+
 
 class CliError(Exception):
     """What a user can put right: each problem is one line. `code`: 2 for what was given, else 1."""
@@ -16,9 +18,9 @@ class CliError(Exception):
 
 
 def complain(*problems: str) -> None:
-    """Say what is wrong, a line each, whatever the words hold."""
+    """Say what is wrong, a line each, whatever the words hold. Never raises."""
     for problem in problems:
-        print(f"warroom: {' '.join(problem.split())}", file=sys.stderr)
+        streams.complain(f"warroom: {' '.join(problem.split())}")
 
 
 def sure(what: str) -> None:

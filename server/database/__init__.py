@@ -2,8 +2,10 @@
 
 from server.database.alone import alone
 from server.database.connect import Database, connect
-from server.database.copying import InTheWay, copy, engine_of, put
+from server.database.copying import InTheWay, clean, copy, engine_of, opened_copy, put
 from server.database.dial import AWAY
+from server.database.dumps import read_through
+from server.database.failures import database_error
 from server.database.held import Reading
 from server.database.hot import Copy, Hot
 from server.database.invariants import (
@@ -50,14 +52,18 @@ __all__ = [
     "Work",
     "alone",
     "check_revision",
+    "clean",
     "connect",
     "copy",
+    "database_error",
     "engine_of",
     "forget",
     "is_known",
     "is_there",
     "migrate",
+    "opened_copy",
     "put",
+    "read_through",
     "revisions",
     "rows",
     "sqlite_path",

@@ -5,6 +5,7 @@ write rows may use the database beside a server; those that change its tables or
 the lock as a server does.
 """
 
+import contextlib
 import os
 import sys
 import time
@@ -47,7 +48,8 @@ def alone(url: str, *, server: bool = False) -> Iterator[None]:
         _lock(descriptor, database)
         os.ftruncate(descriptor, 0)
         if server:
-            os.write(descriptor, f"{os.getpid()}\n".encode())
+            with contextlib.suppress(OSError):  # a full disk: the lock holds without a name in it
+                os.write(descriptor, f"{os.getpid()}\n".encode())
         _held.add(database)
         yield
     finally:

@@ -14,7 +14,7 @@ from server.database.reader import Reader
 from server.database.recycling import Recycled, Recycling
 from server.database.sqlite import SqliteEngine
 from server.database.url import is_postgres, sqlite_path
-from server.database.work import Unavailable, Work
+from server.database.work import Stale, Unavailable, Work
 from server.database.writer import Publish, Writer
 from server.runtime.clock import Clock
 from server.runtime.gauges import Gauges
@@ -73,7 +73,7 @@ async def _connect(
     writer.start()
     try:
         await reader.open()
-        epoch = epoch or await history.read_epoch(reader) or await _new_epoch(writer)
+        epoch = epoch or await history.read_epoch(reader) or await _new_epoch(writer, reader)
     except BaseException:
         await writer.close()
         await reader.close()
@@ -128,10 +128,13 @@ async def _dialled(url: str, target: Target, *_: object, **__: object) -> Any:
     return await dial(url, READER_NAME, target)
 
 
-async def _new_epoch(writer: Writer) -> str:
-    """Name the numbering of a new database."""
+async def _new_epoch(writer: Writer, reader: Reader) -> str:
+    """Name the numbering of a new database. Another program may do so at the same moment."""
     epoch = history.new_epoch()
     work = Work(at="")
     work.change(history.SET_EPOCH, epoch=epoch)
-    await writer.submit(work, b"", None)
+    try:
+        await writer.submit(work, b"", None)
+    except Stale:
+        return await history.read_epoch(reader) or epoch
     return epoch

@@ -18,6 +18,7 @@ from sqlalchemy.pool import NullPool
 
 from server.database.alone import alone
 from server.database.dial import AWAY, Target, Unusable, dial
+from server.database.failures import cause, words
 from server.database.url import is_postgres, sqlite_path
 
 T = TypeVar("T")
@@ -28,7 +29,8 @@ _SERVERS: Final = (
     "select count(*) from pg_stat_activity where datname = current_database()"
     " and application_name like 'warroom writer %'"
 )
-_LOCK: Final = 7_217_001  # any number, as long as it is always the same
+LOCK: Final = 7_217_001  # any number, as long as it is always the same
+"""The advisory lock of those that change the tables of a PostgreSQL database."""
 
 
 class Revision(NamedTuple):
@@ -106,8 +108,10 @@ def _migrate(connection: Connection, to: str) -> None:
     """All or nothing: one transaction, whatever the migrations do in it."""
     if connection.dialect.name == "postgresql":
         # Servers that start side by side: one migrates, the others wait.
-        connection.execute(text("select pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+        connection.execute(text("select pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
     else:
+        # Now, as only one does it: of two programs that switch at once, one finds it locked.
+        connection.exec_driver_sql("pragma journal_mode = wal")
         connection.exec_driver_sql("begin immediate")
     target = _target(connection, to)
     if target.reached:
@@ -136,13 +140,21 @@ def with_connection(url: str, call: Callable[[Connection], T], target: Target = 
         # Else the driver commits before each statement that changes tables.
         connect_args={"isolation_level": None},
     )
+    path = sqlite_path(url)
     try:
         connection = engine.connect()
+        # A table that is copied and dropped takes no rows with it that point to it.
+        connection.exec_driver_sql("pragma foreign_keys = off")
         connection.exec_driver_sql("pragma schema_version")  # not before that the file is read
     except DBAPIError as e:
-        raise ConnectionError(f"the database {sqlite_path(url)} can't be opened: {e.orig}") from e
-    with connection:
-        return call(connection)
+        raise ConnectionError(
+            f"the database {path} can't be opened: {words(e)}{cause(path)}"
+        ) from e
+    try:
+        with connection:
+            return call(connection)
+    except DBAPIError as e:
+        raise ConnectionError(f"the database {path} can't be used: {words(e)}{cause(path)}") from e
 
 
 async def _with_postgres(url: str, call: Callable[[Connection], T], target: Target) -> T:

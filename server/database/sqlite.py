@@ -56,6 +56,8 @@ class SqliteEngine:
             self._connection.execute(f"pragma {pragma}")
         self._connection.execute("select 1 from sqlite_schema")  # now its three files are there
         self._place = Place(path)
+        self._committing = False
+        self._locked = False
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="commit")
 
     @property
@@ -71,9 +73,19 @@ class SqliteEngine:
     async def look(self) -> None:
         """Nothing that `check` does not see."""
 
-    def check(self) -> None:
-        """Raises Gone where the files are no longer those that were opened."""
+    def check(self) -> bool:
+        """Whether another process holds the write lock. Raises Gone where the files are no longer
+        those that were opened."""
         self._place.check()
+        if not self._committing:  # else a thread uses the connection, and waits for the lock
+            try:
+                self._connection.execute("begin immediate")
+                self._connection.execute("rollback")
+            except sqlite3.OperationalError as e:
+                self._locked = e.sqlite_errorcode == sqlite3.SQLITE_BUSY
+            else:
+                self._locked = False
+        return self._locked
 
     async def close(self) -> None:
         """Close the connection."""
@@ -86,6 +98,7 @@ class SqliteEngine:
         Raises Unavailable where nothing is committed, Gone where it is committed to files that
         nobody will find.
         """
+        self._committing = True
         try:
             if self._connection.in_transaction:  # an earlier one could not be rolled back either
                 self._connection.execute("rollback")
@@ -102,6 +115,8 @@ class SqliteEngine:
         except BaseException:
             self._roll_back()
             raise
+        finally:
+            self._committing = False
         return outcomes
 
     def _commit(self) -> None:

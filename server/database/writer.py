@@ -71,8 +71,11 @@ class Engine(Protocol):
         """Whether the database can be reached, and does not write."""
         ...
 
-    def check(self) -> None:
-        """Raises Gone where what is committed would be lost, HistoryLost where it was."""
+    def check(self) -> bool | None:
+        """Whether another program keeps the database from being changed, where that is known.
+
+        Raises Gone where what is committed would be lost, HistoryLost where it was.
+        """
         ...
 
     async def look(self) -> None:
@@ -108,6 +111,7 @@ class Writer:
         self._closing = False
         self._task: asyncio.Task[None] | None = None
         self.failing = False
+        self.blocked = False  # another program has held the write lock for two looks
         engine.late = self._told_late
         gauges.watch(
             "warroom_writer_queue_units",
@@ -209,9 +213,11 @@ class Writer:
         """Wait for the writer's end. Raises what it crashed with, or Gone where what is committed
         would be lost, HistoryLost where it was, also while nothing is committed."""
         assert self._task is not None
+        before = False
         while not self._task.done():
             await self._engine.look()
-            self._engine.check()
+            now = bool(self._engine.check())
+            self.blocked, before = before and now, now
             await asyncio.wait({self._task}, timeout=CHECK_EVERY_S)
         self._task.result()
 

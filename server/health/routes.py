@@ -95,7 +95,8 @@ class Health:
         if writer.age >= UNHEALTHY_FROM_S:
             return Component(State.UNHEALTHY)
         slow = writer.age >= DEGRADED_FROM_S
-        return Component(State.DEGRADED if writer.failing or slow else State.HEALTHY)
+        ill = writer.failing or writer.blocked or slow
+        return Component(State.DEGRADED if ill else State.HEALTHY)
 
     async def _ask_database(self) -> Component:
         asked = self._clock.monotonic()

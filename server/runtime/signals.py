@@ -1,15 +1,21 @@
-"""SIGTERM and SIGINT: both ask for the end, and asking again changes nothing."""
+"""SIGTERM, SIGINT and SIGHUP: each asks for the end, and asking again changes nothing."""
 
 import asyncio
 import signal
 from collections.abc import Callable
 from typing import Final
 
-NUMBERS: Final = (signal.SIGTERM, signal.SIGINT)
+NUMBERS: Final = tuple(
+    number
+    for name in ("SIGTERM", "SIGINT", "SIGHUP")
+    if (number := getattr(signal, name, None)) is not None  # Windows has no SIGHUP
+)
 
 
 def on_end(call: Callable[[], None]) -> None:
     """Call something in the running loop at each signal.
+
+    SIGHUP stays ignored where it was ignored at the start: so does nohup.
 
     Handlers of the loop itself would be gone with it, and a second signal at the end of the
     process would take away its exit code.
@@ -21,7 +27,8 @@ def on_end(call: Callable[[], None]) -> None:
             loop.call_soon_threadsafe(call)
 
     for number in NUMBERS:
-        signal.signal(number, handle)
+        if number.name != "SIGHUP" or signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, handle)
 
 
 def ignore() -> None:

@@ -1,9 +1,12 @@
 """Data that was copied while a server runs, and put in the place of what there is."""
 
 import asyncio
+import io
 import os
+import random
 import stat
 import tarfile
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +15,7 @@ import pytest
 
 from protocol.client import refresh
 from tests.support.battles import easy_battle, strike
-from tests.support.engines import database, on_both_engines
+from tests.support.engines import database, execute, on_both_engines
 from tests.support.people import Person, connected
 from tests.support.postgres import Postgres
 from tests.support.server import Server
@@ -114,7 +117,7 @@ async def test_an_access_token_is_good_at_a_restored_server(
 
 
 async def test_what_is_there_is_replaced_by_force_alone_and_never_under_a_server(
-    own_server: Server, alice: Person, tmp_path: Path
+    own_server: Server, alice: Person, tmp_path: Path, engine: str
 ) -> None:
     file = tmp_path / "warroom.tar"
     await own_server.command("backup", str(file))
@@ -125,7 +128,7 @@ async def test_what_is_there_is_replaced_by_force_alone_and_never_under_a_server
     assert "--force replaces" in errors
     code, _, errors = await own_server.run("restore", str(file), "--force")
     assert (code, errors.count("\n")) == (1, 1)
-    assert "in use" in errors
+    assert {"sqlite": "a server runs on", "postgres": "in use"}[engine] in errors
     assert (await alice.ok("players.get"))["player"]["player_id"] == alice.id
     await own_server.stop()
     code, _, errors = await own_server.run("restore", str(file))
@@ -219,4 +222,101 @@ async def test_a_secret_that_is_a_setting_is_not_copied(
     await server.command("migrate")
     await server.command("backup", str(file))
     with tarfile.open(file) as tar:
-        assert sorted(tar.getnames()) == ["about.json", "database"]
+        assert sorted(tar.getnames()) == ["SHA256SUMS", "about.json", "database"]
+
+
+# ---- verifying a backup
+
+
+@pytest.fixture
+async def backed_up(own_server: Server, alice: Person, tmp_path: Path) -> Path:
+    """A backup of a server with a battle."""
+    battle_id = await easy_battle(alice)
+    await alice.ok("battles.join", battle_id=battle_id)
+    await strike(alice, battle_id, 1)
+    file = tmp_path / "warroom.tar"
+    await own_server.command("backup", str(file))
+    return file
+
+
+async def test_a_backup_is_verified(own_server: Server, backed_up: Path, engine: str) -> None:
+    said = await own_server.command("verify", "--backup", str(backed_up))
+    assert "is as it was made" in said
+    assert ("invariants hold" in said) == (engine == "sqlite")
+    assert await own_server.command("verify", "--backup", str(backed_up), "--json") == ""
+    assert [path.name for path in backed_up.parent.iterdir() if path.name[0] == "."] == []
+
+
+def damage(file: Path) -> tuple[int, int]:
+    """Turn one bit. Returns which."""
+    whole = bytearray(file.read_bytes())
+    at, bit = random.randrange(len(whole)), random.randrange(8)
+    whole[at] ^= 1 << bit
+    file.write_bytes(whole)
+    return at, bit
+
+
+async def test_what_is_damaged_or_no_backup_is_not_verified(
+    own_server: Server, backed_up: Path, tmp_path: Path
+) -> None:
+    where = damage(backed_up)
+    code, output, errors = await own_server.run("verify", "--backup", str(backed_up))
+    assert (code, output, errors.count("\n")) == (1, "", 1), (errors, where)
+    code, output, errors = await own_server.run("verify", "--backup", str(tmp_path / "nothing"))
+    assert (code, output, errors.count("\n")) == (2, "", 1), errors
+
+
+async def test_a_backup_of_violated_data_is_found(own_server: Server, tmp_path: Path) -> None:
+    file, gold = tmp_path / "warroom.tar", "update players set gold = gold + {}"
+    await execute(own_server.database, gold.format(1))
+    await own_server.command("backup", str(file))
+    await execute(own_server.database, gold.format(-1))
+    code, output, _ = await own_server.run("verify", "--backup", str(file))
+    if not own_server.database.startswith("sqlite"):
+        assert "Invariants are not checked" in output  # it says that it has not checked them
+        return
+    assert code == 1
+    assert "players.ledger_sums" in output
+
+
+async def test_a_backup_of_the_first_format_is_restored(
+    own_server: Server, backed_up: Path, elsewhere: Server, tmp_path: Path, alice: Person
+) -> None:
+    """It has no checksums, which is said."""
+    first = tmp_path / "first.tar"
+    with tarfile.open(backed_up) as new, tarfile.open(first, "w") as old:
+        for name in ("about.json", "database", "secret_key"):
+            content = new.extractfile(name)
+            assert content is not None
+            data = content.read().replace(b'"format":2', b'"format":1')
+            info = tarfile.TarInfo(name)
+            info.size, info.mtime = len(data), time.time()
+            old.addfile(info, io.BytesIO(data))
+    code, output, errors = await own_server.run("verify", "--backup", str(first))
+    assert (code, "can be read" in output, "as it was made" in output) == (0, True, False), errors
+    await own_server.stop()
+    code, output, errors = await elsewhere.run("restore", str(first))
+    assert (code, errors.count("\n")) == (0, 1), errors
+    assert "before backups had checksums" in errors
+    async with elsewhere:
+        again = await Person(elsewhere.url, alice.logged_in).connect()
+        await again.close()
+
+
+async def test_a_link_to_a_backup_or_a_database_stays(own_server: Server, tmp_path: Path) -> None:
+    file, link = tmp_path / "monday.tar", tmp_path / "latest.tar"
+    await own_server.command("backup", str(file))
+    before = file.read_bytes()
+    link.symlink_to(file)
+    assert str(link) in await own_server.command("backup", str(link))
+    assert link.readlink() == file
+    assert file.read_bytes() != before
+    if not own_server.database.startswith("sqlite"):
+        return
+    await own_server.stop()
+    place = own_server.data_dir / "warroom.db"
+    place.rename(tmp_path / "moved.db")
+    place.symlink_to(tmp_path / "moved.db")
+    await own_server.command("restore", str(link), "--force")
+    assert place.readlink() == tmp_path / "moved.db"
+    await own_server.start()

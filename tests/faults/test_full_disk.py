@@ -1,52 +1,23 @@
 """SQLite on a full disk: what would write is refused at once, reading goes on, it heals itself."""
 
 import asyncio
-import errno
-import os
-import subprocess
-from collections.abc import Iterator
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import aiohttp
-import pytest
 
 from protocol.ids import uuid7
 from tests.support.battles import easy_battle
+from tests.support.disk import fill
+from tests.support.engines import execute
+from tests.support.outside import until
 from tests.support.people import Person, connected
-from tests.support.programs import missing
 from tests.support.server import Server
 
-DISK_BYTES = 8 * 1024 * 1024
-
-
-@pytest.fixture
-def disk(tmp_path: Path) -> Iterator[Path]:
-    """A small disk of its own."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES}", "tmpfs", folder],
-        capture_output=True,
-        check=False,
-    )
-    if mounted.returncode:
-        missing(f"a disk can't be mounted: {mounted.stderr.decode().strip()}")
-    yield folder
-    subprocess.run(["umount", "--lazy", folder], check=True)
-
-
-def fill(folder: Path) -> Path:
-    """Leave no byte free."""
-    path = folder / "filler"
-    with path.open("wb", buffering=0) as file:
-        for size in (65_536, 4096, 1):
-            try:
-                while True:
-                    file.write(b"x" * size)
-            except OSError as e:
-                assert e.errno == errno.ENOSPC
-    assert os.statvfs(folder).f_bavail == 0
-    return path
+WITHIN_S = 30
+OPENED_BYTES = 40_960
+"""SQLite's -shm, and the head of a file."""
 
 
 async def test_a_full_disk_refuses_and_heals(tmp_path: Path, disk: Path) -> None:
@@ -101,6 +72,65 @@ async def test_a_full_disk_refuses_and_heals(tmp_path: Path, disk: Path) -> None
         assert {"full" in line["error"] for line in failed} == {True}
     said = await server.rows("select count(*) from room_events where name = 'battles.chat_said'")
     assert said == [(kept + 1,)]
+
+
+async def test_a_start_on_a_full_disk_serves_what_can_be_read(tmp_path: Path, disk: Path) -> None:
+    """There is room for the files that SQLite makes when it opens a database, and for no more."""
+    path = disk / "warroom.db"
+    async with Server(tmp_path / "data", DATABASE_URL=f"sqlite:///{path}") as server:
+        alice = await connected(server.url)
+        battle_id = await easy_battle(alice)
+        await alice.ok("battles.join", battle_id=battle_id)
+        await alice.close()
+        await server.stop()
+        # No battle waits, so that the start has something to write.
+        await execute(server.database, "update battles set status = 'completed'")
+        filler = fill(disk)
+        with filler.open("r+b") as file:
+            file.truncate(filler.stat().st_size - OPENED_BYTES)
+        await server.start()
+        again = await Person(server.url, alice.logged_in).connect()
+        await again.ok("players.get")
+        assert await ready(server) == ("degraded", 200)
+        filler.unlink()
+
+        async def healed() -> bool:
+            return await ready(server) == ("healthy", 200)
+
+        await until(healed, WITHIN_S)
+        await again.close()
+
+
+async def test_an_open_that_a_full_disk_fails_says_so(tmp_path: Path, disk: Path) -> None:
+    server = Server(tmp_path / "data", DATABASE_URL=f"sqlite:///{disk / 'warroom.db'}")
+    await server.command("migrate")
+    filler = fill(disk)
+    for line in ("run --port 0", "user list", "migrate"):
+        code, output, errors = await server.run(*line.split())
+        assert (code, output, errors.count("\n")) == (1, "", 1), errors
+        assert errors.endswith("disk I/O error (the disk is full)\n")
+    filler.unlink()
+    await server.start()
+    await server.stop()
+
+
+async def test_a_write_lock_that_another_program_holds_is_seen(own_server: Server) -> None:
+    """Also while nobody changes anything."""
+    path = own_server.database.removeprefix("sqlite:///")
+    other = sqlite3.connect(path, isolation_level=None)
+    with closing(other):
+        other.execute("begin immediate")
+
+        async def seen() -> bool:
+            return await ready(own_server) == ("degraded", 200)
+
+        await until(seen, 5)
+        other.execute("rollback")
+
+        async def gone() -> bool:
+            return await ready(own_server) == ("healthy", 200)
+
+        await until(gone, 5)
 
 
 async def reading_goes_on(server: Server, person: Person, battle_id: str) -> None:

@@ -26,6 +26,7 @@ from tests.support.people import PASSWORD, Person, registered
 from tests.support.server import Server
 
 ADDRESS: Final = "203.0.113.7"
+PARTS: Final = ["about.json", "database", "secret_key", "SHA256SUMS"]
 LOOKS: Final = 16
 """At so many of the moments the server is started; at all others files alone are looked at."""
 
@@ -125,7 +126,7 @@ async def test_whenever_the_power_is_cut_a_backup_is_whole_and_so_is_what_it_is_
         assert number < kept or file.exists(), number
         if file.exists():
             with tarfile.open(file) as tar:
-                assert [member.name for member in tar] == ["about.json", "database", "secret_key"]
+                assert [member.name for member in tar] == PARTS
     for number, left in some(moments[began - 1 :]):
         async with started(left, tmp_path / "after") as app:
             for logged_in in (first, second):

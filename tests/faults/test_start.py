@@ -123,3 +123,15 @@ async def test_tables_go_up_and_down_on_the_command_line(
     assert code == 1
     assert "nowhere" in errors
     assert len(errors.splitlines()) == 1
+
+
+async def test_a_user_called_admin_does_not_keep_the_server_from_starting(tmp_path: Path) -> None:
+    server = Server(tmp_path)
+    await server.command("user", "add", "admin", "--generate")
+    async with server:
+        assert not (tmp_path / "admin_password").exists()
+        await server.command("user", "role", "admin", "admin")
+    assert "nobody is an administrator yet" in server.printed
+    async with server:
+        pass
+    assert "or log in as admin" in server.printed

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from server.database import copy, migrate, put
-from server.database.copying import _without_password
+from server.database.dumps import without_password
+from server.runtime.interrupt import Interrupt
 from tests.support.engines import rows
 
 
@@ -27,18 +28,18 @@ def fact(place: Path, value: str) -> sqlite3.Connection:
 async def test_what_lies_beside_a_database_that_is_gone_is_not_taken_for_the_copys(
     tmp_path: Path, damaged: bool
 ) -> None:
-    place, copied = tmp_path / "warroom.db", tmp_path / "copy"
+    place, interrupt = tmp_path / "warroom.db", Interrupt()
     url = f"sqlite:///{place}"
     await asyncio.to_thread(migrate, url)
     with closing(fact(place, "kept")):
-        its_revision = await asyncio.to_thread(copy, url, copied)
+        copied = await asyncio.to_thread(copy, url, tmp_path, interrupt)
         with closing(fact(place, "lost")):
             shutil.copy(f"{place}-wal", tmp_path / "wal")
     place.unlink()
     shutil.move(tmp_path / "wal", f"{place}-wal")
     if damaged:
         place.write_bytes(b"no database" * 1000)
-    await asyncio.to_thread(put, url, copied, its_revision, force=damaged)
+    await asyncio.to_thread(put, url, copied.pieces, copied.revision, interrupt, force=damaged)
     assert await rows(url, "pragma integrity_check") == [("ok",)]
     there = {row[0].split("-")[0] for row in await rows(url, "select name from facts")}
     assert "kept" in there
@@ -51,4 +52,4 @@ def test_an_address_keeps_its_spaces_for_programs_that_know_no_plus() -> None:
         "postgresql://me:p%40ss@h/db?options=-c%20search_path%3Dx&password=other&sslmode=require"
     )
     plain = "postgresql://me@h/db?options=-c%20search_path%3Dx&sslmode=require"
-    assert _without_password(given) == (plain, "p@ss")
+    assert without_password(given) == (plain, "p@ss")

@@ -334,7 +334,7 @@ async def test_players_added_beside_this_process_are_counted_now_and_then(
 ) -> None:
     assert app.part(Profiles).counted().registered == len(people)
     async with opened(settings, clock) as other:
-        await other.auth.add("fay", "correct horse", Role.PLAYER)
+        await other.part(Auth).add("fay", "correct horse", Role.PLAYER)
         assert app.part(Profiles).counted().registered == len(people)
         await app.part(Profiles).recount()
         assert app.part(Profiles).counted().registered == len(people) + 1
