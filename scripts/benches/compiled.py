@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 from scripts.benches.result import Broken
 
 SOURCES: Final = Path(__file__).with_name("generator")
+STORING: Final = Path(__file__).with_name("storing")
 FLAGS: Final = ("-O2", "-std=gnu11", "-Wall", "-Wextra", "-Wconversion")
 SHARED: Final = ("websocket", "text", "broken")
 LOAD: Final = ("load", "options", "workload", "client", "wire", "process", "histogram", *SHARED)
@@ -40,3 +41,21 @@ def programs(*flags: str) -> Iterator[Programs]:
             if done.returncode:
                 raise Broken(f"{program.name} is not compiled:\n{done.stderr}")
         yield made
+
+
+def storing() -> None:
+    """Install what Node's server stores with, once: it is compiled. Raises Broken."""
+    if (STORING / "node_modules" / "better-sqlite3" / "build").is_dir():
+        return
+    npm = shutil.which("npm")
+    if npm is None:
+        raise Broken("there is no npm, which installs what Node's server stores with")
+    done = subprocess.run(  # noqa: S603 - a pinned package, whose script compiles it
+        [npm, "ci", "--ignore-scripts=false", "--no-audit", "--no-fund", "--loglevel=error"],
+        cwd=STORING,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise Broken(f"better-sqlite3 is not installed:\n{done.stderr}")

@@ -3,17 +3,21 @@
 400 players in battles of 4 send `battles.attack` to Warroom itself, on SQLite at synchronous=FULL;
 Node tells rooms of 4 what comes, as do the others. First everybody strikes again as soon as the
 answer is there, then strikes come at a fixed rate, and how late an answer is counts from when its
-strike was due. Afterwards the strikes in the database are counted.
+strike was due. Afterwards the strikes in the database are counted. Beside them stands what one
+would write for it: Node with better-sqlite3, a transaction a strike, synchronous=FULL.
 """
 
 import os
+import sqlite3
 import sys
 import tempfile
 from collections.abc import Callable
+from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Final
 
-from scripts.benches.compiled import Programs, programs
+from scripts.benches.compiled import Programs, programs, storing
 from scripts.benches.people import PEOPLE, anew, prepare
 from scripts.benches.result import Asked, Bar, Broken, Figure, Of, Result, at_least, at_most
 from scripts.benches.sides import (
@@ -26,6 +30,7 @@ from scripts.benches.sides import (
     lasting,
     loaded,
     running,
+    storing_node,
 )
 
 ROUNDS: Final = 5
@@ -35,6 +40,7 @@ SEATS: Final = 4
 RATE: Final = 1000
 BESIDE: Final = (STOCK, LIMIT)
 STORED: Final = "select count(*) from room_events where name = 'battles.struck'"
+STORES: Final = "Node, stores"
 P99_MS: Final = 5.0
 
 Pair = tuple[Sample, Sample]
@@ -50,6 +56,8 @@ async def run(asked: Asked) -> Result:
     if os.sched_getscheduler(0) != os.SCHED_OTHER:
         raise Broken("it does not run under chrt; try nice -n -10")
     beside = () if asked.pair else BESIDE
+    if not asked.pair:
+        storing()
     clients = ("--clients", str(PLAYERS), "--room-size", str(SEATS), *lasting(asked.seconds))
     rounds: list[list[Pair]] = []
     with programs() as compiled, tempfile.TemporaryDirectory() as folder:
@@ -59,10 +67,13 @@ async def run(asked: Asked) -> Result:
             node = await _relayed(compiled, NODE, clients)
             ours = await _durable(compiled, Path(folder), clients)
             others = [await _relayed(compiled, side, clients) for side in beside]
+            if not asked.pair:
+                others.insert(0, await _stored_by_node(compiled, Path(folder), clients))
             rounds.append([node, ours, *others])
     names = [f"{NODE.name}, stores nothing", f"{WARROOM.name}, durable"]
     title = f"durable: strikes, battles of {SEATS}, {PLAYERS} players"
-    return Result(title, asked.seconds, names + [side.name for side in beside], _figures(rounds))
+    others_names = [] if asked.pair else [STORES, *(side.name for side in beside)]
+    return Result(title, asked.seconds, names + others_names, _figures(rounds))
 
 
 async def _relayed(compiled: Programs, side: Side, clients: tuple[str, ...]) -> Pair:
@@ -70,6 +81,22 @@ async def _relayed(compiled: Programs, side: Side, clients: tuple[str, ...]) -> 
     for rate in ((), ("--rate", str(RATE))):
         async with running(side, compiled) as server:
             samples.append(await loaded(compiled, server, "rooms", *clients, *rate))
+    return samples[0], samples[1]
+
+
+async def _stored_by_node(compiled: Programs, folder: Path, clients: tuple[str, ...]) -> Pair:
+    samples = []
+    for rate in ((), ("--rate", str(RATE))):
+        with tempfile.TemporaryDirectory(dir=folder) as own:
+            database = Path(own) / "strikes.db"
+            side = Side(STORES, partial(storing_node, database))
+            async with running(side, compiled) as server:
+                sample = await loaded(compiled, server, "rooms", *clients, *rate)
+            with closing(sqlite3.connect(database)) as connection:
+                [(stored,)] = connection.execute("select count(*) from strikes").fetchall()
+        if stored < sample.answered_in_all:
+            raise Broken(f"{sample.answered_in_all} were answered, {stored} are stored")
+        samples.append(sample)
     return samples[0], samples[1]
 
 

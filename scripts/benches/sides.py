@@ -35,6 +35,7 @@ class Side:
 
 
 NODE: Final = Side("Node socket.io", lambda _: ["node", str(PEER)])
+
 HEARTBEAT: Final = ("--ping-interval-ms", "25000", "--ping-timeout-ms", "20000")
 """That of Node's and of python-socketio, unless they are told another."""
 WARROOM: Final = Side(
@@ -46,6 +47,11 @@ WARROOM: Final = Side(
 )
 STOCK: Final = Side("python-socketio", lambda _: [sys.executable, "-m", "scripts.benches.stock"])
 LIMIT: Final = Side("C limit", lambda programs: [str(programs.limit)])
+
+
+def storing_node(database: Path, _: Programs) -> list[str]:
+    """The command of Node's server that commits each strike to a new SQLite database."""
+    return ["node", str(PEER), "--store", str(database)]
 
 
 class Sample(msgspec.Struct, frozen=True):
