@@ -5,6 +5,7 @@ from WARNING on, whatever they are: below that they log frames, addresses and pa
 them tokens and passwords.
 """
 
+import json
 import logging
 import os
 import re
@@ -15,6 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+import orjson
 import structlog
 
 from protocol.secret import MASK, TOKEN
@@ -109,6 +111,15 @@ def _client_is_at_fault(record: logging.LogRecord) -> bool:
     return True
 
 
+def _json(line: Any, default: Callable[[Any], Any]) -> str:
+    """A line as JSON. orjson takes a tenth of the time of Python's own encoder, and not all of what
+    that takes: a lone surrogate, as a library may log one."""
+    try:
+        return orjson.dumps(line, default=default, option=orjson.OPT_NON_STR_KEYS).decode()
+    except TypeError:
+        return json.dumps(line, default=default)
+
+
 _SHARED: Final[list[Any]] = [
     _with_origin,
     _with_component,
@@ -138,7 +149,7 @@ def configure(levels: str, file: Path | None = None) -> None:
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
-    json: list[Any] = [_in_order, structlog.processors.JSONRenderer()]
+    as_json: list[Any] = [_in_order, structlog.processors.JSONRenderer(_json)]
     terminal = [
         _without_control,
         structlog.dev.ConsoleRenderer(
@@ -147,9 +158,9 @@ def configure(levels: str, file: Path | None = None) -> None:
             exception_formatter=structlog.dev.plain_traceback,
         ),
     ]
-    handlers = [_shown(Stderr(sys.stderr), terminal if sys.stderr.isatty() else json)]
+    handlers = [_shown(Stderr(sys.stderr), terminal if sys.stderr.isatty() else as_json)]
     if file is not None:
-        handlers.append(_shown(LogFile(file, _file_failed), json))
+        handlers.append(_shown(LogFile(file, _file_failed), as_json))
     root = logging.getLogger()
     root.handlers[:] = handlers
     ours = logging.getLogger(OURS)

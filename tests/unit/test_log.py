@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from protocol.secret import KEY_PREFIX, REFRESH_PREFIX
-from server.runtime.log import Levels, parse
+from server.runtime.log import Levels, _json, parse
 
 ROOT = Path(__file__).parents[2]
 LIBRARIES = ("uvicorn.error", "engineio.server", "socketio", "aiosqlite", "sqlalchemy", "anything")
@@ -257,3 +257,8 @@ def test_a_line_that_can_not_be_written_ends_nothing_and_shows_nothing() -> None
     assert missing == "library: a line could not be logged: RuntimeError"
     assert json.loads(second)["event"] == "second"
     assert "abc" not in done.stderr
+
+
+def test_whatever_is_logged_is_a_line_of_json() -> None:
+    for value in ("half \ud800", {1: "a"}, b"\xff", float("nan"), 1 << 70, Path("x"), {"a", "b"}):
+        assert "event" in json.loads(_json({"event": "x", "value": value}, repr))
