@@ -305,5 +305,5 @@ async def test_dev_starts_anew_when_a_source_changes(tmp_path: Path) -> None:
     async with asyncio.timeout(WITHIN_S):
         await process.communicate()
     text = server.log.read_text()
-    assert '"level": "debug"' in text
-    assert text.count('"event": "closing"') == 2
+    assert '"level":"debug"' in text
+    assert text.count('"event":"closing"') == 2

@@ -57,7 +57,7 @@ def noted_gone(server: Server, connections: int) -> Callable[[], Awaitable[bool]
     """Whether the server has noted the end of so many connections in its log."""
 
     async def look() -> bool:
-        return server.log.read_text().count('"event": "disconnected"') >= connections
+        return server.log.read_text().count('"event":"disconnected"') >= connections
 
     return look
 
