@@ -148,7 +148,10 @@ def _security() -> Json:
 
 def _channels(found: list[Spec]) -> Json:
     """The connection, and each kind of room."""
-    inside: dict[str, list[str]] = {_CONNECTION: [_ERROR], **{word: [] for word in rooms.KINDS}}
+    inside: dict[str, list[str]] = {
+        _CONNECTION: [_ERROR],
+        **{word: [] for word in sorted(rooms.KINDS)},
+    }
     for spec in found:
         inside[_channel_of(spec)] += [spec.name] if spec.reply is None else _names(spec)
     channels: Json = {
@@ -161,7 +164,7 @@ def _channels(found: list[Spec]) -> Json:
         "description": "Commands and queries with their replies, and what one connection is told"
         " whatever rooms it is in.",
     }
-    for kind in rooms.KINDS.values():
+    for kind in rooms.all_kinds():
         channels[kind.word] |= _room(kind)
     return channels
 
@@ -276,7 +279,7 @@ def _ref(name: str) -> Json:
 
 def _schemas(calls: list[Spec]) -> Json:
     """The schemas of all types, by their names."""
-    snapshots = [rooms.snapshot(word) for word in rooms.KINDS]
+    snapshots = [rooms.snapshot(word) for word in sorted(rooms.KINDS)]
     wanted: list[type] = [spec.type for spec in specs()]
     wanted += [spec.reply for spec in calls if spec.reply is not None]
     wanted += [*snapshots, codec.Meta, codec.NotOk]

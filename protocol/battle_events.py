@@ -5,7 +5,6 @@ from typing import ClassVar
 
 import msgspec
 
-from protocol import rooms
 from protocol.battles import (
     AttackKind,
     Battle,
@@ -14,6 +13,9 @@ from protocol.battles import (
     Enemy,
     Reward,
     Seat,
+    battle_room,
+    battles_room,
+    listing_room,
 )
 from protocol.message import KEPT, LATEST, Event, event
 from protocol.rooms import Room, snapshot_of
@@ -42,7 +44,7 @@ class BattleEvent(Event, frozen=True, kw_only=True):
 
     def room(self) -> Room:
         """The battle's own."""
-        return rooms.battle(self.battle_id)
+        return battle_room(self.battle_id)
 
 
 @event("battles.created", delivery=KEPT)
@@ -197,7 +199,7 @@ class Listed(Event, frozen=True, kw_only=True):
 
     def room(self) -> Room:
         """The battle's line."""
-        return rooms.listing(self.battle.battle_id)
+        return listing_room(self.battle.battle_id)
 
 
 @snapshot_of("battles")
@@ -215,4 +217,4 @@ class BattlesCounted(Event, frozen=True, kw_only=True):
 
     def room(self) -> Room:
         """The pool."""
-        return rooms.battles()
+        return battles_room()

@@ -1,16 +1,25 @@
 """Battles: live and co-operative. The server rolls and decides; a client only says what it does."""
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Final
 
 import msgspec
 
+from protocol import rooms
 from protocol.ids import Id
 from protocol.message import Command, Done, Limit, Query, command, query
 from protocol.pages import Cursor, PageSize
 from protocol.permissions import Permission
 from protocol.rooms import snapshot_of
 from protocol.text import shown_line
+
+battles_room: Final = rooms.single("battles", Permission.PLAY, "How many battles are open.")
+listing_room: Final = rooms.keyed(
+    "listing", Permission.PLAY, "One battle in one line, as lists show it."
+)
+battle_room: Final = rooms.keyed(
+    "battle", Permission.PLAY, "One battle: blows, waves, chat, rewards."
+)
 
 EnemyId = Annotated[int, msgspec.Meta(ge=1, le=1000, description="Unique within its battle.")]
 ChatText = Annotated[str, shown_line(200, "What is said")]

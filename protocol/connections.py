@@ -1,7 +1,7 @@
 """Connections: who is at the other end of each, and how it is doing."""
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Final
 
 import msgspec
 
@@ -12,6 +12,8 @@ from protocol.pages import Cursor, PageSize
 from protocol.permissions import Permission, Role
 from protocol.rooms import Room, snapshot_of
 from protocol.text import shown_line
+
+connections_room: Final = rooms.single("connections", Permission.READ, "How many are connected.")
 
 DisconnectReason = Annotated[str, shown_line(200, "Why a connection is closed")]
 
@@ -93,4 +95,4 @@ class ConnectionsCounted(Event, frozen=True, kw_only=True):
 
     def room(self) -> Room:
         """One for all."""
-        return rooms.connections()
+        return connections_room()

@@ -1,7 +1,7 @@
 """Players: level, gold, stamina; who is here."""
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Final
 
 import msgspec
 
@@ -11,6 +11,16 @@ from protocol.message import KEPT, LATEST, Command, Event, Limit, Query, command
 from protocol.pages import Cursor, PageSize
 from protocol.permissions import Permission
 from protocol.rooms import Room, snapshot_of
+
+player_room: Final = rooms.keyed(
+    "player", Permission.PLAY, "One's own player: level, gold, stamina."
+)
+players_room: Final = rooms.single(
+    "players", Permission.CONNECT, "How many players there are, and are here."
+)
+profile_room: Final = rooms.keyed(
+    "profile", Permission.CONNECT, "What everybody may know of a player."
+)
 
 Points = Annotated[int, msgspec.Meta(ge=0, le=1000)]
 
@@ -120,7 +130,7 @@ class PlayerChanged(Event, frozen=True, kw_only=True):
 
     def room(self) -> Room:
         """The player's own."""
-        return rooms.player(self.player.player_id)
+        return player_room(self.player.player_id)
 
 
 @event("players.stamina", delivery=LATEST)
@@ -132,7 +142,7 @@ class StaminaChanged(Event, frozen=True, kw_only=True):
 
     def room(self) -> Room:
         """The player's own."""
-        return rooms.player(self.player_id)
+        return player_room(self.player_id)
 
 
 @event("players.profile_changed", delivery=LATEST)
@@ -143,7 +153,7 @@ class ProfileChanged(Event, frozen=True, kw_only=True):
 
     def room(self) -> Room:
         """The player's profile."""
-        return rooms.profile(self.profile.player_id)
+        return profile_room(self.profile.player_id)
 
 
 @snapshot_of("players")
@@ -159,4 +169,4 @@ class PlayersCounted(Event, frozen=True, kw_only=True):
 
     def room(self) -> Room:
         """All players."""
-        return rooms.players()
+        return players_room()

@@ -12,7 +12,7 @@ S = TypeVar("S", bound=type[msgspec.Struct])
 
 
 class RoomKind(msgspec.Struct, frozen=True):
-    """What a kind of room is for and who may ask to join it."""
+    """What a kind of room is for and who may ask to join it. Called, it names a room."""
 
     word: str
     keyed: bool
@@ -24,22 +24,43 @@ class RoomKind(msgspec.Struct, frozen=True):
         """How the name of such a room is written."""
         return f"{self.word}:<id>" if self.keyed else self.word
 
+    @property
+    def prefix(self) -> str:
+        """What the names of such rooms begin with."""
+        return f"{self.word}:" if self.keyed else self.word
 
-_ANYONE_WHO_PLAYS = Permission.PLAY
+    def __call__(self, ident: str = "") -> Room:
+        """The name of a room: with an id where there are several of the kind, else without."""
+        if self.keyed != bool(ident):
+            raise ValueError(f"a room of this kind is called {self.pattern}")
+        return Room(f"{self.word}:{ident}" if self.keyed else self.word)
 
-KINDS: Final[dict[str, RoomKind]] = {
-    kind.word: kind
-    for kind in (
-        RoomKind("battles", False, _ANYONE_WHO_PLAYS, "How many battles are open."),
-        RoomKind("listing", True, _ANYONE_WHO_PLAYS, "One battle in one line, as lists show it."),
-        RoomKind("battle", True, _ANYONE_WHO_PLAYS, "One battle: blows, waves, chat, rewards."),
-        RoomKind("player", True, _ANYONE_WHO_PLAYS, "One's own player: level, gold, stamina."),
-        RoomKind("players", False, Permission.CONNECT, "How many players there are, and are here."),
-        RoomKind("profile", True, Permission.CONNECT, "What everybody may know of a player."),
-        RoomKind("user", True, Permission.ADMINISTER, "One person: role, e-mail, whether let in."),
-        RoomKind("connections", False, Permission.READ, "How many are connected."),
-    )
-}
+
+KINDS: Final[dict[str, RoomKind]] = {}
+"""All kinds of rooms, by their words. Each domain adds its own."""
+
+
+def keyed(word: str, permission: Permission, doc: str) -> RoomKind:
+    """Add a kind of room of which there is one for each id."""
+    return _add(RoomKind(word, True, permission, doc))
+
+
+def single(word: str, permission: Permission, doc: str) -> RoomKind:
+    """Add a kind of room of which there is one."""
+    return _add(RoomKind(word, False, permission, doc))
+
+
+def all_kinds() -> list[RoomKind]:
+    """All kinds of rooms, by their words in order."""
+    return [KINDS[word] for word in sorted(KINDS)]
+
+
+def _add(kind: RoomKind) -> RoomKind:
+    if kind.word in KINDS:
+        raise ValueError(f"there is a kind of room {kind.word!r} already")
+    KINDS[kind.word] = kind
+    return kind
+
 
 _snapshots: Final[dict[str, type[msgspec.Struct]]] = {}
 
@@ -59,46 +80,6 @@ def snapshot_of(word: str) -> Callable[[S], S]:
 def snapshot(word: str) -> type[msgspec.Struct]:
     """The type of a kind's snapshots. Raises KeyError where none was registered."""
     return _snapshots[word]
-
-
-def battles() -> Room:
-    """The pool: all battles that wait or are under way."""
-    return Room("battles")
-
-
-def listing(battle_id: str) -> Room:
-    """The line of one battle."""
-    return Room(f"listing:{battle_id}")
-
-
-def battle(battle_id: str) -> Room:
-    """One battle."""
-    return Room(f"battle:{battle_id}")
-
-
-def player(player_id: str) -> Room:
-    """One player's own room."""
-    return Room(f"player:{player_id}")
-
-
-def players() -> Room:
-    """All players."""
-    return Room("players")
-
-
-def profile(player_id: str) -> Room:
-    """What everybody may know of one player."""
-    return Room(f"profile:{player_id}")
-
-
-def user(user_id: str) -> Room:
-    """One person, as whoever administers sees them."""
-    return Room(f"user:{user_id}")
-
-
-def connections() -> Room:
-    """How many are connected."""
-    return Room("connections")
 
 
 def parse(name: str) -> tuple[RoomKind, str] | None:

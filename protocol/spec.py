@@ -345,7 +345,7 @@ def _rooms(found: list[ModuleType]) -> str:
     types = _Types(found)
     rows = (
         [f"`{k.pattern}`", f"`{k.permission}`", types.name(rooms.snapshot(k.word)), k.doc]
-        for k in rooms.KINDS.values()
+        for k in rooms.all_kinds()
     )
     return _table(["room", "permission", "snapshot", "what is told there"], rows)
 

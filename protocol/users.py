@@ -15,6 +15,10 @@ from protocol.rooms import Room, snapshot_of
 from protocol.secret import Secret
 from protocol.text import CONTROLS
 
+user_room: Final = rooms.keyed(
+    "user", Permission.ADMINISTER, "One person: role, e-mail, whether let in."
+)
+
 _SEARCH: Final = rf"^[^{CONTROLS}]*$(?!\n)"
 
 NAME_REST_DAYS: Final = 90
@@ -130,7 +134,7 @@ class UserChanged(Event, frozen=True, kw_only=True):
 
     def room(self) -> Room:
         """The person's."""
-        return rooms.user(self.user.user_id)
+        return user_room(self.user.user_id)
 
 
 @event("users.deleted", delivery=KEPT)
@@ -141,4 +145,4 @@ class UserDeleted(Event, frozen=True, kw_only=True):
 
     def room(self) -> Room:
         """The person's."""
-        return rooms.user(self.user_id)
+        return user_room(self.user_id)

@@ -4,10 +4,18 @@ import asyncio
 import contextlib
 from typing import Final
 
-from protocol import rooms
-from protocol.battles import BattleSummary, Claim, Difficulty, Join, Leave, ListBattles, Status
+from protocol.battles import (
+    BattleSummary,
+    Claim,
+    Difficulty,
+    Join,
+    Leave,
+    ListBattles,
+    Status,
+    battle_room,
+)
 from protocol.client import Client
-from protocol.players import Allocate
+from protocol.players import Allocate, player_room
 from scripts.demo_players.fighting import fight
 from scripts.demo_players.player import Player
 
@@ -30,7 +38,7 @@ async def live(player: Player) -> None:
     """For ever. Raises Failure where the server answers what it should not."""
     while True:
         async with player.client() as client:
-            await client.join(rooms.player(player.account.id))
+            await client.join(player_room(player.account.id))
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(player.chance.uniform(*STAY_S)):
                     await _play(player, client)
@@ -44,7 +52,7 @@ async def _play(player: Player, client: Client) -> None:
     """One battle after the other."""
     if player.battle_id is not None:
         # The seat was kept, unless the battle is over by now.
-        await client.join(rooms.battle(player.battle_id))
+        await client.join(battle_room(player.battle_id))
         await player.say(client, "back")
     while True:
         if player.battle_id is None:
@@ -72,7 +80,7 @@ def _fits(player: Player, battle: BattleSummary) -> bool:
 
 
 async def _take_seat(player: Player, client: Client, battle_id: str) -> None:
-    await client.join(rooms.battle(battle_id))
+    await client.join(battle_room(battle_id))
     player.battle_id = battle_id
     if await player.try_to(client, Join(battle_id=battle_id)) is None:
         await _turn_away(player, client, battle_id)
@@ -102,7 +110,7 @@ async def _see_it_through(player: Player, client: Client, battle_id: str) -> Non
 
 
 async def _turn_away(player: Player, client: Client, battle_id: str) -> None:
-    await client.leave(rooms.battle(battle_id))
+    await client.leave(battle_room(battle_id))
     player.battle_id = player.field = None
 
 

@@ -4,13 +4,12 @@ import asyncio
 from random import Random
 from typing import Any, Final
 
-from protocol import rooms
 from protocol.battles import BattleReason, Say
 from protocol.client import Client, Received
 from protocol.errors import Failure
 from protocol.gateway import Joined
 from protocol.message import Command
-from protocol.players import PlayerChanged, PlayerReason
+from protocol.players import PlayerChanged, PlayerReason, player_room
 from scripts.demo_players.account import Account
 from scripts.demo_players.news import News
 from scripts.demo_players.picture import Field, Oneself
@@ -79,7 +78,7 @@ class Player:
         """A verdict. Without a snapshot, what is known goes on to hold."""
         if joined.snapshot is None:
             return
-        if joined.room == rooms.player(self.account.id):
+        if joined.room == player_room(self.account.id):
             self.oneself = Oneself(joined.snapshot)
         else:
             self.field = Field(joined.snapshot, self.account.id)

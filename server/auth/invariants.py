@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from protocol import rooms
+from protocol.users import user_room
 from server.database import Invariant, Statement, rows
 
 _TOKENS: Final = Statement(
@@ -25,7 +25,7 @@ INVARIANTS: Final = (
         "auth.tokens_of_users",
         # They outlive a deletion, which so touches few rows; nobody can use them.
         "a refresh token is of a user who is there, or was until a deletion that is told of",
-        rows(_TOKENS, "user {}: {} tokens", room=rooms.user("")),
+        rows(_TOKENS, "user {}: {} tokens", room=user_room.prefix),
     ),
     Invariant(
         "auth.rights_numbers",

@@ -4,9 +4,9 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import Final
 
-from protocol import codec, rooms
+from protocol import codec
 from protocol.battle_events import ChatSaid, EnemyDefeated, Struck
-from protocol.battles import Battle, BattleSummary
+from protocol.battles import Battle, BattleSummary, battle_room
 from protocol.errors import Failure
 from protocol.message import spec_of
 from server.battles.state import fold, is_over, seated, summary
@@ -76,7 +76,7 @@ _SEATED: Final = Statement(
     "select battle_id, player_id from battle_seats"
     " where seated and battle_id > :after and battle_id <= :last",
 )
-_ROOM: Final = rooms.battle("")
+_ROOM: Final = battle_room.prefix
 _QUIET: Final = {
     "struck": spec_of(Struck).name,
     "defeated": spec_of(EnemyDefeated).name,

@@ -3,8 +3,7 @@
 import asyncio
 from typing import Final
 
-from protocol import rooms
-from protocol.battles import Difficulty
+from protocol.battles import Difficulty, battles_room
 from protocol.permissions import Permission
 from protocol.times import rfc3339
 from server.battles import rules, schedule
@@ -142,7 +141,7 @@ class BattleService:
 
     def tell_count(self) -> None:
         """Tell the pool's room how many battles are open."""
-        if self._rooms.watched(rooms.battles()):
+        if self._rooms.watched(battles_room()):
             told = Told.of(self._pool.counted(), rfc3339(self._clock.now_ms()))
             self._rooms.publish(told, None)
 

@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from protocol import codec, rooms
+from protocol import codec
 from protocol.battle_events import (
     BattleEvent,
     Created,
@@ -23,6 +23,8 @@ from protocol.battles import (
     HistoryEntry,
     HistoryPage,
     Status,
+    battle_room,
+    listing_room,
 )
 from protocol.errors import not_found
 from protocol.ids import uuid7
@@ -180,7 +182,7 @@ class Battles:
             if row is None:
                 return None
             seed, state, state_seq = row
-            log = await after(reading, rooms.battle(battle_id), state_seq)
+            log = await after(reading, battle_room(battle_id), state_seq)
         battle = fold(codec.decode(Battle, state), map(event_of, log))
         return Hosted(battle, seed)
 
@@ -203,7 +205,7 @@ class Battles:
         """
         async with self._database.reader.moment() as reading:
             row = await reading.one(_LINE, battle_id=battle_id)
-            there = await bounds(reading, rooms.listing(battle_id))
+            there = await bounds(reading, listing_room(battle_id))
         if row is None:
             raise not_found("battle")
         return there.newest, codec.decode(BattleSummary, row[0])
@@ -272,13 +274,13 @@ class Battles:
     ) -> None:
         ended = status in ENDED
         stop = state_seq if ended else state_seq - pruning.events
-        more = await pruning.prune_log(rooms.battle(battle_id), stop, now)
+        more = await pruning.prune_log(battle_room(battle_id), stop, now)
         work = Work(rfc3339(now))
         if more or not ended:
             again = now + PRUNE_AGAIN_MS
         else:
             again = None
-            pruning.let_go(work, rooms.listing(battle_id))
+            pruning.let_go(work, listing_room(battle_id))
         work.change(_PRUNED, battle_id=battle_id, prune_at=again)
         await self._database.writer.submit(work, b"", None)
 

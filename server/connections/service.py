@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from protocol import rooms
+from protocol.connections import connections_room
 from protocol.times import rfc3339
 from server.connections.rooms import counted
 from server.database.work import Told
@@ -31,7 +31,7 @@ class Counting:
 
         That they are as many again does not do: somebody may have joined the room in between.
         """
-        if not self._gateway.rooms.watched(rooms.connections()):
+        if not self._gateway.rooms.watched(connections_room()):
             self._told = None
             return
         changes = self._gateway.roll.changes

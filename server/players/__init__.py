@@ -1,6 +1,6 @@
 """Players: level, gold, stamina; who is here."""
 
-from protocol.rooms import player as player_room
+from protocol.players import player_room
 from server.domain import Built, Core, Domain
 from server.players import handlers
 from server.players.invariants import INVARIANTS

@@ -8,11 +8,17 @@ import asyncio
 from collections.abc import Mapping
 from typing import Final
 
-from protocol import rooms
 from protocol.errors import invalid
 from protocol.message import Event
 from protocol.permissions import Permission
-from protocol.players import PlayersCounted, Profile, ProfileChanged, ProfilePage
+from protocol.players import (
+    PlayersCounted,
+    Profile,
+    ProfileChanged,
+    ProfilePage,
+    players_room,
+    profile_room,
+)
 from protocol.times import rfc3339
 from server.database import Unavailable, Work
 from server.database.work import Told
@@ -121,12 +127,12 @@ class Profiles:
         standing = self._here.get(player_id)
         if standing is not None:
             self._tell_of(standing)
-        elif self._rooms.watched(rooms.profile(player_id)):
+        elif self._rooms.watched(profile_room(player_id)):
             self._touched.add(player_id)  # it must be read first
             self._wake.set()
 
     def _tell_of(self, standing: Standing) -> None:
-        if self._rooms.watched(rooms.profile(standing.player_id)):
+        if self._rooms.watched(profile_room(standing.player_id)):
             self._publish(ProfileChanged(profile=self._profile(standing)))
 
     def _gained(self, before: Record, record: Record) -> None:
@@ -188,7 +194,7 @@ class Profiles:
 
     def tell_count(self) -> None:
         """Tell whoever watches how many players there are, and are here."""
-        if self._rooms.watched(rooms.players()):
+        if self._rooms.watched(players_room()):
             self._publish(self.counted())
 
     async def keep_recount(self) -> None:

@@ -1,9 +1,8 @@
 """The rooms of players: one's own, and those that anybody may look into."""
 
-from protocol import rooms
 from protocol.errors import not_found
 from protocol.message import Event
-from protocol.players import ProfileChanged, StaminaChanged
+from protocol.players import ProfileChanged, StaminaChanged, player_room
 from server.database import Reader
 from server.database.history import bounds
 from server.gateway import Identity, Snapshot
@@ -29,7 +28,7 @@ class PlayerRoom:
         """The player, with stamina as it is now."""
         async with self._reader.moment() as reading:
             record = await self._players.read(reading, ident)
-            there = await bounds(reading, rooms.player(ident))
+            there = await bounds(reading, player_room(ident))
         if record is None:
             raise not_found("room")
         return Snapshot(there.newest, self._players.view(record, self._clock.now_ms()))

@@ -5,8 +5,7 @@ Stamina is a function of time and no row changes while it grows, so nobody else 
 
 from typing import Final
 
-from protocol import rooms
-from protocol.players import StaminaChanged
+from protocol.players import StaminaChanged, player_room
 from protocol.times import rfc3339
 from server.database import Unavailable
 from server.database.work import Told
@@ -38,7 +37,7 @@ class StaminaPush:
         watching = [
             person
             for person in self._gateway.presence.people()
-            if self._gateway.rooms.watched(rooms.player(person))
+            if self._gateway.rooms.watched(player_room(person))
         ]
         before, self._told = self._told, {}
         for person in watching:

@@ -1,8 +1,8 @@
 """The room of a person, for whoever administers."""
 
-from protocol import rooms
 from protocol.errors import not_found
 from protocol.message import Event
+from protocol.users import user_room
 from server.database import Reader
 from server.database.history import bounds
 from server.gateway import Identity, Snapshot
@@ -25,7 +25,7 @@ class UserRoom:
         """The person as they are."""
         async with self._reader.moment() as reading:
             user = await self._users.read(reading, ident)
-            there = await bounds(reading, rooms.user(ident))
+            there = await bounds(reading, user_room(ident))
         if user is None:
             raise not_found("user")
         return Snapshot(there.newest, user.view)

@@ -4,11 +4,10 @@ import re
 from collections.abc import Awaitable, Callable
 from typing import Final, NamedTuple
 
-from protocol import rooms
 from protocol.permissions import Role
 from protocol.rooms import Room
 from protocol.times import rfc3339
-from protocol.users import UserChanged, UserDeleted, UserPage, UserView
+from protocol.users import UserChanged, UserDeleted, UserPage, UserView, user_room
 from server.database import ANY_NUMBER, Database, Reading, Row, Statement, Work, forget
 from server.users.rules import NAME_REST_MS, is_reserved
 
@@ -153,7 +152,7 @@ class Users:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._reader = database.reader
-        self._own_rooms: list[OwnRoom] = [rooms.user]
+        self._own_rooms: list[OwnRoom] = [user_room]
         self._at_registration: list[AtRegistration] = []
         self._at_deletion: list[AtDeletion] = []
 

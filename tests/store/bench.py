@@ -5,9 +5,8 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from protocol import rooms
 from protocol.battle_events import Listed, RewardClaimed
-from protocol.battles import BattleSummary, Difficulty, Status
+from protocol.battles import BattleSummary, Difficulty, Status, listing_room
 from server.database import Database, Request, Statement, Unavailable, Work, connect, migrate
 from server.database.sqlite import SqliteEngine
 from server.database.url import sqlite_path
@@ -18,7 +17,7 @@ from server.runtime.gauges import Gauges
 
 AT = "2026-11-23T01:39:02.123Z"
 BATTLE = "01a20622-9de7-7967-8b71-288684b33bd5"
-LISTING = rooms.listing(BATTLE)
+LISTING = listing_room(BATTLE)
 
 PUT = Statement("test.put", "insert into facts (name, value) values (:name, :value)")
 SET = Statement("test.set", "update facts set value = :value where name = :name and value = :was")

@@ -8,11 +8,10 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from protocol import rooms
 from protocol.errors import Failure
 from protocol.ids import uuid7
 from protocol.permissions import Role
-from protocol.players import PlayerChanged
+from protocol.players import PlayerChanged, player_room
 from server.app import App, opened
 from server.auth import Accounts, Auth, Rights
 from server.battles import Battles, BattleService
@@ -125,8 +124,8 @@ async def test_a_long_history_goes_in_units_of_few_rows(
     await boss.ok("users.delete", user_id=gone)
     assert 0 < largest <= 500
     history = await house.ids("room_events", "room")
-    assert history.count(rooms.player(gone)) == 0
-    assert history.count(rooms.player(stays)) == MANY // 3 * 3
+    assert history.count(player_room(gone)) == 0
+    assert history.count(player_room(stays)) == MANY // 3 * 3
     # Nobody can use them, and they are pruned when they end.
     assert len(await house.ids("refresh_tokens", "user_id")) == before
 
@@ -170,7 +169,7 @@ async def test_who_is_deleted_elsewhere_is_refused_here(house: House) -> None:
         answer = await gone.ask(name, **given)
         assert not answer["ok"], name
         assert (answer["error"]["code"], answer["error"].get("reason")) == expected, name
-    answer = await gone.ask("rooms.join", room=rooms.player(gone.identity.id))
+    answer = await gone.ask("rooms.join", room=player_room(gone.identity.id))
     assert answer["error"]["code"] == "not_found"
     struck = await other.ok("battles.attack", battle_id=battle_id, enemy_id=1, kind="quick")
     assert struck["damage"] > 0

@@ -8,9 +8,8 @@ from typing import Any
 
 import pytest
 
-from protocol import rooms
 from protocol.battle_events import ChatSaid
-from protocol.battles import ChatLine
+from protocol.battles import ChatLine, battle_room
 from protocol.permissions import Role
 from protocol.times import rfc3339
 from server.app import App, opened
@@ -33,7 +32,7 @@ class Told:
     def __init__(self, app: App) -> None:
         self.app = app
         self.battle_id = next(iter(app.part(Battles).pool.waiting))
-        self.room = rooms.battle(self.battle_id)
+        self.room = battle_room(self.battle_id)
         self.ear = Ear(app, player("somebody"))
         self.epoch = ""
 

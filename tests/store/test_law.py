@@ -15,8 +15,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from protocol import rooms
-from protocol.battles import AttackKind
+from protocol.battles import AttackKind, battle_room, listing_room
 from protocol.message import KEPT, Kind, specs
+from protocol.players import player_room
+from protocol.users import user_room
 from tests.support.folds import FOLDS
 from tests.support.programs import need
 from tests.support.server import ROOT
@@ -107,12 +109,12 @@ plans = st.lists(step, min_size=20, max_size=50).map(lambda steps: BEGIN + steps
 def room_of(world: World, place: int, kind: str, number: int) -> str:
     match kind:
         case "battle":
-            return rooms.battle(world.battles[number])
+            return battle_room(world.battles[number])
         case "line":
-            return rooms.listing(world.battles[number])
+            return listing_room(world.battles[number])
         case "subject":
-            return rooms.user(world.subjects[number])
-    return rooms.player(world.watchers[place].person)
+            return user_room(world.subjects[number])
+    return player_room(world.watchers[place].person)
 
 
 def fields_of(world: World, name: str, number: int, given: tuple[Any, ...]) -> dict[str, Any]:

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from protocol import rooms
 from protocol.gateway import JoinRoom
 from protocol.permissions import Permission, Role, granted
+from protocol.players import players_room, profile_room
 from server.app import App, opened
 from server.auth import Auth
 from server.battles import Battles
@@ -100,7 +100,7 @@ async def listed(app: App, **fields: Any) -> list[dict[str, Any]]:
 
 
 async def test_the_first_connection_and_the_last_are_told(app: App, people: dict[str, str]) -> None:
-    ear = await watching(app, rooms.profile(people["ada"]))
+    ear = await watching(app, profile_room(people["ada"]))
     first = await Ear(app, player(people["ada"])).open()
     assert [profile["online"] for profile in await told(app, ear)] == [True]
     second = await Ear(app, player(people["ada"])).open()
@@ -122,7 +122,7 @@ async def test_the_first_connection_and_the_last_are_told(app: App, people: dict
 async def test_who_may_not_play_is_no_player_that_is_here(
     app: App, people: dict[str, str], role: Role
 ) -> None:
-    ear = await watching(app, rooms.profile(people["ada"]))
+    ear = await watching(app, profile_room(people["ada"]))
     one = await Ear(app, Identity(people["ada"], "ada", granted(role), role)).open()
     service = await Ear(app, Identity("a service", "s", frozenset({Permission.CONNECT}))).open()
     assert await told(app, ear) == []
@@ -140,7 +140,7 @@ async def test_who_may_not_play_is_no_player_that_is_here(
 async def test_a_seat_is_told_when_it_is_taken_and_given_up(
     app: App, people: dict[str, str]
 ) -> None:
-    ear = await watching(app, rooms.profile(people["ada"]))
+    ear = await watching(app, profile_room(people["ada"]))
     ada = await Ear(app, player(people["ada"])).open()
     battle_id = next(
         battle_id
@@ -165,7 +165,7 @@ async def test_a_seat_is_told_when_it_is_taken_and_given_up(
 
 
 async def test_the_end_of_a_battle_leaves_nobody_in_it(app: App, people: dict[str, str]) -> None:
-    ear = await watching(app, *(rooms.profile(people[name]) for name in ("ada", "ben")))
+    ear = await watching(app, *(profile_room(people[name]) for name in ("ada", "ben")))
     battle_id = next(iter(app.part(Battles).pool.waiting))
     both = [await Ear(app, player(people[name])).open() for name in ("ada", "ben")]
     for one in both:
@@ -188,7 +188,7 @@ async def test_the_end_of_a_battle_leaves_nobody_in_it(app: App, people: dict[st
 
 
 async def test_a_level_is_told_and_exp_alone_is_not(app: App, people: dict[str, str]) -> None:
-    ear = await watching(app, rooms.profile(people["ada"]))
+    ear = await watching(app, profile_room(people["ada"]))
     await rise(app, people["ada"], 99)
     assert await told(app, ear) == []
     await rise(app, people["ada"], 1)
@@ -199,7 +199,7 @@ async def test_a_profile_is_told_before_the_answer_to_what_changed_it(
     app: App, people: dict[str, str]
 ) -> None:
     ada = await Ear(app, player(people["ada"])).open()
-    await ada.ok("rooms.join", room=rooms.profile(people["ada"]))
+    await ada.ok("rooms.join", room=profile_room(people["ada"]))
     battle_id = next(
         battle_id
         for battle_id, line in app.part(Battles).pool.waiting.items()
@@ -210,7 +210,7 @@ async def test_a_profile_is_told_before_the_answer_to_what_changed_it(
 
 
 async def test_a_player_who_is_not_here_is_told_of_too(app: App, people: dict[str, str]) -> None:
-    ear = await watching(app, rooms.profile(people["ada"]))
+    ear = await watching(app, profile_room(people["ada"]))
     app.part(Players).hot.drop(people["ada"])
     await rise(app, people["ada"], 2_000)
     assert ear.heard == []
@@ -219,7 +219,7 @@ async def test_a_player_who_is_not_here_is_told_of_too(app: App, people: dict[st
 
 
 async def test_who_is_deleted_is_told_to_be_gone(app: App, people: dict[str, str]) -> None:
-    ear = await watching(app, rooms.profile(people["ada"]))
+    ear = await watching(app, profile_room(people["ada"]))
     ada = await Ear(app, player(people["ada"])).open()
     assert [profile["online"] for profile in await told(app, ear)] == [True]
     work = Work("2026-11-23T01:39:02.123Z")
@@ -247,7 +247,7 @@ async def test_nothing_is_read_for_a_profile_that_nobody_watches(
     monkeypatch.setattr(Reader, "one", one)
     await app.part(Profiles).tell()
     assert asked == []
-    ear = await watching(app, rooms.profile(people["ada"]))
+    ear = await watching(app, profile_room(people["ada"]))
     app.part(Profiles).touch(people["ada"])
     assert len(await told(app, ear)) == 1
     assert "players.by_id" in asked
@@ -308,7 +308,7 @@ async def test_a_cursor_of_no_list_is_invalid(app: App, cursor: str, online: boo
 async def test_counts_are_told_together_and_at_most_once_a_second(
     app: App, people: dict[str, str], clock: ManualClock
 ) -> None:
-    ear = await watching(app, rooms.players())
+    ear = await watching(app, players_room())
     task = asyncio.create_task(app.part(Profiles).keep_count())
     ears = [await Ear(app, player(ident)).open() for ident in people.values()]
     assert await clock.asleep() == GATHER_S

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from protocol import rooms
 from protocol.battle_events import Abandoned, AbandonReason
+from protocol.battles import battle_room, listing_room
 from protocol.gateway import Joined, JoinRoom, ResetReason, Since, Verdict
 from protocol.permissions import Role
 from protocol.times import rfc3339
@@ -110,11 +110,11 @@ async def test_whoever_missed_what_is_pruned_is_reset(app: App, clock: ManualClo
     await tell_line(app, 25, battle_id)
     clock.advance(AGE_S + 1)
     await app.prune()
-    late = await join(app, rooms.listing(battle_id), 14)
+    late = await join(app, listing_room(battle_id), 14)
     assert (late.verdict, late.reason) == (Verdict.RESET, ResetReason.HISTORY_PRUNED)
     assert late.seq == 25
     assert late.snapshot is not None
-    just = await join(app, rooms.listing(battle_id), 15)
+    just = await join(app, listing_room(battle_id), 15)
     assert (just.verdict, just.missed) == (Verdict.GAP_FILLED, 10)
 
 
@@ -149,7 +149,7 @@ async def test_a_battle_goes_on_from_its_snapshot(app: App, clock: ManualClock) 
     before = (await app.part(Battles).get(battle_id)).committed
     clock.advance(DAY_S + 1)
     await app.prune()
-    room = rooms.battle(battle_id)
+    room = battle_room(battle_id)
     assert await seqs(app, room) == list(range(100 - EVENTS, 152))
     app.part(Battles).hot.drop(battle_id)
     assert (await app.part(Battles).get(battle_id)).committed == before
@@ -165,7 +165,7 @@ async def test_the_log_of_a_battle_keeps_replies_for_a_day(app: App, clock: Manu
         await say(app.part(Battles), battle_id, f"line {n}", clock.now_ms())
         clock.advance(DAY_S / 100)
     await app.prune()
-    kept = await seqs(app, rooms.battle(battle_id))
+    kept = await seqs(app, battle_room(battle_id))
     assert kept == list(range(kept[0], 152))
     assert 45 < kept[0] < 60
 
@@ -185,7 +185,7 @@ async def test_the_log_of_a_battle_that_is_over_is_let_go(app: App, clock: Manua
     ended = (await app.part(Battles).get(battle_id)).committed
     clock.advance(DAY_S + 1)
     await app.prune()
-    assert await seqs(app, rooms.battle(battle_id)) == [152]
+    assert await seqs(app, battle_room(battle_id)) == [152]
     app.part(Battles).hot.drop(battle_id)
     assert (await app.part(Battles).get(battle_id)).committed == ended
     assert await app.database.reader.all(AGED) == []
@@ -204,15 +204,15 @@ async def over(app: App, clock: ManualClock) -> str:
 async def test_the_line_of_a_battle_goes_with_its_log(app: App, clock: ManualClock) -> None:
     gone, there = await over(app, clock), await open_battle(app)
     await tell_line(app, 1, there)
-    room = rooms.listing(gone)
+    room = listing_room(gone)
     clock.advance(DAY_S - 1)
     await app.prune()
     assert await seqs(app, room) == [1, 2]
     clock.advance(2)
     await app.prune()
     assert await seqs(app, room) == []
-    assert await app.database.reader.all(NUMBERED) == [(rooms.listing(there), 1)]
-    assert await seqs(app, rooms.listing(there)) == [1]
+    assert await app.database.reader.all(NUMBERED) == [(listing_room(there), 1)]
+    assert await seqs(app, listing_room(there)) == [1]
     late = await join(app, room, 1)
     assert (late.verdict, late.reason, late.seq) == (Verdict.RESET, ResetReason.AHEAD, 0)
     assert b'"status":"abandoned"' in bytes(late.snapshot or b"")

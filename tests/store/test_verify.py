@@ -6,9 +6,10 @@ from typing import NamedTuple
 
 import pytest
 
-from protocol import rooms
+from protocol.battles import battle_room
 from protocol.ids import uuid7
 from protocol.permissions import Role
+from protocol.users import user_room
 from server.app import INVARIANTS, opened
 from server.auth import Auth
 from server.battles import Battles, BattleService
@@ -232,7 +233,7 @@ async def made(tmp_path: Path, engine: str, postgres: Postgres | None) -> Made:
 @on_both_engines
 async def test_each_violation_is_found_and_no_other(made: Made, tmp_path: Path) -> None:
     await verified(made.url)
-    names = {**made._asdict(), "log": rooms.battle(made.open), "user": rooms.user(made.ben)}
+    names = {**made._asdict(), "log": battle_room(made.open), "user": user_room(made.ben)}
     for number, (name, (statements, expected)) in enumerate(VIOLATIONS.items()):
         url = await copied(made.url, tmp_path / f"{number}.db")
         done = [each.format(**names) for each in statements if each != UNBIND or is_postgres(url)]

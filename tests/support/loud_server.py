@@ -4,9 +4,10 @@ from typing import Annotated
 
 import msgspec
 
-from protocol import rooms
+from protocol.battles import battles_room
 from protocol.message import LOSSY, Command, Done, Event, Limit, command, event
 from protocol.permissions import Permission
+from protocol.players import player_room
 from protocol.rooms import Room
 from server.cli import main
 from server.gateway import Context, Pending, handles
@@ -22,7 +23,7 @@ class Shouted(Event, frozen=True, kw_only=True):
 
     def room(self) -> Room:
         """The pool, or that of one player."""
-        return rooms.battles() if self.player_id is None else rooms.player(self.player_id)
+        return battles_room() if self.player_id is None else player_room(self.player_id)
 
 
 @command("tests.shout", permission=Permission.PLAY, limit=Limit.ACTION)

@@ -8,9 +8,9 @@ from typing import Any, Final, NamedTuple
 
 import asyncpg
 
-from protocol import codec, rooms
+from protocol import codec
 from protocol.battle_events import Abandoned, AbandonReason, BattleEvent, Created
-from protocol.battles import Battle, Difficulty, Status
+from protocol.battles import Battle, Difficulty, Status, battle_room
 from protocol.ids import uuid7
 from protocol.message import spec_of
 from protocol.times import rfc3339
@@ -102,7 +102,7 @@ def _told(rows: Rows, battle: Battle, *events: BattleEvent, at: int) -> Battle:
         battle = fold(battle, [event])
         rows["room_events"].append(
             {
-                "room": rooms.battle(battle.battle_id),
+                "room": battle_room(battle.battle_id),
                 "seq": battle.seq,
                 "at": rfc3339(at),
                 "name": spec_of(type(event)).name,

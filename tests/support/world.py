@@ -13,12 +13,13 @@ from contextlib import AsyncExitStack, closing, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from protocol import rooms
-from protocol.battles import Difficulty
+from protocol.battles import Difficulty, battle_room, listing_room
 from protocol.errors import Code, Failure
 from protocol.gateway import JoinRoom
 from protocol.message import Event
 from protocol.permissions import Permission, Role, granted
+from protocol.players import player_room
+from protocol.users import user_room
 from server.app import App, opened
 from server.auth import Auth
 from server.battles import Battles, BattleService
@@ -309,9 +310,9 @@ class World:
 
     def rooms(self) -> list[str]:
         """All rooms there are here."""
-        own = [rooms.player(person) for person in self.people]
-        own += [rooms.user(person) for person in self.subjects]
-        return [*map(rooms.listing, self.battles), *map(rooms.battle, self.battles), *own]
+        own = [player_room(person) for person in self.people]
+        own += [user_room(person) for person in self.subjects]
+        return [*map(listing_room, self.battles), *map(battle_room, self.battles), *own]
 
     async def snapshots(self) -> dict[str, tuple[int, State]]:
         """What each room is to somebody who joins it now."""

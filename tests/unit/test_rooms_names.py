@@ -3,17 +3,19 @@
 import pytest
 
 from protocol import rooms
+from protocol.battles import battle_room, battles_room, listing_room
+from protocol.players import player_room, players_room, profile_room
 
 
 @pytest.mark.parametrize(
     ("name", "word", "ident"),
     [
-        (rooms.battles(), "battles", ""),
-        (rooms.battle("b1"), "battle", "b1"),
-        (rooms.listing("b1"), "listing", "b1"),
-        (rooms.player("p1"), "player", "p1"),
-        (rooms.players(), "players", ""),
-        (rooms.profile("p1"), "profile", "p1"),
+        (battles_room(), "battles", ""),
+        (battle_room("b1"), "battle", "b1"),
+        (listing_room("b1"), "listing", "b1"),
+        (player_room("p1"), "player", "p1"),
+        (players_room(), "players", ""),
+        (profile_room("p1"), "profile", "p1"),
         ("battle:with:colons", "battle", "with:colons"),
     ],
 )
