@@ -1,4 +1,4 @@
-"""The composition root: the one place that lists domains, services and routes."""
+"""The composition root: the ordered list of domains, and the services of the whole server."""
 
 import asyncio
 import socket

@@ -39,7 +39,7 @@ class ConfigError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class ServerSettings:
-    """What is set of the server itself, and of all that no domain owns."""
+    """Settings of the server itself. Those of a domain are in its folder."""
 
     host: str = setting(text, "127.0.0.1", "address to listen on")
     port: int = setting(integer(0, 65535), 8000, "port to listen on; 0 takes a free one")

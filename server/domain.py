@@ -1,7 +1,7 @@
 """What a domain plugs in: all that the rest of the server has to know of it is one value.
 
-`app.py` has the list of them, and builds each in that order. What a domain uses of others it takes
-from them by their doors, and those come before it.
+`app.py` lists the domains and builds them in that order. A domain imports others only through their
+doors (`server/<domain>/__init__.py`); those come earlier in the list.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -71,8 +71,8 @@ class Built:
 class Domain:
     """A domain.
 
-    `uses` names the domains that it imports, each by its door. `handlers` are imported, which
-    registers them. `settings` is a frozen class of fields made by `server.runtime.settings`.
+    `uses` names the domains that it imports, each by its door: tests/architecture holds it to that.
+    `handlers` are imported, which registers them. `settings` is a frozen class of fields made by `server.runtime.settings`.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""What is set of the audit log."""
+"""Settings of the audit log."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from server.runtime.settings import integer, setting
 
 @dataclass(frozen=True, kw_only=True)
 class AuditSettings:
-    """What is set of the audit log."""
+    """Settings of the audit log."""
 
     audit_days: int = setting(
         integer(1, 36_500), 365, "how long the audit log is kept", unit="days"

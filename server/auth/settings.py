@@ -1,4 +1,4 @@
-"""What is set of log-ins."""
+"""Settings of the domain auth: log-ins and passwords."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from server.runtime.settings import integer, one_of, setting, text
 
 @dataclass(frozen=True, kw_only=True)
 class AuthSettings:
-    """What is set of log-ins."""
+    """Settings of the domain auth: log-ins and passwords."""
 
     secret_key: str | None = setting(
         text,

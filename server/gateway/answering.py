@@ -252,7 +252,7 @@ class Answering(msgspec.Struct, eq=False):
             if self._refusal is not None:
                 raise self._refusal
             if self._decisions == MAX_DECISIONS:
-                raise busy("too many want the same thing at once")
+                raise busy("write conflict: others change the same; retry")
             ctx = self._context()
             try:
                 self._decided(ctx, await handle(ctx, message))

@@ -31,7 +31,7 @@ class Arrivals(Background):
             raise unavailable(f"the database: {e}") from None
         except Exception:
             log.exception("handshake_failed")
-            raise unavailable("who connects can't be looked up") from None
+            raise unavailable("the user could not be looked up") from None
 
     def left(self, connection: Connection, reason: str) -> None:
         """A connection is gone."""

@@ -1,4 +1,4 @@
-"""What is set of health and metrics."""
+"""Settings of the domain health."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from server.runtime.settings import setting, text
 
 @dataclass(frozen=True, kw_only=True)
 class HealthSettings:
-    """What is set of health and metrics."""
+    """Settings of the domain health."""
 
     metrics_token: str | None = setting(
         text, None, "bearer token that /metrics asks for, where given", secret=True

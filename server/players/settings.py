@@ -1,4 +1,4 @@
-"""What is set of players."""
+"""Settings of the domain players."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from server.runtime.settings import number, setting
 
 @dataclass(frozen=True, kw_only=True)
 class PlayerSettings:
-    """What is set of players."""
+    """Settings of the domain players."""
 
     stamina_regen_interval: float = setting(
         number(0.05, 3600), 10.0, "how often stamina grows", unit="seconds"

@@ -132,7 +132,7 @@ class Session:
         self.handler: Handler = _NOBODY
 
     def overflowed(self, _: object) -> None:
-        """Too much waits. Who has logged in is told so: see `queued.py`."""
+        """Too much waits. Who has logged in is told so: see `Queued` in gateway/connection.py."""
         self.refuse(RefusalReason.UNREAD)
 
     # ---- what goes out

@@ -1,4 +1,4 @@
-"""What a WebSocket delivers to, and why it may not be read for now."""
+"""What a WebSocket delivers to, why it may not be read for now, and for how long it was not."""
 
 from enum import IntFlag
 from typing import Protocol
@@ -64,13 +64,11 @@ class Deaf:
         """Ignored."""
 
 
-"""How long the server has left unread what a client sends, so that the client's deadlines stand
-still meanwhile: it can't be late with what the server does not read.
-"""
-
-
 class Standstill:
-    """The pauses in which one client was not read. Each counts for `limit_s` seconds at most.
+    """The pauses in which the server did not read one client.
+
+    Its deadlines stand still meanwhile: it can't be late with what is not read. Each pause counts
+    for `limit_s` seconds at most.
 
     All times are seconds of one monotonic clock.
     """

@@ -312,7 +312,7 @@ class Outbox:
                 bytes_taken += len(item) + ITEM_BYTES
                 parts.append(item)
             elif item.frame is None:
-                self._droppable_of(item).gaps -= 1
+                self._held.gaps -= 1
             else:
                 bytes_taken += item.size
                 parts.append(self._form(self._leaving(item, item.frame)))
@@ -323,13 +323,14 @@ class Outbox:
             self._droppable = None
         return parts
 
-    def _droppable_of(self, _: Waiting) -> _Droppable:
+    @property
+    def _held(self) -> _Droppable:
         assert self._droppable is not None
         return self._droppable
 
     def _leaving(self, waiting: Waiting, frame: Frame) -> Frame:
         """An event that leaves now; a lossy one says how many went before it."""
-        held = self._droppable_of(waiting)
+        held = self._held
         if frame.delivery is Delivery.LATEST:
             if held.latest.get(frame.key) is waiting:
                 del held.latest[frame.key]
