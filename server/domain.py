@@ -72,7 +72,8 @@ class Domain:
     """A domain.
 
     `uses` names the domains that it imports, each by its door: tests/architecture holds it to that.
-    `handlers` are imported, which registers them. `settings` is a frozen class of fields made by `server.runtime.settings`.
+    `handlers` are imported, which registers them. `settings` is a frozen class of fields made by
+    `server.runtime.settings`.
     """
 
     name: str
