@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 from server.app import DOMAINS
-from server.database import is_known
+from server.database import is_known, is_postgres
 from server.env_file import EnvFileError, read_env_file
 from server.runtime.settings import (
     integer,
@@ -164,9 +164,12 @@ class ServerSettings:
 
     def problems(self, *, production: bool) -> list[str]:
         """What is wrong with values that are right one by one."""
-        if is_known(self.database):
-            return []
-        return ["DATABASE_URL must be sqlite:///path or postgresql://user@host/name"]
+        if not is_known(self.database):
+            return ["DATABASE_URL must be sqlite:///path or postgresql://user@host/name"]
+        if self.database_url and not is_postgres(self.database_url) and "?" in self.database_url:
+            # Other programs would take what follows for parameters, and open another file.
+            return ["DATABASE_URL of SQLite takes no parameters, and no ? in its path"]
+        return []
 
 
 CLASSES: Final = (ServerSettings, *(d.settings for d in DOMAINS if d.settings is not None))

@@ -85,7 +85,7 @@ def _backup(settings: Settings, given: Path, interrupt: Interrupt) -> str:
 
 def _restore(settings: Settings, file: Path, interrupt: Interrupt, force: bool) -> str:
     if not file.is_file():
-        raise CliError(f"{file} is not there")
+        raise CliError(f"{file} is not there, or is no file")
     engine = engine_of(settings.database)
     found = read(file, interrupt)
     about = found.about

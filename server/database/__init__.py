@@ -22,7 +22,7 @@ from server.database.pruning import PRUNE_EVERY_S, REPLIES_KEPT_MS, Pruning, for
 from server.database.reader import Reader
 from server.database.revisions import migrate, revisions
 from server.database.statement import Row, Statement
-from server.database.url import is_known, is_there, sqlite_path
+from server.database.url import is_known, is_postgres, is_there, sqlite_path
 from server.database.work import ANY_NUMBER, Change, Key, Request, Stale, Unavailable, Work
 
 __all__ = [
@@ -59,6 +59,7 @@ __all__ = [
     "engine_of",
     "forget",
     "is_known",
+    "is_postgres",
     "is_there",
     "migrate",
     "opened_copy",

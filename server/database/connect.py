@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any, Final
+from urllib.parse import quote
 
 from server.database import history
 from server.database.dial import AWAY, REFUSED, Target, Unusable, dial
@@ -116,7 +117,8 @@ def _reader(
     url: str, size: int, clock: Clock, read_s: float | None, target: Target = Target.ANY
 ) -> Reader:
     if not is_postgres(url):
-        return Reader(f"sqlite+aiosqlite:///{sqlite_path(url)}", HeldSqlite, size, clock)
+        path = quote(str(sqlite_path(url)))  # whatever characters it has
+        return Reader(f"sqlite+aiosqlite:///{path}", HeldSqlite, size, clock)
     # The address is read by asyncpg alone, which knows all of its forms. One more than is held is
     # there while an old one makes room.
     options = {"min_size": 0, "max_size": size + 1, "connect": partial(_dialled, url, target)}

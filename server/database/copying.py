@@ -221,7 +221,7 @@ def _dump(url: str, its_revision: str, interrupt: Interrupt) -> Iterator[bytes]:
 
 def _look_at_postgres(url: str, force: bool) -> None:
     tables = with_connection(url, lambda connection: inspect(connection).get_table_names())
-    if not force and not set(tables).isdisjoint(dumps.OURS):
+    if not force and not set(tables).isdisjoint(dumps.our_tables()):
         raise InTheWay("the database has tables")
     found = revision(url)
     if found is not None and found not in known_revisions():

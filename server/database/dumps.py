@@ -22,7 +22,13 @@ from server.database.tables import metadata
 from server.runtime.interrupt import Interrupt
 
 PIECE_BYTES: Final = 1024 * 1024
-OURS: Final = (*metadata.tables, "alembic_version")
+
+
+def our_tables() -> tuple[str, ...]:
+    """The tables of all domains, of the history, and the one that has their revision."""
+    return (*metadata.tables, "alembic_version")
+
+
 """All tables of this version and of those before it: only these are copied and replaced."""
 _LOCK_WAIT: Final = "30s"
 _ERRORS_BYTES: Final = 64 * 1024
@@ -87,7 +93,7 @@ def dump(url: str, interrupt: Interrupt) -> Iterator[bytes]:
     """What pg_dump writes of our tables, as of one moment. Raises OSError, Interrupted."""
     arguments = (
         *("--format=custom", "--no-owner", "--no-privileges", f"--lock-wait-timeout={_LOCK_WAIT}"),
-        *(f"--table={name}" for name in OURS),
+        *(f"--table={name}" for name in our_tables()),
     )
     with _Program("pg_dump", url, arguments, stdout=subprocess.PIPE) as program:
         assert program.output is not None
@@ -116,7 +122,7 @@ def load(
     Raises OSError with the cause, Interrupted, and what `pieces` raises: all is as it was then.
     """
     given = {
-        **{"tables": " ".join(OURS), "force": str(force), "revision": its_revision},
+        **{"tables": " ".join(our_tables()), "force": str(force), "revision": its_revision},
         **{"epoch": history.new_epoch(), "lock": str(LOCK), "lock_wait": _LOCK_WAIT},
     }
     arguments = (

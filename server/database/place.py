@@ -33,21 +33,32 @@ class Place:
         # Without the lock another server could start beside this one.
         if (lock := real.with_name(real.name + LOCK)).exists():
             names.append(lock)
-        self._opened = [(name, _identity(name)) for name in dict.fromkeys(names)]
+        self._opened = [(name, _identity(name)[0]) for name in dict.fromkeys(names)]
+        self._log = real.with_name(real.name + BESIDE[0])
+        self._log_size = 0
 
     def check(self) -> None:
-        """Raises Gone where one of them is not there any more. A few microseconds."""
+        """Raises Gone where one of them is not there any more, or was cut short.
+
+        Takes a few microseconds.
+        """
         for name, opened in self._opened:
             try:
-                found = _identity(name)
+                found, size = _identity(name)
             except FileNotFoundError:
                 raise Gone(f"{name} was removed while the server ran on it") from None
             except OSError as e:
                 raise Gone(f"{name} can't be seen any more: {e.strerror}") from e
             if found != opened:
                 raise Gone(f"{name} was replaced while the server ran on it")
+            if name == self._log:
+                # SQLite writes it over from its beginning, and never makes it shorter.
+                if size < self._log_size:
+                    raise Gone(f"{name} was cut short while the server ran on it")
+                self._log_size = size
 
 
-def _identity(name: Path) -> Identity:
+def _identity(name: Path) -> tuple[Identity, int]:
+    """What a file is, and its size in bytes."""
     found = name.stat()
-    return found.st_dev, found.st_ino
+    return (found.st_dev, found.st_ino), found.st_size

@@ -177,7 +177,8 @@ class PostgresEngine:
                 await self._mark.adopt(self._connection)
             except REFUSED as e:
                 log.debug("look_failed", error=f"{type(e).__name__}: {e}")
-                if lost(e):
+                # Without the table of marks nothing can be committed, over whatever connection.
+                if lost(e) or isinstance(e, asyncpg.UndefinedTableError):
                     self._lose(e)
 
     async def commit(self, units: Sequence[Work]) -> list[Outcome]:

@@ -11,7 +11,7 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
-from sqlalchemy import Connection, create_engine, text
+from sqlalchemy import URL, Connection, create_engine, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
@@ -135,7 +135,7 @@ def with_connection(url: str, call: Callable[[Connection], T], target: Target = 
     if is_postgres(url):
         return asyncio.run(_with_postgres(url, call, target))
     engine = create_engine(
-        f"sqlite:///{sqlite_path(url)}",
+        URL.create("sqlite", database=str(sqlite_path(url))),  # whatever characters the path has
         poolclass=NullPool,
         # Else the driver commits before each statement that changes tables.
         connect_args={"isolation_level": None},

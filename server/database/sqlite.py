@@ -121,7 +121,9 @@ class SqliteEngine:
 
     def _commit(self) -> None:
         """Commit, and only then look whether the files are still those that were opened: what is
-        acknowledged now is in a database that the next start finds."""
+        acknowledged now is in a database that the next start finds. And before: a log that was
+        cut short is as long as before once it is written to."""
+        self._place.check()
         self._connection.commit()
         self._place.check()
 

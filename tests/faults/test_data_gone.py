@@ -1,6 +1,7 @@
 """The files of a SQLite database under a running server: removed, replaced, reached by a link."""
 
 import asyncio
+import os
 import shutil
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -38,6 +39,11 @@ def remove_beside(database: Path) -> None:
     database.with_name("warroom.db-wal").unlink()
 
 
+def cut_short_beside(database: Path) -> None:
+    """As somebody who makes room on the disk."""
+    os.truncate(database.with_name("warroom.db-wal"), 0)
+
+
 def remove_lock(database: Path) -> None:
     """As somebody who thinks that it was left behind: a second server could start."""
     database.with_name("warroom.db.lock").unlink()
@@ -68,6 +74,11 @@ def replace_beside(database: Path) -> None:
     copy.replace(shm)
 
 
+def names(folder: Path) -> list[str]:
+    """What is in a folder."""
+    return [path.name for path in folder.iterdir()]
+
+
 async def ended(server: Server) -> int:
     """The exit code of a server that ends by itself."""
     assert server.process is not None
@@ -75,7 +86,16 @@ async def ended(server: Server) -> int:
         return await server.process.wait()
 
 
-WAYS = [remove, remove_beside, remove_lock, remove_folder, rename_folder, replace, replace_beside]
+WAYS = [
+    remove,
+    remove_beside,
+    cut_short_beside,
+    remove_lock,
+    remove_folder,
+    rename_folder,
+    replace,
+    replace_beside,
+]
 
 
 @pytest.mark.parametrize("take_away", WAYS)
@@ -154,3 +174,32 @@ async def test_the_first_program_on_a_new_folder_may_be_any(tmp_path: Path) -> N
     commands = [server.run("migrate") for _ in range(3)]
     for code, _, errors in await asyncio.gather(*commands):
         assert (code, errors) == (0, "")
+
+
+async def test_a_hard_link_is_no_second_database(tmp_path: Path) -> None:
+    async with Server(tmp_path / "one") as first:
+        other = tmp_path / "two"
+        other.mkdir()
+        (other / "warroom.db").hardlink_to(tmp_path / "one" / "warroom.db")
+        code, _, errors = await Server(other).run("run", "--port", "0")
+        assert code == 1
+        assert "has a second name" in errors
+        await connected(first.url)
+
+
+@pytest.mark.parametrize("name", ["que?x=1", "per%20cent", "ha#sh", "spa ce", "new\nline", "ü"])
+async def test_a_data_folder_may_have_any_name(tmp_path: Path, name: str) -> None:
+    server = Server(tmp_path / name)
+    async with server:
+        await (await connected(server.url)).close()
+        assert (tmp_path / name / "warroom.db").is_file()
+        assert "admin" in await server.command("user", "list")
+    assert names(tmp_path) == [name]
+
+
+async def test_parameters_of_sqlite_are_refused(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/warroom.db?timeout=20"
+    code, _, errors = await Server(tmp_path, DATABASE_URL=url).run("migrate")
+    assert code == 2
+    assert "takes no parameters" in errors
+    assert names(tmp_path) == []
