@@ -8,7 +8,6 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from server.runtime.children import with_parent
 
 ROOT: Final = Path(__file__).parents[2]
 USUAL_PORT: Final = 8000
@@ -47,6 +46,9 @@ class DemoServer:
         kept = {name: os.environ[name] for name in KEPT if name in os.environ}
         chosen = _usual_or_free() if port is None else port
         with self._log.open("wb") as log:
+            # Not above: who only plays needs nothing of the server.
+            from server.runtime.children import with_parent  # noqa: PLC0415
+
             self._process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", "server", "run", "--port", str(chosen)),
                 cwd=self._folder,
