@@ -8,7 +8,6 @@ import sys
 from pathlib import Path
 from typing import Final
 
-
 ROOT: Final = Path(__file__).parents[2]
 USUAL_PORT: Final = 8000
 STARTS_WITHIN_S: Final = 30.0
