@@ -1,5 +1,6 @@
 """Fixtures that all tests share."""
 
+import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -15,6 +16,12 @@ from tests.support.verified import verified
 from tests.support.wire import Transport
 
 TESTS = Path(__file__).parent
+
+# Under nohup, or behind `&` in a script, these are ignored, and so they would be in all servers.
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 TOGETHER = ("browser", "architecture")
 LONG = (
     "faults/test_backup.py",
