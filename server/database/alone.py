@@ -42,7 +42,7 @@ def alone(url: str, *, server: bool = False) -> Iterator[None]:
     if database in _held:
         yield
         return
-    if database.exists() and database.stat().st_nlink > 1:
+    if database.is_file() and database.stat().st_nlink > 1:
         # By another name it would have another lock and another write-ahead log.
         raise ValueError(f"{database} has a second name (a hard link): remove one of the two")
     # The file stays: removing it would remove it from under a program that has just opened it.
