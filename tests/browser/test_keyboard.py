@@ -151,10 +151,12 @@ async def test_a_battle_by_keyboard(chromium: Chromium, server: Server) -> None:
             assert await focused(page) == "chat-input"
             await page.keyboard.press("Shift+Tab")
             await fight_on(browser)
-        if await focused(page) != "claim":
-            await tab_to(page, marked("claim"))
-        await page.keyboard.press("Enter")
-        await page.get_by_test_id("claimed").wait_for()
+        if await page.get_by_test_id("claim").is_visible():
+            if await focused(page) != "claim":
+                await tab_to(page, marked("claim"))
+            await page.keyboard.press("Enter")
+            await page.get_by_test_id("claimed").wait_for()
+        # One that is lost, as on a busy machine, has nothing to claim: its title has the focus.
         await focus_comes_to(page, f"{marked('result')} h2")
         await tab_to(page, marked("nav-battles"))
         await page.keyboard.press("Enter")
