@@ -12,7 +12,7 @@ S = TypeVar("S", bound=type[msgspec.Struct])
 
 
 class RoomKind(msgspec.Struct, frozen=True):
-    """What a kind of room is for and who may ask to join it. Called, it names a room."""
+    """A kind of room: its purpose, and the permission to join. Calling it gives a room's name."""
 
     word: str
     keyed: bool
@@ -26,7 +26,7 @@ class RoomKind(msgspec.Struct, frozen=True):
 
     @property
     def prefix(self) -> str:
-        """What the names of such rooms begin with."""
+        """The prefix of the names of such rooms."""
         return f"{self.word}:" if self.keyed else self.word
 
     def __call__(self, ident: str = "") -> Room:

@@ -87,7 +87,7 @@ class App:
         self.refusals = gateway.refusals
         self.clock = clock = core.clock
         self.pruning = core.pruning
-        self._parts = core.parts
+        self._core = core
         self._built = built
         self._prune_from_s = 0.0
         self.over = asyncio.Event()
@@ -113,8 +113,7 @@ class App:
 
     def part(self, kind: type[P]) -> P:
         """A part of a domain. Raises KeyError where there is none."""
-        part: P = self._parts[kind]
-        return part
+        return self._core.part(kind)
 
     def _rest(self) -> ASGIApp:
         routes = [

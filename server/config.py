@@ -163,7 +163,7 @@ class ServerSettings:
         return self
 
     def problems(self, *, production: bool) -> list[str]:
-        """What is wrong with values that are right one by one."""
+        """Problems of values that can be read, but not used as they are."""
         if not is_known(self.database):
             return ["DATABASE_URL must be sqlite:///path or postgresql://user@host/name"]
         if self.database_url and not is_postgres(self.database_url) and "?" in self.database_url:

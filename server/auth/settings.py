@@ -29,7 +29,7 @@ class AuthSettings:
     )
 
     def problems(self, *, production: bool) -> list[str]:
-        """What is wrong with values that are right one by one."""
+        """Problems of values that can be read, but not used as they are."""
         problems = []
         if self.secret_key is None and production:
             problems.append("SECRET_KEY must be given in production")

@@ -10,7 +10,7 @@ from server.app import opened as opened_app
 from server.cli.parser import Given
 from server.cli.settings import in_force
 from server.cli.words import CliError
-from server.database import Unavailable, is_there, sqlite_path
+from server.database import is_there, sqlite_path
 from server.runtime.log import configure
 
 ADMIN_FILE: Final = "admin_password"
@@ -32,11 +32,8 @@ async def opened(given: Given, *, new: bool = False) -> AsyncIterator[App]:
         )
     configure(settings.least_level, settings.log_file)
     private_files()
-    try:
-        async with opened_app(settings) as app:
-            yield app
-    except Unavailable as e:
-        raise CliError(f"the database does not answer: {e}") from e
+    async with opened_app(settings) as app:
+        yield app
 
 
 def private_files() -> None:

@@ -12,9 +12,7 @@ from server.cli.parser import Given
 from server.cli.passwords import generate
 from server.cli.reload import reloading
 from server.cli.settings import in_force
-from server.cli.words import CliError
 from server.config import Settings
-from server.database import Unavailable
 from server.runtime import files, signals
 from server.runtime.log import configure, logger
 from server.runtime.streams import say
@@ -49,8 +47,6 @@ async def run(given: Given) -> int | None:
 
     try:
         await serve(settings, prepare, ready)
-    except Unavailable as e:
-        raise CliError(f"the database does not answer: {e}") from e
     finally:
         signals.ignore()
     return None

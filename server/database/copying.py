@@ -17,7 +17,7 @@ from server.database import dumps, history
 from server.database.alone import alone
 from server.database.revisions import known_revisions, migrate, revision, with_connection
 from server.database.tables import facts
-from server.database.url import is_postgres, sqlite_path
+from server.database.url import beside, is_postgres, sqlite_path
 from server.runtime import files
 from server.runtime.interrupt import Interrupt
 
@@ -206,8 +206,8 @@ def _closed_down(place: Path) -> Iterator[None]:
 
 
 def _remove_beside(place: Path) -> None:
-    for beside in ("-wal", "-shm", "-journal"):
-        place.with_name(place.name + beside).unlink(missing_ok=True)
+    for file in beside(place):
+        file.unlink(missing_ok=True)
 
 
 # ---- PostgreSQL

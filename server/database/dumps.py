@@ -25,11 +25,11 @@ PIECE_BYTES: Final = 1024 * 1024
 
 
 def our_tables() -> tuple[str, ...]:
-    """The tables of all domains, of the history, and the one that has their revision."""
+    """The tables of all domains, of the history, and the one that has their revision, of this
+    version and of those before it: only these are copied and replaced."""
     return (*metadata.tables, "alembic_version")
 
 
-"""All tables of this version and of those before it: only these are copied and replaced."""
 _LOCK_WAIT: Final = "30s"
 _ERRORS_BYTES: Final = 64 * 1024
 _WRONG: Final = re.compile(r"\b(?:ERROR|FATAL|PANIC|error):\s*(.*)")

@@ -8,6 +8,7 @@ from typing import Final
 import asyncpg
 from sqlalchemy.exc import DBAPIError
 
+from server.database.url import beside
 from server.database.work import Unavailable
 
 _RAISED: Final = (sqlite3.Error, asyncpg.PostgresError, asyncpg.InterfaceError)
@@ -45,8 +46,7 @@ def cause(path: Path) -> str:
             return " (the file system is read-only)"
         if disk.f_bavail == 0 or (disk.f_files and disk.f_favail == 0):
             return " (the disk is full)"
-    files = [path.with_name(path.name + end) for end in ("", "-wal", "-shm", "-journal")]
-    for denied in (folder, *(file for file in files if file.exists())):
+    for denied in (folder, *(file for file in (path, *beside(path)) if file.exists())):
         if not os.access(denied, os.R_OK | os.W_OK):
             return f" (no permission to read and write {denied})"
     return ""

@@ -7,13 +7,10 @@ use".
 """
 
 from pathlib import Path
-from typing import Final
 
 from server.database.alone import LOCK
+from server.database.url import beside
 from server.runtime.services import Ended
-
-BESIDE: Final = ("-wal", "-shm")
-"""The files that SQLite keeps beside a database in WAL mode, as long as one program has it open."""
 
 Identity = tuple[int, int]
 
@@ -28,13 +25,13 @@ class Place:
     def __init__(self, path: Path) -> None:
         """Raises OSError where one of them is not there."""
         real = path.resolve()
+        self._log, shared, _ = beside(real)  # both are there as long as one program has it open
         # Also by the path that was given: a link may be redirected.
-        names = [path, real, *(real.with_name(real.name + end) for end in BESIDE)]
+        names = [path, real, self._log, shared]
         # Without the lock another server could start beside this one.
         if (lock := real.with_name(real.name + LOCK)).exists():
             names.append(lock)
         self._opened = [(name, _identity(name)[0]) for name in dict.fromkeys(names)]
-        self._log = real.with_name(real.name + BESIDE[0])
         self._log_size = 0
 
     def check(self) -> None:
@@ -43,6 +40,8 @@ class Place:
         Takes a few microseconds.
         """
         for name, opened in self._opened:
+            # Before the file is looked at: the thread that commits looks too, and has seen more.
+            least = self._log_size
             try:
                 found, size = _identity(name)
             except FileNotFoundError:
@@ -53,7 +52,7 @@ class Place:
                 raise Gone(f"{name} was replaced while the server ran on it")
             if name == self._log:
                 # SQLite writes it over from its beginning, and never makes it shorter.
-                if size < self._log_size:
+                if size < least:
                     raise Gone(f"{name} was cut short while the server ran on it")
                 self._log_size = size
 

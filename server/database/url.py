@@ -27,3 +27,8 @@ def sqlite_path(url: str) -> Path:
     if not url.startswith(SQLITE):
         raise ValueError("not the address of a SQLite database")
     return Path(url.removeprefix(SQLITE))
+
+
+def beside(path: Path) -> list[Path]:
+    """The files that SQLite may keep beside a database: its write-ahead log first."""
+    return [path.with_name(path.name + end) for end in ("-wal", "-shm", "-journal")]

@@ -95,12 +95,6 @@ class Context(msgspec.Struct, eq=False):
         return now
 
     @property
-    def database(self) -> Database:
-        """The database. There is none in conformance mode."""
-        assert self._database is not None
-        return self._database
-
-    @property
     def user(self) -> Identity:
         """Who calls."""
         return self.connection.identity
