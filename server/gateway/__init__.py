@@ -3,13 +3,13 @@
 from server.gateway.connection import Connection
 from server.gateway.context import Context, Parts, Pending
 from server.gateway.gateway import Gateway
+from server.gateway.handler_registry import Later, handles, unhandled
 from server.gateway.identity import Identity
 from server.gateway.oversight import Act, Oversight
+from server.gateway.rate_limits import Limits
 from server.gateway.rights import RightsChange
 from server.gateway.rooms import Door, Snapshot
-from server.gateway.routes import Later, handles, unhandled
 from server.transport.address import network
-from server.transport.limits import Limits
 
 __all__ = [
     "Act",

@@ -16,9 +16,9 @@ from protocol.connections import Transport
 from protocol.gateway import Evicted, EvictionReason
 from protocol.message import Event, Limit, spec_of
 from server.gateway.identity import Identity
+from server.gateway.rate_limits import BucketPair, FloodGuard
 from server.runtime.log import logger
 from server.transport.address import network
-from server.transport.limits import Both, Pace
 from server.transport.outbox import Bounds, Frame, Outbox
 
 if TYPE_CHECKING:
@@ -62,9 +62,9 @@ class Connection(ABC):
         self.identity = identity
         self.address = address
         self.network = network(address)
-        self.pace = Pace()
+        self.flood_guard = FloodGuard()
         self.since_ms = since_ms
-        self.buckets: dict[Limit, Both] = {}  # of the person and of the address
+        self.buckets: dict[Limit, BucketPair] = {}  # of the user and of the address
         self.inbox: deque[Call] = deque()
         self.inbox_bytes = 0  # of what waits in it
         self.arriving_bytes = 0  # of a message, or a body of polling, that has not ended

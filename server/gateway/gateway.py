@@ -11,22 +11,22 @@ from protocol.gateway import Closing, Evicted, EvictionReason, Expired, ExpiryRe
 from protocol.message import ADDRESS_RATES, RATES, REGISTRY, Event, Rates, Registry
 from protocol.times import rfc3339
 from server.database import Database
+from server.gateway.admission import Admission, Most
+from server.gateway.backlog import Backlog
+from server.gateway.backlog import Limits as BacklogLimits
 from server.gateway.connection import Connection, announcement
 from server.gateway.context import Parts
 from server.gateway.dispatch import Dispatch
 from server.gateway.identity import Identity
 from server.gateway.oversight import Oversight
 from server.gateway.presence import Presence, Roll
+from server.gateway.rate_limits import Limits
 from server.gateway.rights import RightsChange, RightsChanges
 from server.gateway.rooms import Rooms
 from server.runtime.clock import Clock
 from server.runtime.gauges import Gauges
 from server.runtime.log import logger
-from server.transport.admission import Admission, Most
-from server.transport.backlog import Backlog
-from server.transport.backlog import Limits as BacklogLimits
 from server.transport.deadlines import Deadlines
-from server.transport.limits import Limits
 from server.transport.refusals import Refusals
 
 log = logger("gateway")

@@ -5,7 +5,7 @@ from protocol.gateway import Joined, JoinRoom, LeaveRoom, Renew, Renewed
 from protocol.message import Done
 from server.gateway.context import Context
 from server.gateway.gateway import Gateway
-from server.gateway.routes import handles
+from server.gateway.handler_registry import handles
 
 
 @handles(JoinRoom)

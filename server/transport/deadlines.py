@@ -6,7 +6,6 @@ A timer a message would cost every one of them; so one watcher sleeps until the 
 from itertools import islice, takewhile
 from typing import Final, Protocol
 
-from protocol.errors import Code, Error, Failure
 from server.runtime.clock import Clock
 
 AT_ONCE: Final = 16
@@ -37,11 +36,6 @@ class Deadlines:
     def end(self, limited: Limited) -> None:
         """It has ended, late or not."""
         self._due.pop(limited, None)
-
-    def timed_out(self) -> Failure:
-        """What a message that is late is answered with."""
-        text = f"no answer within {self.limit_s:g} s; it may be carried out all the same"
-        return Failure(Error(Code.TIMED_OUT, text))
 
     async def watch(self) -> None:
         """End what is late, for ever. A service."""

@@ -2,8 +2,8 @@
 
 import asyncio
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Any, Final, NamedTuple
+from contextlib import AbstractContextManager, contextmanager
+from typing import Final, NamedTuple, Protocol
 from urllib.parse import parse_qs
 
 import msgspec
@@ -15,7 +15,6 @@ from starlette.types import Receive, Scope, Send
 from protocol.errors import Failure
 from server.runtime.status import STATUS, headers
 from server.transport.address import address_of
-from server.transport.admission import Admission
 from server.transport.engineio import FRAMED, Handler, Session
 from server.transport.handshake import take_over
 from server.transport.heartbeat import Heartbeat
@@ -33,6 +32,21 @@ _TEXT: Final = "text/plain; charset=UTF-8"
 
 AllowsOrigin = Callable[[str, Scope], bool]
 """Whether a page from an origin may make a request."""
+
+
+class Places(Protocol):
+    """Who may come in: each transport has a place, counted by the address of its client."""
+
+    def place(self, address: str) -> AbstractContextManager[None]:
+        """Take a place, and give it back where what follows fails.
+
+        Raises Failure `rate_limited` where there is none.
+        """
+        ...
+
+    def leave(self, address: str) -> None:
+        """Give a place back, once."""
+        ...
 
 
 class Options(NamedTuple):
@@ -92,7 +106,7 @@ class Sessions:
         allows_origin: AllowsOrigin,
         opened: Callable[[Session], Handler],
         refusals: Refusals,
-        admission: Admission[Any],
+        admission: Places,
     ) -> None:
         self.bounds = bounds
         self.refusals = refusals

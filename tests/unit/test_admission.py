@@ -4,8 +4,8 @@ import pytest
 
 from protocol.errors import Failure
 from server.gateway import Identity
+from server.gateway.admission import FULL_RETRY_MS, RENEWED_S, Admission, Most
 from server.runtime.gauges import Gauges
-from server.transport.admission import FULL_RETRY_MS, RENEWED_S, Admission, Most
 from server.transport.refusals import RefusalReason, Refusals
 from tests.support.clock import ManualClock
 

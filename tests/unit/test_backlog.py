@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from server.transport.backlog import Backlog, Limits
+from server.gateway.backlog import Backlog, Limits
 from server.transport.websocket import LARGE_BYTES
 
 KB = 1024

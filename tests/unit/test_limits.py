@@ -6,8 +6,9 @@ import pytest
 
 from protocol.errors import Code, Failure
 from protocol.message import ADDRESS_RATES, RATES, Limit
-from server.transport import limits as module
-from server.transport.limits import LOOKED_AT, MAX_BUCKETS, Both, Bucket, Limits
+from server.gateway import rate_limits as module
+from server.gateway.rate_limits import LOOKED_AT, MAX_BUCKETS, BucketPair, Limits
+from server.transport.limits import Bucket
 
 RATE, BURST = RATES[Limit.ACTION]
 
@@ -159,7 +160,7 @@ def test_who_is_used_up_stays_so_whoever_makes_up_names() -> None:
 
 def test_two_buckets_give_a_token_each_or_none() -> None:
     person, address = Bucket(1.0, 5, 0.0), Bucket(1.0, 2, 0.0)
-    both = Both(person, address)
+    both = BucketPair(person, address)
     assert [both.take(0.0) for _ in range(3)] == [True, True, False]
     assert person.level(0.0) == 3
     assert address.level(0.0) == 0
@@ -168,14 +169,14 @@ def test_two_buckets_give_a_token_each_or_none() -> None:
 
 
 def test_two_buckets_hold_no_more_than_their_bursts() -> None:
-    both = Both(Bucket(1.0, 3, 0.0), Bucket(10.0, 30, 0.0))
+    both = BucketPair(Bucket(1.0, 3, 0.0), Bucket(10.0, 30, 0.0))
     assert [both.take(1000.0) for _ in range(4)] == [True, True, True, False]
 
 
 def test_a_bucket_that_was_forgotten_gives_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MAX_BUCKETS", 1)
     limits = Limits(RATES)
-    held = Both(limits.bucket("alice", Limit.ACTION, 0.0), Bucket(1.0, 9, 0.0))
+    held = BucketPair(limits.bucket("alice", Limit.ACTION, 0.0), Bucket(1.0, 9, 0.0))
     assert held.take(0.0)
     limits.check("bob", Limit.ACTION, 0.0)
     assert held.forgotten

@@ -11,8 +11,8 @@ from protocol.secret import Secret
 from server.auth import Callers
 from server.database import Statement, Work
 from server.gateway import Act, Context, Identity, Oversight
+from server.gateway.handler_registry import HandlerEntry
 from server.gateway.oversight import Overseen
-from server.gateway.routes import Route
 from server.runtime.gauges import Gauges
 from tests.support.clock import ManualClock
 from tests.support.lines import Line
@@ -61,7 +61,7 @@ def committed(spec: Spec, caller: Identity, work: Work | None = None) -> tuple[W
     acts: list[Act] = []
     callers = Callers(None, lambda: None)  # type: ignore[arg-type]
     oversight = Oversight(callers.guard, callers.check, lambda _, act: acts.append(act))
-    message = Route(spec, Gauges()).read(codec.encode(needs(spec).data))
+    message = HandlerEntry(spec, Gauges()).decode(codec.encode(needs(spec).data))
     queue: Any = Queue()
     overseen = Overseen(oversight, spec, message)
     line = Line(caller)

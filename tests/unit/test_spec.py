@@ -21,14 +21,15 @@ from server.auth.attempts import ACCOUNT_RATE
 from server.cli.settings import BEGIN, END, documentation
 from server.config import Settings
 from server.database.writer import MAX_WAIT_S
+from server.gateway import rate_limits
+from server.gateway.admission import RENEWED_S
+from server.gateway.backlog import USER_MESSAGES
 from server.gateway.connection import MAX_INBOX
 from server.gateway.entrance import SocketIOConnection
 from server.gateway.rooms import MAX_GAP_BYTES, MAX_GAP_EVENTS, MAX_ROOMS
 from server.request_timeouts import MAX_HEAD_BYTES, MAX_HEADERS
 from server.rest import MAX_BODY_BYTES, STATUS
 from server.transport import limits
-from server.transport.admission import RENEWED_S
-from server.transport.backlog import USER_MESSAGES
 from server.transport.frame_reader import FRAGMENT_BYTES, SPARE_FRAGMENTS
 from server.transport.outbox import MAX_LOSSY
 from server.transport.polling import MAX_PACKETS
@@ -204,7 +205,7 @@ LIMITS = {
     "pending and partly received messages, all clients": (
         f"{Settings.backlog_limit_bytes:,} bytes (`BACKLOG_LIMIT_BYTES`)"
     ),
-    "messages in spite of `rate_limited`, a connection": rate_of(limits.IN_SPITE),
+    "messages in spite of `rate_limited`, a connection": rate_of(rate_limits.IN_SPITE),
     "junk, a connection: pings, replies to nothing, log-ins that are refused, messages before"
     " authentication": rate_of(limits.OVERHEAD),
     "rooms that a connection is in": f"{MAX_ROOMS:,}",

@@ -1,88 +1,60 @@
-"""One message on its way to its answer: name, permission, limit, decode, handler, commit, reply.
+"""The executor: takes one message from its name to its reply.
 
-It is a job of the runner while something is decided. While it waits for its commit, or for the
-message that it repeats, nothing runs for it: it is called when that has ended.
+On the way: permission, rate limit, decoding, handler, commit. The handler runs again where what it
+decided on has changed.
 """
 
 import asyncio
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, Final, Protocol
+from types import CoroutineType
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
 from protocol import codec
-from protocol.errors import Code, Error, Failure, busy, unavailable
+from protocol.errors import Code, Error, Failure, busy, forbidden, unavailable
+from protocol.gateway import EvictionReason
 from protocol.message import Limit
-from server.database import Database, Key, Request, Stale, Unavailable
-from server.gateway.connection import Call, Connection, Data
-from server.gateway.context import Context, Parts, Pending
-from server.gateway.oversight import Overseen, Oversight
-from server.gateway.requests import Requests, reused
-from server.gateway.routes import Decided, Route, Routes, at_once, handle
-from server.gateway.runner import Runner
-from server.runtime.clock import Clock
-from server.runtime.gauges import Gauges
+from server.database import Request, Stale, Unavailable
+from server.gateway.connection import Call, Connection
+from server.gateway.context import Context, Pending
+from server.gateway.handler_registry import Decided, HandlerEntry, handle
+from server.gateway.oversight import Overseen
+from server.gateway.requests import reused
 from server.runtime.log import logger
 from server.runtime.origin import ORIGIN, Origin, fault_id
-from server.transport.backlog import Backlog
-from server.transport.deadlines import Deadlines
 from server.transport.websocket import LARGE_BYTES
+
+if TYPE_CHECKING:
+    from server.gateway.dispatch import Dispatch
 
 log = logger("gateway")
 
 MAX_DECISIONS: Final = 5
 OK: Final = "ok"
 UNKNOWN: Final = "unknown"
-"""Under which name is counted what has none of the registry's."""
+"""The name under which messages are counted that the registry does not know."""
 
 
-class Desk(Protocol):
-    """What all messages need."""
+class PendingMessage(msgspec.Struct, eq=False):
+    """A message of a connection, or the first of its inbox. It is replied to once in any case.
 
-    routes: Routes
-    parts: Parts
-    clock: Clock
-    gauges: Gauges
-    deadlines: Deadlines
-    requests: Requests
-    runner: Runner
-    backlog: Backlog
-    database: Database | None
-    oversight: Oversight | None
-    under_way: "dict[Key, Answering]"
-    is_logged: bool
-
-    def count(self, connection: Connection, limit: Limit, now: float) -> None:
-        """Count a message. Raises Failure `rate_limited`."""
-        ...
-
-    def admit(self, connection: Connection, route: Route, data: Data, now: float) -> msgspec.Struct:
-        """The message, where it may be sent. Raises Failure."""
-        ...
-
-    def answered(self, connection: Connection) -> None:
-        """A message of a connection has ended: its next one may be taken."""
-        ...
-
-
-class Answering(msgspec.Struct, eq=False):
-    """A message of a connection, or the first of its inbox. Whatever happens, it is answered once.
-
-    The route and the message are given where they are known already.
+    It is a job of the runner while something is decided. While it waits for its commit, or for the
+    message that it repeats, no task waits with it: it is called when that has ended.
     """
 
-    _desk: Desk
+    _dispatch: "Dispatch"
     connection: Connection
     _call: Call | None = None
-    _route: Route | None = None
+    _entry: HandlerEntry | None = None
     _message: msgspec.Struct | None = None
     _origin: Origin | None = None
     _request: Request | None = None
     _pending: Pending[Any] | None = None
-    _refusal: Failure | None = None  # it stands, unless the request was carried out before
+    _refusal: Failure | None = None  # the reply, unless the request was carried out before
     _after: Sequence[Callable[[], None]] = ()
-    _repeats: "Sequence[tuple[Answering, Request]]" = ()  # messages that repeat it
+    _repeats: "Sequence[tuple[PendingMessage, Request]]" = ()  # messages that repeat it
     _decisions: int = 0
     _task: asyncio.Task[Any] | None = None  # the one in which it waits
     _expired: bool = False
@@ -90,7 +62,7 @@ class Answering(msgspec.Struct, eq=False):
     __repr__ = object.__repr__
 
     def at_once(self) -> bool:
-        """Answer it now, or as soon as its unit stands, where nothing else is to be waited for.
+        """Execute it now, if its handler has to wait for nothing but the commit.
 
         Returns whether it was so. If not, it is a job for the runner.
         """
@@ -98,19 +70,20 @@ class Answering(msgspec.Struct, eq=False):
         self._origin = (self.connection.id, self.connection.taken)
         before = ORIGIN.set(self._origin)
         try:
-            message = self._message or self._admit(self._call)
+            message = self._admit(self._call)
             if message is None:
                 return True
-            route = self._route
-            if route is None or route.direct is None or route.guarded:
+            entry = self._entry
+            if entry is None or entry.direct is None or entry.guarded:
                 return False
             ctx = self._context()
             try:
-                decided = at_once(route.direct, ctx, message)
-                if decided is None:
+                decided = entry.direct(ctx, message)
+                if type(decided) is CoroutineType:  # the abstract class takes longer to ask for
+                    decided.close()
                     self._decisions = 0
                     return False
-                self._decided(ctx, decided)
+                self._decided(ctx, decided)  # type: ignore[arg-type]  # it is no coroutine
             except Stale:
                 return False
             except Failure as e:
@@ -118,7 +91,7 @@ class Answering(msgspec.Struct, eq=False):
                     raise
                 self._refusal = e
                 return False
-        except Exception as e:  # noqa: BLE001 - answered, and logged where it is a fault of ours
+        except Exception as e:  # noqa: BLE001 - replied to, and logged where it is a fault of ours
             self._fail(e)
         finally:
             ORIGIN.reset(before)
@@ -127,7 +100,7 @@ class Answering(msgspec.Struct, eq=False):
     # ---- as a job
 
     async def run(self) -> None:
-        """Go on until it is answered, or waits to be called."""
+        """Go on until it is replied to, or waits to be called."""
         if self._ended:
             return
         call = self._call
@@ -140,7 +113,7 @@ class Answering(msgspec.Struct, eq=False):
             connection.inbox_bytes -= len(call.data)
             if connection.is_heavy:
                 connection.is_heavy = connection.inbox_bytes > LARGE_BYTES
-                self._desk.backlog.update(connection)
+                self._dispatch.backlog.update(connection)
             connection.taken = number = connection.taken + 1
             self._origin = (connection.id, number)
         ORIGIN.set(self._origin)
@@ -149,14 +122,14 @@ class Answering(msgspec.Struct, eq=False):
             del call
             if message is not None:
                 await self._decide(message)
-        except Exception as e:  # noqa: BLE001 - answered, and logged where it is a fault of ours
+        except Exception as e:  # noqa: BLE001 - replied to, and logged where it is a fault of ours
             self._fail(e)
         except asyncio.CancelledError:
-            # Where others have cancelled the task as well, nobody is answered any more.
+            # Where others have cancelled the task as well, nobody gets a reply any more.
             if not self._expired or self._task is None or self._task.uncancel() > 0:
                 self._end()
                 raise
-            self._fail(self._desk.deadlines.timed_out())
+            self._fail(self._dispatch.timed_out())
         finally:
             if self._task is not None:
                 self._task = None
@@ -165,7 +138,7 @@ class Answering(msgspec.Struct, eq=False):
         """It has begun to wait for something in the current task."""
         if self._task is None:
             self._task = asyncio.current_task()
-            self._desk.deadlines.begin(self)
+            self._dispatch.deadlines.begin(self)
 
     def expire(self) -> None:
         """It has taken too long. What it has queued is committed all the same."""
@@ -173,7 +146,7 @@ class Answering(msgspec.Struct, eq=False):
         if self._task is not None:
             self._task.cancel()
         else:
-            self._as_itself(partial(self._fail, self._desk.deadlines.timed_out()))
+            self._as_itself(partial(self._fail, self._dispatch.timed_out()))
 
     def _as_itself(self, call: Callable[[], None]) -> None:
         """Call something in whose log lines it is the origin."""
@@ -187,36 +160,45 @@ class Answering(msgspec.Struct, eq=False):
 
     def _admit(self, call: Call) -> msgspec.Struct | None:
         """The message to decide on, None for one that repeats another. Raises Failure."""
-        desk, connection = self._desk, self.connection
-        now = desk.clock.monotonic()
-        route = self._route or desk.routes[call.name]
-        if route is None:
-            desk.count(connection, Limit.READ, now)
+        dispatch, connection = self._dispatch, self.connection
+        now = dispatch.clock.monotonic()
+        entry = self._entry or dispatch.handlers[call.name]
+        if entry is None:
+            dispatch.limits.count(connection, Limit.READ, now)
             raise Failure(Error(Code.NOT_FOUND, f"no such command: {call.name[:100]}"))
-        self._route = route
-        message = desk.admit(connection, route, call.data, now)
+        self._entry = entry
+        if entry.permission not in connection.identity.permissions:
+            dispatch.limits.count(connection, Limit.READ, now)
+            raise forbidden(f"{entry.name} needs the permission {entry.permission}")
+        buckets = connection.buckets.get(entry.limit)
+        if buckets is None or not buckets.take(now):
+            dispatch.limits.count(connection, entry.limit, now)
+        try:
+            message = entry.decode(call.data)
+        except codec.UNREADABLE as e:
+            raise codec.unreadable(e) from None
         if len(call.data) > LARGE_BYTES:
             self._call = Call(call.name, b"", call.ack, call.at)  # it is decoded
         # Without a database nothing is kept, and nothing can be asked for again.
         request = None
-        if desk.database is not None and route.is_command:
-            request = desk.requests.of(connection.identity.id, route.spec, message)
+        if dispatch.database is not None and entry.is_command:
+            request = dispatch.requests.of(connection.identity.id, entry.spec, message)
         if request is not None:
-            if (first := desk.under_way.get(request.key)) is not None:
+            if (first := dispatch.under_way.get(request.key)) is not None:
                 first.repeated(self, request)
                 self._message = message
                 return None
             # A command that acts on others gives its reply again only after a look at its caller.
-            if not route.guarded and (kept := desk.requests.recent(request)) is not None:
-                self._reply(kept)
+            if not entry.guarded and (kept := dispatch.requests.recent(request)) is not None:
+                self._reply(OK, kept)
                 return None
             self._request = request
-            desk.under_way[request.key] = self
+            dispatch.under_way[request.key] = self
         self._message = message
         return message
 
-    def repeated(self, again: "Answering", request: Request) -> None:
-        """Another message asks for the same: it gets the same answer.
+    def repeated(self, again: "PendingMessage", request: Request) -> None:
+        """Another message asks for the same: it gets the same reply.
 
         Raises Failure `conflict` where it asks for something else.
         """
@@ -227,12 +209,12 @@ class Answering(msgspec.Struct, eq=False):
 
     def _decide_itself(self, request: Request) -> None:
         """What it repeats has ended: look at its own caller, then at what was done."""
-        if (first := self._desk.under_way.get(request.key)) is not None:
+        if (first := self._dispatch.under_way.get(request.key)) is not None:
             first.repeated(self, request)
             return
         self._request = request
-        self._desk.under_way[request.key] = self
-        self._desk.runner.add(self)
+        self._dispatch.under_way[request.key] = self
+        self._dispatch.runner.add(self)
 
     async def _decide(self, message: msgspec.Struct) -> None:
         """Run the handler, again while what it decided on has changed. Raises Failure `busy`.
@@ -240,14 +222,14 @@ class Answering(msgspec.Struct, eq=False):
         The caller of a command that acts on others is looked at before each decision: where it is
         stale because the caller's rights were taken away, the caller is told so.
         """
-        route = self._route
-        assert route is not None
+        entry = self._entry
+        assert entry is not None
         while True:
-            if route.guarded:
-                assert self._desk.oversight is not None
-                await self._desk.oversight.check(self.connection.identity)
+            if entry.guarded:
+                assert self._dispatch.oversight is not None
+                await self._dispatch.oversight.check(self.connection.identity)
             # What is stale or refused now may be because it was done before.
-            if (self._decisions or route.guarded) and await self._was_done(self._refusal):
+            if (self._decisions or entry.guarded) and await self._was_done(self._refusal):
                 return
             if self._refusal is not None:
                 raise self._refusal
@@ -267,120 +249,129 @@ class Answering(msgspec.Struct, eq=False):
     def _context(self) -> Context:
         """For one more attempt."""
         self._decisions += 1
-        desk, route = self._desk, self._route
+        dispatch, entry = self._dispatch, self._entry
         overseen = None
-        if route is not None and route.overseen:
-            assert desk.oversight is not None
+        if entry is not None and entry.overseen:
+            assert dispatch.oversight is not None
             assert self._message is not None
-            overseen = Overseen(desk.oversight, route.spec, self._message)
+            overseen = Overseen(dispatch.oversight, entry.spec, self._message)
         return Context(
-            self.connection, desk.parts, desk.database, desk.clock, self._request, overseen
+            self.connection,
+            dispatch.parts,
+            dispatch.database,
+            dispatch.clock,
+            self._request,
+            overseen,
         )
 
     def _decided(self, ctx: Context, reply: Decided) -> None:
-        """Answer, or wait to be called once the unit stands."""
+        """Reply, or wait to be called once the unit is committed."""
         if ctx.pending is None and (self._request is not None or ctx.is_overseen):
             # Nothing needed to change. The reply is a promise all the same, and so is the guard.
             assert not isinstance(reply, Pending)
             ctx.commit(ctx.work(), reply)
         self._after = ctx.after_reply
         if ctx.pending is None:
-            self._reply(codec.encode(reply))
+            self._reply(OK, codec.encode(reply))
         else:
             self._pending = ctx.pending
-            self._desk.deadlines.begin(self)
+            self._dispatch.deadlines.begin(self)
             ctx.pending.then(self._settled)
 
     async def _was_done(self, refusal: Failure | None) -> bool:
-        """Answer with the reply that the request got before.
+        """Reply with what the request got before.
 
         Raises Failure `conflict`; Unavailable, unless it is refused as `busy`: then it is sent
         again, and looked for again.
         """
         if self._request is None:
             return False
-        assert self._desk.database is not None
+        assert self._dispatch.database is not None
         try:
-            kept = await self._desk.requests.find(self._desk.database, self._request)
+            kept = await self._dispatch.requests.find(self._dispatch.database, self._request)
         except Unavailable:
             if refusal is None or refusal.error.code is not Code.BUSY:
                 raise
             return False
         if kept is not None:
-            self._reply(kept)
+            self._reply(OK, kept)
         return kept is not None
 
     def _settled(self, fault: Exception | None) -> None:
-        """The unit stands, or there is a fault."""
+        """The unit is committed, or there is a fault."""
         assert self._pending is not None
         data = self._pending.data
         if fault is None and self._request is not None:
-            self._desk.requests.remember(self._request, data)
+            self._dispatch.requests.remember(self._request, data)
         if self._ended:
             return
         if fault is None:
-            self._reply(data)
+            self._reply(OK, data)
         elif isinstance(fault, Stale):
-            self._desk.runner.add(self)
+            self._dispatch.runner.add(self)
         else:
             self._fail(fault)
 
-    # ---- the answer
+    # ---- the reply
 
     @property
     def _name(self) -> str:
-        return UNKNOWN if self._route is None else self._route.name
+        return UNKNOWN if self._entry is None else self._entry.name
 
     def _fail(self, fault: Exception) -> None:
-        """Answer with what went wrong."""
-        error = error_of(fault, self._name, self.connection)
-        self._answer(error.code, codec.reply_error(error))
+        """Reply with what went wrong."""
+        error = _error_of(fault, self._name, self.connection)
+        self._reply(error.code, codec.reply_error(error))
 
-    def _reply(self, data: bytes) -> None:
-        """Answer that all went well."""
-        self._answer(OK, data)
-
-    def _answer(self, code: str, given: bytes) -> None:
-        """Give the answer: the data where all is well, else a whole reply."""
+    def _reply(self, code: str, given: bytes) -> None:
+        """Send the reply: `given` is its data where all is well, else the whole reply."""
         assert self._call is not None
-        desk, route = self._desk, self._route
-        took = desk.clock.monotonic() - self._call.at
-        if route is not None and code == OK:
-            route.ok.count += 1
-            route.timed.add(took)
+        dispatch, entry, connection = self._dispatch, self._entry, self.connection
+        took_s = dispatch.clock.monotonic() - self._call.at
+        if entry is not None and code == OK:
+            entry.ok.count += 1
+            entry.timed.add(took_s)
         else:
-            desk.gauges.replies.add(self._name, code)
-            desk.gauges.reply_seconds.add(self._name, took)
-        if desk.is_logged:
-            log_answer(self.connection, self._name, code, took)
+            dispatch.gauges.replies.add(self._name, code)
+            dispatch.gauges.reply_seconds.add(self._name, took_s)
+        if dispatch.is_logged:
+            # Its registered name only, as any other is the client's words.
+            ms, user_id = round(took_s * 1000, 3), connection.identity.id
+            log.debug("answered", command=self._name, code=str(code), ms=ms, person=user_id)
         try:
             if code == OK:
-                self.connection.reply(self._call.ack, given)
+                connection.reply(self._call.ack, given)
             else:
-                self.connection.answer(self._call.ack, given)
+                connection.answer(self._call.ack, given)
             for after in self._after:
                 after()
         except Exception:
-            log.exception("reply_failed", connection=self.connection.id)
-        guarded = route is not None and route.guarded
+            log.exception("reply_failed", connection=connection.id)
+        guarded = entry is not None and entry.guarded
         for again, request in self._end():
             if guarded:
                 again._decide_itself(request)
             else:
-                again._as_itself(partial(again._answer, code, given))
+                again._as_itself(partial(again._reply, code, given))
 
-    def _end(self) -> "Sequence[tuple[Answering, Request]]":
-        """Nothing more comes of it. Returns what repeats it."""
+    def _end(self) -> "Sequence[tuple[PendingMessage, Request]]":
+        """Nothing more comes of it: the next one may be taken. Returns what repeats it."""
+        dispatch, connection = self._dispatch, self.connection
         self._ended = True
-        self._desk.deadlines.end(self)
+        dispatch.deadlines.end(self)
         if self._request is not None:
-            del self._desk.under_way[self._request.key]
-        self._desk.answered(self.connection)
+            del dispatch.under_way[self._request.key]
+        if connection.flood_guard.exceeded and not connection.closed:
+            connection.evict(EvictionReason.FLOODING)
+        if connection.inbox:
+            dispatch.runner.add(PendingMessage(dispatch, connection))
+        elif (done := dispatch.pending.pop(connection)) is not None:
+            done.set_result(None)
         return self._repeats
 
 
-def error_of(fault: Exception, name: str, connection: Connection) -> Error:
-    """What a message is answered with that raised. A fault of ours is logged under an id."""
+def _error_of(fault: Exception, name: str, connection: Connection) -> Error:
+    """What a message that raised is replied to with. A fault of ours is logged under an id."""
     if isinstance(fault, Failure):
         if fault.error.code is Code.TIMED_OUT:
             log.warning("timed_out", command=name, connection=connection.id)
@@ -389,9 +380,3 @@ def error_of(fault: Exception, name: str, connection: Connection) -> Error:
         return unavailable(f"the database: {fault}").error
     log.error("handler_failed", command=name, exc_info=fault)
     return Error(Code.INTERNAL, f"a fault of the server, logged as {fault_id()}")
-
-
-def log_answer(connection: Connection, name: str, code: str, took_s: float) -> None:
-    """One line a message: its registered name only, as any other is the client's words."""
-    who, ms = connection.identity.id, round(took_s * 1000, 3)
-    log.debug("answered", command=name, code=str(code), ms=ms, person=who)

@@ -1,8 +1,7 @@
-"""What the names of messages lead to: all that is asked for each message, looked up once."""
+"""The handler of each message, and all else that a message of its name needs, looked up once."""
 
 from collections.abc import Awaitable, Callable, Coroutine
 from inspect import iscoroutinefunction
-from types import CoroutineType
 from typing import Any, TypeVar, cast
 
 import msgspec
@@ -10,15 +9,14 @@ import msgspec
 from protocol import codec
 from protocol.message import REGISTRY, Kind, Limit, Registry, Spec, spec_of
 from protocol.permissions import Permission
-from server.gateway.connection import Data
 from server.gateway.context import Context, Pending
 from server.runtime.gauges import Gauges
 
 
-class Route:
-    """A command or query: how it is read, who may send it, how often, and what it is counted in."""
+class HandlerEntry:
+    """A command or query: how it is decoded, who may send it, how often, and its metrics."""
 
-    __slots__ = ("_decode", "direct", "guarded", "is_command", "limit", "name", "ok", "overseen",
+    __slots__ = ("decode", "direct", "guarded", "is_command", "limit", "name", "ok", "overseen",
                  "permission", "spec", "timed")  # fmt: skip
 
     def __init__(self, spec: Spec, gauges: Gauges) -> None:
@@ -31,35 +29,29 @@ class Route:
         self.is_command = spec.kind is Kind.COMMAND
         self.guarded = spec.guarded
         self.overseen = spec.guarded or spec.audit is not None
-        self.direct: Direct | None = direct_handler_of(spec.type)
+        self.direct: Direct | None = _direct.get(spec.type)
         """Its handler, if that seldom waits."""
-        self._decode: Callable[[Any], msgspec.Struct] = codec.decoder(spec.type).decode
+        self.decode: Callable[[Any], msgspec.Struct] = codec.decoder(spec.type).decode
+        """Decodes its data. Raises one of `codec.UNREADABLE`."""
         self.ok = gauges.replies.of(spec.name, "ok")
         self.timed = gauges.reply_seconds.of(spec.name)
 
-    def read(self, data: Data) -> msgspec.Struct:
-        """The message. Raises Failure `invalid`."""
-        try:
-            return self._decode(data)
-        except codec.UNREADABLE as e:
-            raise codec.unreadable(e) from None
 
-
-class Routes(dict[str, Route | None]):
-    """All routes of a registry, by name: None for what is no name of a command or query."""
+class HandlerRegistry(dict[str, HandlerEntry | None]):
+    """The entries of a registry's commands and queries, by name; None for any other name."""
 
     def __init__(self, registry: Registry, gauges: Gauges) -> None:
         super().__init__()
         self._registry = registry
         self._gauges = gauges
 
-    def __missing__(self, name: str) -> Route | None:
-        # What is none is not kept: there is no end of names that a client may make up.
+    def __missing__(self, name: str) -> HandlerEntry | None:
+        # An unknown name is not kept: a client may make up any number of them.
         spec = self._registry.find(name)
         if spec is None or spec.kind is Kind.EVENT:
             return None
-        route = self[name] = Route(spec, self._gauges)
-        return route
+        entry = self[name] = HandlerEntry(spec, self._gauges)
+        return entry
 
 
 Decided = msgspec.Struct | Pending[Any]
@@ -104,20 +96,6 @@ async def handle(ctx: Context, message: msgspec.Struct) -> Decided:
         return await _waiting[type(message)](ctx, message)
     decided = direct(ctx, message)
     return await decided if isinstance(decided, Coroutine) else decided
-
-
-def at_once(direct: Direct, ctx: Context, message: msgspec.Struct) -> Decided | None:
-    """Let a handler decide that seldom waits. None where it has to."""
-    decided = direct(ctx, message)
-    if type(decided) is CoroutineType:  # asked for each message: the abstract class takes longer
-        decided.close()
-        return None
-    return cast(Decided, decided)
-
-
-def direct_handler_of(message: type[msgspec.Struct]) -> Direct | None:
-    """The handler of a type of message, if it is one that seldom waits."""
-    return _direct.get(message)
 
 
 def unhandled(registry: Registry = REGISTRY) -> list[str]:

@@ -9,12 +9,13 @@ at once, as after a restart of the server, and as many again within RENEWED_S.
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Final, Generic, NamedTuple, Protocol, TypeVar
+from typing import Final, NamedTuple
 
 from protocol.errors import Code, Error, Failure
 from protocol.message import Limit
+from server.gateway.identity import Identity
+from server.gateway.rate_limits import Limits
 from server.transport.address import network
-from server.transport.limits import Limits
 from server.transport.refusals import RefusalReason, Refusals
 
 FULL_RETRY_MS: Final = 5000
@@ -22,18 +23,6 @@ FULL_RETRY_MS: Final = 5000
 RENEWED_S: Final = 10.0
 _OPENED: Final = Limit.RARE
 """The class that connections count in, at rates of their own."""
-
-
-class Authenticated(Protocol):
-    """A user or a service that has said who they are."""
-
-    @property
-    def id(self) -> str:
-        """Whose connection it is."""
-        ...
-
-
-C = TypeVar("C", bound=Authenticated)
 
 
 class Most(NamedTuple):
@@ -47,13 +36,13 @@ def _rates(most: int, whose: str) -> Limits:
     return Limits({_OPENED: (most / RENEWED_S, most)}, whose=whose)
 
 
-class Admission(Generic[C]):
+class Admission:
     """The places of everybody. `open_of`: how many connections a person has that have logged in."""
 
     def __init__(
         self,
         most: Most,
-        open_of: Callable[[C], int],
+        open_of: Callable[[Identity], int],
         refusals: Refusals,
         monotonic: Callable[[], float],
     ) -> None:
@@ -99,12 +88,12 @@ class Admission(Generic[C]):
         if self._taken[origin] <= 0:
             del self._taken[origin]
 
-    def log_in(self, client: C) -> None:
+    def log_in(self, client: Identity) -> None:
         """Count that somebody logs in. Raises Failure `rate_limited` where there is no place."""
         self.check(client)
         self._count(self._people, client.id)
 
-    def check(self, client: C) -> None:
+    def check(self, client: Identity) -> None:
         """See that there is a place for a person still. Raises Failure `rate_limited`."""
         if self._open_of(client) >= self._most.of_person:
             words = f"at most {self._most.of_person} connections at once of one person"
