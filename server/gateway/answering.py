@@ -12,7 +12,7 @@ from typing import Any, Final, Protocol
 import msgspec
 
 from protocol import codec
-from protocol.errors import Code, Error, Failure, busy, unavailable
+from protocol.errors import Code, Error, Failure, busy, internal, unavailable
 from protocol.message import Limit
 from server.database import Database, Key, Request, Stale, Unavailable
 from server.gateway.connection import Call, Connection, Data
@@ -333,6 +333,8 @@ class Answering(msgspec.Struct, eq=False):
 
     def _fail(self, fault: Exception) -> None:
         """Answer with what went wrong."""
+        if self._route is not None:
+            fault = self._route.spec.checked(fault)
         error = error_of(fault, self._name, self.connection)
         self._answer(error.code, codec.reply_error(error))
 
@@ -388,7 +390,7 @@ def error_of(fault: Exception, name: str, connection: Connection) -> Error:
     if isinstance(fault, Unavailable):
         return unavailable(f"the database: {fault}").error
     log.error("handler_failed", command=name, exc_info=fault)
-    return Error(Code.INTERNAL, f"a fault of the server, logged as {fault_id()}")
+    return internal(fault_id())
 
 
 def log_answer(connection: Connection, name: str, code: str, took_s: float) -> None:
