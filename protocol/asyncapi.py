@@ -15,7 +15,9 @@ import msgspec
 from protocol import VERSION, codec, errors, rooms
 from protocol.auth import ROUTES
 from protocol.domains import load
-from protocol.facts import reasons, refusals, room_of
+from protocol.endings import Ending, RefusalReason
+from protocol.facts import reasons, refused_by, room_of
+from protocol.gateway import ConnectError, EvictionReason, ExpiryReason, Parting, ResetReason
 from protocol.message import (
     ADDRESS_RATES,
     RATES,
@@ -36,6 +38,16 @@ Json = dict[str, Any]
 _SCHEMAS: Final = "#/components/schemas"
 _CONNECTION: Final = "connection"
 _ERROR: Final = "error"
+
+_ENDINGS: Final[dict[str, type[Ending]]] = {
+    "auth.expired": ExpiryReason,
+    "server.evicted": EvictionReason,
+    "connect_error": ConnectError,
+    "rooms.join reset": ResetReason,
+    "transport": RefusalReason,
+    "else": Parting,
+}
+"""All reasons why something ended that is no reply, by where a client sees them."""
 
 _ABOUT: Final = """\
 A real-time game server. One Socket.IO connection carries commands, queries and events; REST is
@@ -77,22 +89,34 @@ def document() -> Json:
             "securitySchemes": _security(),
         },
         "x-socketio": _SOCKETIO,
-        "x-errors": {
-            code.value: {"meaning": meaning, "retry": retry}
-            for code, (meaning, retry) in errors.MEANING.items()
-        },
+        "x-errors": {code.value: _about(code) for code in errors.Code},
         "x-reasons": {
             cls.__module__.removeprefix("protocol."): {
                 "of": cleandoc(cls.__doc__ or ""),
-                "reasons": [one.value for one in cls],
+                "reasons": {reason.value: _reason(reason) for reason in cls},
             }
             for cls in reasons(modules)
+        },
+        "x-endings": {
+            name: {ending.value: _about(ending) for ending in cls} for name, cls in _ENDINGS.items()
         },
         "x-roles": {role.value: sorted(granted) for role, granted in GRANTS.items()},
         "x-scopes": sorted(SCOPES),
         "x-rates": {limit.value: _rates(limit) for limit in Limit},
         "x-rest": {route: limit.value for route, limit in ROUTES.items()},
     }
+
+
+def _about(ending: Ending) -> Json:
+    return {"meaning": ending.meaning, "retry": ending.retry}
+
+
+def _reason(reason: errors.ErrorReason) -> Json:
+    """The code it comes with, who declares it, and the type of its details where it has some."""
+    about: Json = {"code": reason.code.value, "refused_by": refused_by(reason)}
+    if reason.details is not None:
+        about["details"] = _ref(reason.details.__name__)
+    return about
 
 
 def encoded() -> bytes:
@@ -222,7 +246,7 @@ def _operation(spec: Spec) -> Json:
         },
         "x-permission": spec.permission.value,
         "x-rate": {"class": spec.limit.value, **_rates(spec.limit)},
-        "x-refused": refusals(spec),
+        "x-refused": list(spec.refuses),
     }
 
 
@@ -282,7 +306,9 @@ def _schemas(calls: list[Spec]) -> Json:
     snapshots = [rooms.snapshot(word) for word in sorted(rooms.KINDS)]
     wanted: list[type] = [spec.type for spec in specs()]
     wanted += [spec.reply for spec in calls if spec.reply is not None]
-    wanted += [*snapshots, codec.Meta, codec.NotOk]
+    wanted += [*snapshots, codec.Meta, codec.NotOk, errors.Fault]
+    told = [reason.details for cls in reasons(load()) for reason in cls]
+    wanted += [details for details in told if details is not None]
     _, components = msgspec.json.schema_components(
         dict.fromkeys(wanted), ref_template=f"{_SCHEMAS}/{{name}}"
     )

@@ -1,10 +1,10 @@
 """Registering and logging in: the bodies of the REST routes under /api/auth."""
 
-from enum import StrEnum
 from typing import Annotated, Final
 
 import msgspec
 
+from protocol.errors import ErrorReason
 from protocol.message import Limit
 from protocol.permissions import Permission, Role
 from protocol.secret import Guarded, Secret
@@ -92,7 +92,7 @@ class LoggedIn(msgspec.Struct, frozen=True):
     tokens: Tokens
 
 
-class AuthReason(StrEnum):
-    """Reasons for `refused` here. Those for `conflict` are those of `users`."""
+class AuthReason(ErrorReason):
+    """Registering. Those for names and addresses are those of `users`."""
 
     REGISTRATION_CLOSED = "registration_closed"

@@ -6,10 +6,12 @@ from typing import Annotated, Final
 import msgspec
 
 from protocol import rooms
+from protocol.errors import Code, ErrorReason
 from protocol.ids import Id
 from protocol.message import Command, Done, Limit, Query, command, query
 from protocol.pages import Cursor, PageSize
 from protocol.permissions import Permission
+from protocol.players import PlayerReason
 from protocol.rooms import snapshot_of
 from protocol.text import shown_line
 
@@ -66,11 +68,17 @@ class EnemyType(StrEnum):
     UNDEAD = "undead"
 
 
-class BattleReason(StrEnum):
-    """Reasons for `refused` here."""
+class SeatedElsewhere(msgspec.Struct, frozen=True):
+    """`details` of `seated_elsewhere`: the battle in which the player has a seat."""
+
+    battle_id: str
+
+
+class BattleReason(ErrorReason):
+    """Seats, blows and rewards of a battle."""
 
     NOT_SEATED = "not_seated"
-    SEATED_ELSEWHERE = "seated_elsewhere"
+    SEATED_ELSEWHERE = "seated_elsewhere", Code.REFUSED, SeatedElsewhere
     FULL = "full"
     OVER = "over"
     NOT_OVER = "not_over"
@@ -254,55 +262,103 @@ class ListHistory(Query[HistoryPage], frozen=True):
     cursor: Cursor | None = None
 
 
-@command("battles.join", permission=Permission.PLAY, limit=Limit.ACTION)
+@command(
+    "battles.join",
+    permission=Permission.PLAY,
+    limit=Limit.ACTION,
+    refuses=(
+        BattleReason.SEATED_ELSEWHERE,
+        BattleReason.FULL,
+        BattleReason.OVER,
+        BattleReason.LEVEL_TOO_LOW,
+        PlayerReason.NO_PLAYER,
+    ),
+)
 class Join(Command[Seated], frozen=True):
-    """Take a seat; the first one starts the battle. Joining again returns to one's seat.
-
-    Refused: seated_elsewhere, full, over, level_too_low.
-    """
+    """Take a seat; the first one starts the battle. Joining again returns to one's seat."""
 
     battle_id: Id
 
 
-@command("battles.leave", permission=Permission.PLAY, limit=Limit.ACTION)
+@command(
+    "battles.leave",
+    permission=Permission.PLAY,
+    limit=Limit.ACTION,
+    refuses=(
+        BattleReason.NOT_SEATED,
+        BattleReason.OVER,
+    ),
+)
 class Leave(Command[Done], frozen=True):
-    """Give up one's seat. Damage dealt keeps its share of the reward. Refused: not_seated, over."""
+    """Give up one's seat. Damage dealt keeps its share of the reward."""
 
     battle_id: Id
 
 
-@command("battles.attack", permission=Permission.PLAY, limit=Limit.ACTION)
+@command(
+    "battles.attack",
+    permission=Permission.PLAY,
+    limit=Limit.ACTION,
+    refuses=(
+        BattleReason.NOT_SEATED,
+        BattleReason.DOWN,
+        BattleReason.OVER,
+        PlayerReason.EXHAUSTED,
+        BattleReason.ENEMY_DEFEATED,
+        PlayerReason.NO_PLAYER,
+    ),
+)
 class Attack(Command[Strike], frozen=True):
-    """Strike an enemy once. Costs the stamina of its kind.
-
-    Refused: not_seated, down, over, exhausted, enemy_defeated.
-    """
+    """Strike an enemy once. Costs the stamina of its kind."""
 
     battle_id: Id
     enemy_id: EnemyId
     kind: AttackKind = AttackKind.NORMAL
 
 
-@command("battles.revive", permission=Permission.PLAY, limit=Limit.ACTION)
+@command(
+    "battles.revive",
+    permission=Permission.PLAY,
+    limit=Limit.ACTION,
+    refuses=(
+        BattleReason.NOT_SEATED,
+        BattleReason.NOT_DOWN,
+        BattleReason.OVER,
+        PlayerReason.NOT_ENOUGH_GEMS,
+        PlayerReason.NO_PLAYER,
+    ),
+)
 class Revive(Command[Done], frozen=True):
-    """Get up again for 50 gems. Without gems it happens after 15 minutes.
-
-    Refused: not_seated, not_down, over, not_enough_gems.
-    """
+    """Get up again for 50 gems. Without gems it happens after 15 minutes."""
 
     battle_id: Id
 
 
-@command("battles.chat", permission=Permission.PLAY, limit=Limit.CHAT)
+@command(
+    "battles.chat",
+    permission=Permission.PLAY,
+    limit=Limit.CHAT,
+    refuses=(BattleReason.NOT_SEATED,),
+)
 class Say(Command[Done], frozen=True):
-    """Say a line to the battle. Refused: not_seated."""
+    """Say a line to the battle."""
 
     battle_id: Id
     text: ChatText
 
 
-@command("battles.claim", permission=Permission.PLAY, limit=Limit.ACTION)
+@command(
+    "battles.claim",
+    permission=Permission.PLAY,
+    limit=Limit.ACTION,
+    refuses=(
+        BattleReason.NOT_OVER,
+        BattleReason.NO_REWARD,
+        BattleReason.ALREADY_CLAIMED,
+        PlayerReason.NO_PLAYER,
+    ),
+)
 class Claim(Command[Claimed], frozen=True):
-    """Take one's reward, once. Refused: not_over, no_reward, already_claimed."""
+    """Take one's reward, once."""
 
     battle_id: Id

@@ -1,43 +1,76 @@
 """The codes of errors: closed, each with whether the same message may be sent again."""
 
 from enum import StrEnum
-from typing import Final
+from typing import Any, Self
 
 import msgspec
 
-
-class Code(StrEnum):
-    """Why a message was not carried out."""
-
-    INVALID = "invalid"
-    UNAUTHENTICATED = "unauthenticated"
-    FORBIDDEN = "forbidden"
-    NOT_FOUND = "not_found"
-    CONFLICT = "conflict"
-    REFUSED = "refused"
-    RATE_LIMITED = "rate_limited"
-    TOO_LARGE = "too_large"
-    BUSY = "busy"
-    UNAVAILABLE = "unavailable"
-    TIMED_OUT = "timed_out"
-    INTERNAL = "internal"
+from protocol.endings import NO_RETRY, RETRY, Ending
 
 
-MEANING: Final[dict[Code, tuple[str, bool]]] = {
-    Code.INVALID: ("the message is not of its type; `field` or `errors` name what is wrong", False),
-    Code.UNAUTHENTICATED: ("no token, or one that is not (or no longer) accepted", False),
-    Code.FORBIDDEN: ("the role or scope does not allow it", False),
-    Code.NOT_FOUND: ("there is no such thing, or not for you", False),
-    Code.CONFLICT: ("it clashes with what is there; `reason` says how", False),
-    Code.REFUSED: ("the rules of the domain do not allow it now; `reason` says why", False),
-    Code.RATE_LIMITED: ("too many at once; again after `retry_after_ms`", True),
-    Code.TOO_LARGE: ("the message is larger than the limit", False),
-    Code.BUSY: ("the server has too much to do, or many want the same thing at once", True),
-    Code.UNAVAILABLE: ("a part the server needs is away; the outcome may be unknown", True),
-    Code.TIMED_OUT: ("no answer in time; the outcome may be unknown", True),
-    Code.INTERNAL: ("a fault of the server; `message` carries the id it has in the log", True),
-}
-"""Each code's meaning, and whether to retry (with the same `request_id`)."""
+class Code(Ending):
+    """Why a message was not carried out. `retry`: with the same `request_id`."""
+
+    INVALID = (
+        "invalid",
+        NO_RETRY,
+        "the message is not of its type; `field` or `errors` name what is wrong",
+    )
+    UNAUTHENTICATED = (
+        "unauthenticated",
+        NO_RETRY,
+        "no token, or one that is not (or no longer) accepted",
+    )
+    FORBIDDEN = "forbidden", NO_RETRY, "the role or scope does not allow it"
+    NOT_FOUND = "not_found", NO_RETRY, "there is no such thing, or not for you"
+    CONFLICT = "conflict", NO_RETRY, "it clashes with what is there; `reason` says how"
+    REFUSED = (
+        "refused",
+        NO_RETRY,
+        "the rules of the domain do not allow it now; `reason` says why",
+    )
+    RATE_LIMITED = "rate_limited", RETRY, "too many at once; again after `retry_after_ms`"
+    TOO_LARGE = "too_large", NO_RETRY, "the message is larger than the limit"
+    BUSY = (
+        "busy",
+        RETRY,
+        "the server has too much to do, or many want the same thing at once",
+    )
+    UNAVAILABLE = (
+        "unavailable",
+        RETRY,
+        "a part the server needs is away; the outcome may be unknown",
+    )
+    TIMED_OUT = "timed_out", RETRY, "no answer in time; the outcome may be unknown"
+    INTERNAL = (
+        "internal",
+        RETRY,
+        "a fault of the server; `details` is a [`Fault`](#fault), with the id it has in the log",
+    )
+
+
+class ErrorReason(StrEnum):
+    """Why exactly: the reasons of one domain.
+
+    `code` is the one that it comes with, `refused` or `conflict`. `details` is the type of what
+    stands under `details` beside it, None where nothing does.
+    """
+
+    code: Code
+    details: type[msgspec.Struct] | None
+
+    def __new__(
+        cls,
+        value: str,
+        code: Code = Code.REFUSED,
+        details: type[msgspec.Struct] | None = None,
+    ) -> Self:
+        """A member with what belongs to it."""
+        member = str.__new__(cls, value)
+        member._value_ = value
+        member.code = code
+        member.details = details
+        return member
 
 
 class FieldError(msgspec.Struct, frozen=True):
@@ -47,8 +80,14 @@ class FieldError(msgspec.Struct, frozen=True):
     message: str
 
 
+class Fault(msgspec.Struct, frozen=True):
+    """`details` of `internal`: the id under which the server has logged its fault."""
+
+    fault_id: str
+
+
 class Error(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What stands under `error` in a reply."""
+    """What stands under `error` in a reply. `details`: what a program may read, by `reason`."""
 
     code: Code
     message: str
@@ -56,6 +95,7 @@ class Error(msgspec.Struct, frozen=True, omit_defaults=True):
     field: str | None = None
     errors: tuple[FieldError, ...] = ()
     retry_after_ms: int | None = None
+    details: dict[str, Any] | None = None
 
 
 class Failure(Exception):
@@ -86,14 +126,32 @@ def not_found(what: str) -> Failure:
     return Failure(Error(Code.NOT_FOUND, f"no such {what}"))
 
 
-def conflict(reason: StrEnum, message: str, field: str | None = None) -> Failure:
+def conflict(
+    reason: ErrorReason,
+    message: str,
+    field: str | None = None,
+    details: msgspec.Struct | None = None,
+) -> Failure:
     """It clashes with what is there."""
-    return Failure(Error(Code.CONFLICT, message, reason=reason, field=field))
+    return _with_reason(Code.CONFLICT, reason, message, field, details)
 
 
-def refused(reason: StrEnum, message: str) -> Failure:
+def refused(reason: ErrorReason, message: str, details: msgspec.Struct | None = None) -> Failure:
     """The rules of a domain say no."""
-    return Failure(Error(Code.REFUSED, message, reason=reason))
+    return _with_reason(Code.REFUSED, reason, message, None, details)
+
+
+def _with_reason(
+    code: Code,
+    reason: ErrorReason,
+    message: str,
+    field: str | None,
+    details: msgspec.Struct | None,
+) -> Failure:
+    if reason.code is not code or type(details) is not (reason.details or type(None)):
+        raise TypeError(f"{reason}: it comes with {reason.code} and details {reason.details}")
+    given = None if details is None else msgspec.to_builtins(details)
+    return Failure(Error(code, message, reason=reason, field=field, details=given))
 
 
 def busy(message: str, retry_after_ms: int = 200) -> Failure:
@@ -106,7 +164,13 @@ def unavailable(message: str) -> Failure:
     return Failure(Error(Code.UNAVAILABLE, message))
 
 
-class RequestReason(StrEnum):
-    """Reasons for `conflict` that any command may give."""
+def internal(fault_id: str) -> Error:
+    """A fault of the server, by the id under which it is logged."""
+    message = f"a fault of the server, logged as {fault_id}"
+    return Error(Code.INTERNAL, message, details={"fault_id": fault_id})
 
-    REQUEST_ID_REUSED = "request_id_reused"
+
+class RequestReason(ErrorReason):
+    """Any command that has a `request_id`."""
+
+    REQUEST_ID_REUSED = "request_id_reused", Code.CONFLICT

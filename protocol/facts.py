@@ -3,20 +3,18 @@
 PROTOCOL.md and the AsyncAPI document are both written from here.
 """
 
-import re
 from collections.abc import Iterator
-from enum import StrEnum
 from types import ModuleType
-from typing import Final, TypeVar, cast
+from typing import TypeVar, cast
 
 import msgspec
 from msgspec import inspect
 
+from protocol.errors import ErrorReason
 from protocol.message import Event, Spec, specs
+from protocol.users import ROUTE_REFUSES
 
 T = TypeVar("T")
-
-_REFUSED: Final = re.compile(r"\b(?:Refused|Conflict|conflict): ([a-z_,\s]+)\.")
 
 
 def defined(module: ModuleType, kind: type[T]) -> list[type[T]]:
@@ -51,17 +49,15 @@ def enums(info: inspect.Type) -> Iterator[type]:
                 yield from enums(one)
 
 
-def reasons(found: list[ModuleType]) -> list[type[StrEnum]]:
-    """The reasons of errors: those enums named so that no message has in a field of its own."""
-    structs = [cls for module in found for cls in defined(module, msgspec.Struct)]
-    used = {enum for cls in structs for field in fields(cls) for enum in enums(field.type)}
-    named = [c for m in found for c in defined(m, StrEnum) if c.__name__.endswith("Reason")]
-    return [cls for cls in named if cls not in used]
+def reasons(found: list[ModuleType]) -> list[type[ErrorReason]]:
+    """The reasons of errors, each enum of them in the module of its domain."""
+    return [cls for m in found for cls in defined(m, ErrorReason) if cls is not ErrorReason]
 
 
-def refusals(spec: Spec) -> list[str]:
-    """The reasons that a call's description names: `Refused: not_seated, over.`"""
-    return [word for names in _REFUSED.findall(spec.doc) for word in re.split(r"[,\s]+", names)]
+def refused_by(reason: ErrorReason) -> list[str]:
+    """The messages and routes that declare a reason."""
+    routes = [route for route, refuses in ROUTE_REFUSES.items() if reason in refuses]
+    return [*(spec.name for spec in specs() if reason in spec.refuses), *routes]
 
 
 class _Named:

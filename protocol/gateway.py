@@ -5,6 +5,8 @@ from typing import Annotated, Any
 
 import msgspec
 
+from protocol.endings import NO_RETRY, RETRY, Ending
+from protocol.errors import Code, ErrorReason
 from protocol.ids import Count
 from protocol.message import LATEST, Done, Event, Limit, Query, event, query
 from protocol.permissions import Permission
@@ -34,13 +36,27 @@ class Verdict(StrEnum):
     RESET = "reset"  # what was missed is not there any more: a snapshot, with the reason
 
 
-class ResetReason(StrEnum):
-    """Why missed events could not be told."""
+class ResetReason(Ending):
+    """Why missed events could not be told. The join has succeeded: there is nothing to retry."""
 
-    EPOCH_CHANGED = "epoch_changed"
-    HISTORY_PRUNED = "history_pruned"
-    AHEAD = "ahead"  # events that never were, or of a room that was let go whole
-    GAP_TOO_LARGE = "gap_too_large"  # a snapshot is less than what was missed
+    EPOCH_CHANGED = (
+        "epoch_changed",
+        NO_RETRY,
+        "the numbering is another one: the database was restored, or lost commits in a fail-over",
+    )
+    HISTORY_PRUNED = "history_pruned", NO_RETRY, "what was missed is not there any more"
+    AHEAD = (
+        "ahead",
+        NO_RETRY,
+        "the `seq` given is higher than any there is: it never was, or all of the room's history"
+        " was let go",
+    )
+    GAP_TOO_LARGE = (
+        "gap_too_large",
+        NO_RETRY,
+        "what was missed is more than 2,000 events, more than 512 KiB, or more than may wait for"
+        " you just now",
+    )
 
 
 class Joined(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -58,17 +74,22 @@ class Joined(msgspec.Struct, frozen=True, omit_defaults=True):
     missed: int = 0
 
 
-class RoomReason(StrEnum):
-    """Reasons for `refused` here."""
+class RoomReason(ErrorReason):
+    """Joining rooms."""
 
     TOO_MANY_ROOMS = "too_many_rooms"
 
 
-@query("rooms.join", permission=Permission.CONNECT, limit=Limit.ROOM)
+@query(
+    "rooms.join",
+    permission=Permission.CONNECT,
+    limit=Limit.ROOM,
+    refuses=(RoomReason.TOO_MANY_ROOMS,),
+)
 class JoinRoom(Query[Joined], frozen=True):
     """Subscribe to a room: a snapshot, then its events. With `since`, only what was missed.
 
-    A connection is in at most 1,000 rooms at once. Refused: too_many_rooms.
+    A connection is in at most 1,000 rooms at once.
     """
 
     room: RoomName
@@ -95,23 +116,34 @@ class Renew(Query[Renewed], frozen=True):
     token: Secret
 
 
-class ExpiryReason(StrEnum):
+class ExpiryReason(Ending):
     """Why a connection's rights have ended."""
 
-    EXPIRED = "expired"  # the token came to its end
-    LOGGED_OUT = "logged_out"  # its log-in was ended
-    DISABLED = "disabled"  # the person may not come in any more
-    DELETED = "deleted"  # the person is no more
-    RIGHTS_CHANGED = "rights_changed"  # the person has another role
-    REVOKED = "revoked"  # the service key was
+    EXPIRED = (
+        "expired",
+        RETRY,
+        "the token came to its end: refresh, connect with the new one. Where `refresh` is"
+        " `unauthenticated`, ask the person",
+    )
+    RIGHTS_CHANGED = (
+        "rights_changed",
+        RETRY,
+        "the person has another role: refresh, connect with the new token, which has the new role",
+    )
+    LOGGED_OUT = (
+        "logged_out",
+        NO_RETRY,
+        "the log-in was ended, by a log-out, another password, or because a refresh token was used"
+        " again after 10 seconds: log in again",
+    )
+    DISABLED = "disabled", NO_RETRY, "the person may not come in any more: tell the person"
+    DELETED = "deleted", NO_RETRY, "the person is no more: tell the person"
+    REVOKED = "revoked", NO_RETRY, "the service key was ended: get another"
 
 
 @event("auth.expired", delivery=LATEST)
 class Expired(Event, frozen=True, kw_only=True):
-    """What this connection was opened with is not good any more; it is closed after this.
-
-    `expired`, `rights_changed`: refresh and reconnect. Else: log in again.
-    """
+    """What this connection was opened with is not good any more; it is closed after this."""
 
     reason: ExpiryReason
 
@@ -131,13 +163,31 @@ class Closing(Event, frozen=True, kw_only=True):
         return Room("")
 
 
-class EvictionReason(StrEnum):
+class EvictionReason(Ending):
     """Why a connection was let go."""
 
-    TOO_MANY_BYTES = "too_many_bytes"  # too much waited for it
-    NO_PROGRESS = "no_progress"  # it took nothing of what waited
-    FLOODING = "flooding"  # it went on sending after `rate_limited`
-    DISCONNECTED = "disconnected"  # somebody who administers closed it; `message` says why
+    TOO_MANY_BYTES = (
+        "too_many_bytes",
+        RETRY,
+        "more waited for you than the limit, and was dropped: read faster, or join less; join with"
+        " `since`",
+    )
+    NO_PROGRESS = (
+        "no_progress",
+        RETRY,
+        "you read nothing of what waited, and it was dropped: the same",
+    )
+    FLOODING = (
+        "flooding",
+        RETRY,
+        "you went on sending after `rate_limited`: send less, and wait as long as you are told",
+    )
+    DISCONNECTED = (
+        "disconnected",
+        RETRY,
+        "somebody who administers closed this connection: show `message` to the person. It comes"
+        " after what waited for you; coming back is allowed",
+    )
 
 
 @event("server.evicted", delivery=LATEST)
@@ -153,3 +203,54 @@ class Evicted(Event, frozen=True, kw_only=True, omit_defaults=True):
     def room(self) -> Room:
         """Told to one connection, not in a room."""
         return Room("")
+
+
+class ConnectError(Ending):
+    """The codes that a handshake is refused with. What a client does about them is not what it does
+    about those of a reply."""
+
+    UNAUTHENTICATED = (
+        Code.UNAUTHENTICATED.value,
+        RETRY,
+        "the token is not accepted: refresh once, connect with the new token. Where it comes again,"
+        " or `refresh` is `unauthenticated`, or for a service key: no",
+    )
+    UNAVAILABLE = (
+        Code.UNAVAILABLE.value,
+        RETRY,
+        "the server closes, or its database is away. The token is good: connect again a little"
+        " later",
+    )
+    RATE_LIMITED = (
+        Code.RATE_LIMITED.value,
+        RETRY,
+        "this person has as many connections as they may, or opens them too fast: connect again"
+        " after `retry_after_ms`",
+    )
+    INVALID = (
+        Code.INVALID.value,
+        NO_RETRY,
+        "what was sent is no JSON, or this connection has logged in already: a fault of the client",
+    )
+
+
+class Parting(Ending):
+    """How a connection ends without a reason of an enum, by what is seen of it."""
+
+    CLOSING = (
+        "server.closing",
+        RETRY,
+        "the server goes away, for a restart or an update. What it had taken in is still answered,"
+        " anything later is `unavailable`: connect again, not before `retry_after_ms`",
+    )
+    NO_WORD = (
+        "no word",
+        RETRY,
+        "the network, a crash, or [what is refused](#what-is-refused): connect again with growing"
+        " pauses, retry what was not answered with the same `request_id`",
+    )
+    NO_NAMESPACE = (
+        "no `data`",
+        NO_RETRY,
+        "there is no namespace but `/`: a fault of the client",
+    )

@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Final, Generic, TypeVar, get_args, get_origin
 
 import msgspec
 
+from protocol.errors import Code, Error, ErrorReason, Failure, RequestReason
 from protocol.ids import RequestId
 from protocol.marks import holds_mark
 from protocol.permissions import OVER_OTHERS, Permission
@@ -125,6 +126,10 @@ class Kind(StrEnum):
     EVENT = "event"
 
 
+class UndeclaredReason(Exception):
+    """A message was refused with a reason that stands not in its `refuses`: a fault of ours."""
+
+
 class Spec(msgspec.Struct, frozen=True):
     """One entry of the registry."""
 
@@ -142,6 +147,24 @@ class Spec(msgspec.Struct, frozen=True):
     audit: str | None = None
     """The field that names its target in the audit log; None where it is not audited. One of the
     reply, where the command makes its target."""
+    refuses: tuple[ErrorReason, ...] = ()
+    """Every reason of `refused` and `conflict` that it may answer with. Those of a `request_id`
+    come on top, for every command."""
+
+    def declares(self, error: Error) -> bool:
+        """Whether an error may be the reply: where its code has reasons, its own is declared."""
+        if error.code not in (Code.REFUSED, Code.CONFLICT):
+            return error.reason is None
+        every = tuple(RequestReason) if self.kind is Kind.COMMAND else ()
+        return error.reason in (*self.refuses, *every)
+
+    def checked(self, fault: Exception) -> Exception:
+        """What a handler has raised; UndeclaredReason in the place of a Failure not declared."""
+        if not isinstance(fault, Failure) or self.declares(fault.error):
+            return fault
+        undeclared = UndeclaredReason(f"{self.name}: {fault.error.code} {fault.error.reason}")
+        undeclared.__cause__ = fault
+        return undeclared
 
     @property
     def domain(self) -> str:
@@ -181,20 +204,29 @@ class Registry:
         limit: Limit,
         guarded: bool = False,
         audit: str | None = None,
+        refuses: tuple[ErrorReason, ...] = (),
     ) -> Callable[[M], M]:
         """Register a `Command[Reply]` under its wire name.
 
         `guarded` is for one that acts on others with a permission that is not for that: those of
-        OVER_OTHERS always are. `audit` names its target.
+        OVER_OTHERS always are. `audit` names its target. `refuses` are all reasons that it may
+        answer with: another one is a fault of the server.
         """
         guarded = guarded or permission in OVER_OTHERS
-        return self._register_call(name, Kind.COMMAND, Command, permission, limit, guarded, audit)
+        return self._register_call(
+            name, Kind.COMMAND, Command, permission, limit, guarded, audit, refuses
+        )
 
     def query(
-        self, name: str, *, permission: Permission, limit: Limit = Limit.READ
+        self,
+        name: str,
+        *,
+        permission: Permission,
+        limit: Limit = Limit.READ,
+        refuses: tuple[ErrorReason, ...] = (),
     ) -> Callable[[M], M]:
-        """Register a `Query[Reply]` under its wire name."""
-        return self._register_call(name, Kind.QUERY, Query, permission, limit)
+        """Register a `Query[Reply]` under its wire name. `refuses` as for a command."""
+        return self._register_call(name, Kind.QUERY, Query, permission, limit, refuses=refuses)
 
     def event(self, name: str, *, delivery: Delivery) -> Callable[[M], M]:
         """Register an `Event` under its wire name."""
@@ -227,6 +259,7 @@ class Registry:
         limit: Limit,
         guarded: bool = False,
         audit: str | None = None,
+        refuses: tuple[ErrorReason, ...] = (),
     ) -> Callable[[M], M]:
         def register(cls: M) -> M:
             doc = (cls.__doc__ or "").strip()
@@ -257,6 +290,7 @@ class Registry:
                     secrets=secret_fields(cls),
                     guarded=guarded,
                     audit=audit,
+                    refuses=refuses,
                 )
             )
             return cls

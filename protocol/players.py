@@ -1,11 +1,11 @@
 """Players: level, gold, stamina; who is here."""
 
-from enum import StrEnum
 from typing import Annotated, Final
 
 import msgspec
 
 from protocol import rooms
+from protocol.errors import ErrorReason
 from protocol.ids import Id
 from protocol.message import KEPT, LATEST, Command, Event, Limit, Query, command, event, query
 from protocol.pages import Cursor, PageSize
@@ -82,8 +82,8 @@ class ProfilePage(msgspec.Struct, frozen=True):
     next: str | None = None
 
 
-class PlayerReason(StrEnum):
-    """Reasons for `refused` here."""
+class PlayerReason(ErrorReason):
+    """What a player has, and whether there is one."""
 
     NO_PLAYER = "no_player"
     NOT_ENOUGH_POINTS = "not_enough_points"
@@ -91,7 +91,11 @@ class PlayerReason(StrEnum):
     NOT_ENOUGH_GEMS = "not_enough_gems"
 
 
-@query("players.get", permission=Permission.PLAY)
+@query(
+    "players.get",
+    permission=Permission.PLAY,
+    refuses=(PlayerReason.NO_PLAYER,),
+)
 class GetPlayer(Query[PlayerView], frozen=True):
     """One's own player."""
 
@@ -109,12 +113,17 @@ class ListPlayers(Query[ProfilePage], frozen=True):
     cursor: Cursor | None = None
 
 
-@command("players.allocate", permission=Permission.PLAY, limit=Limit.ACTION)
+@command(
+    "players.allocate",
+    permission=Permission.PLAY,
+    limit=Limit.ACTION,
+    refuses=(
+        PlayerReason.NOT_ENOUGH_POINTS,
+        PlayerReason.NO_PLAYER,
+    ),
+)
 class Allocate(Command[PlayerView], frozen=True):
-    """Spend stat points, one for one. Raising max stamina refills it.
-
-    Refused: not_enough_points.
-    """
+    """Spend stat points, one for one. Raising max stamina refills it."""
 
     attack: Points = 0
     defense: Points = 0

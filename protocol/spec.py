@@ -19,7 +19,17 @@ from msgspec import inspect
 from protocol import codec, errors, rooms
 from protocol.auth import ROUTES
 from protocol.domains import load
-from protocol.facts import by_type, defined, enums, fields, reasons, room_of
+from protocol.endings import Ending, RefusalReason
+from protocol.facts import by_type, defined, enums, fields, reasons, refused_by, room_of
+from protocol.gateway import (
+    ConnectError,
+    Evicted,
+    EvictionReason,
+    Expired,
+    ExpiryReason,
+    Parting,
+    ResetReason,
+)
 from protocol.message import (
     ADDRESS_RATES,
     RATES,
@@ -30,6 +40,7 @@ from protocol.message import (
     Limit,
     Query,
     Spec,
+    spec_of,
     specs,
 )
 from protocol.permissions import GRANTS, SCOPES, Permission
@@ -43,7 +54,7 @@ _FIRST: Final = ("rooms", "auth", "server")
 """The gateway's own words come before the domains."""
 
 _PART: Final = re.compile(r"(<!-- generated: ([a-z ]+) -->\n).*?(<!-- end -->)", re.DOTALL)
-_ENVELOPE: Final = (codec.Meta, errors.Error, errors.FieldError)
+_ENVELOPE: Final = (codec.Meta, errors.Error, errors.FieldError, errors.Fault)
 
 _WORDS: Final[dict[type[inspect.Type], str]] = {
     inspect.BoolType: "boolean",
@@ -258,6 +269,8 @@ def _commands(found: list[ModuleType]) -> str:
         blocks.append(f"### Domain `{domain}`")
         for spec in calls:
             facts = f"{spec.kind} · permission `{spec.permission}` · rate class `{spec.limit}`"
+            if spec.refuses:
+                facts += f" · refuses: {_codes(spec.refuses)}"
             blocks += [
                 f"#### `{spec.name}`",
                 _signature(spec, types),
@@ -325,20 +338,68 @@ def _rest(found: list[ModuleType]) -> str:
     return _blocks(block for cls in types.rest for block in _struct(cls, types))
 
 
+def _yes(retry: bool) -> str:
+    return "yes" if retry else "no"
+
+
 def _error_codes(_: list[ModuleType]) -> str:
-    rows = (
-        [f"`{code}`", meaning, "yes" if retry else "no"]
-        for code, (meaning, retry) in errors.MEANING.items()
-    )
+    rows = ([f"`{code}`", code.meaning, _yes(code.retry)] for code in errors.Code)
     return _table(["code", "meaning", "retry"], rows)
 
 
 def _reasons(found: list[ModuleType]) -> str:
+    types = _Types(found)
     rows = (
-        [cls.__module__.removeprefix("protocol."), _doc(cls), _codes(one.value for one in cls)]
+        [
+            f"`{reason}`",
+            f"`{reason.code}`",
+            "" if reason.details is None else types.name(reason.details),
+            "every command" if cls is errors.RequestReason else _codes(refused_by(reason)),
+        ]
         for cls in reasons(found)
+        for reason in cls
     )
-    return _table(["module", "of", "reasons"], rows)
+    return _table(["reason", "code", "`details`", "refused by"], rows)
+
+
+def _endings(_: list[ModuleType]) -> str:
+    def row(seen: str, reason: str, ending: Ending) -> list[str]:
+        return [seen, reason, _yes(ending.retry), ending.meaning]
+
+    by_event = ((Expired, ExpiryReason), (Evicted, EvictionReason))
+    expired, evicted = (
+        [row(f"`{spec_of(event).name}`", f"`{reason}`", reason) for reason in cls]
+        for event, cls in by_event
+    )
+    refused = [row("`connect_error`", f"`{code}`", code) for code in ConnectError]
+    rows = [
+        *expired,
+        row(f"`{Parting.CLOSING}`", "", Parting.CLOSING),
+        *evicted,
+        row(Parting.NO_WORD, "", Parting.NO_WORD),
+        *refused,
+        row("`connect_error`", Parting.NO_NAMESPACE, Parting.NO_NAMESPACE),
+    ]
+    return _table(["what you see", "reason", "retry", "why, and what to do"], rows)
+
+
+def _refusals(_: list[ModuleType]) -> str:
+    rows = (
+        [
+            f"`{reason}`",
+            "" if reason.close_code is None else str(reason.close_code),
+            ", ".join(map(str, reason.statuses)),
+            _yes(reason.retry),
+            reason.meaning,
+        ]
+        for reason in RefusalReason
+    )
+    return _table(["reason", "close code", "status", "retry", "why, and what to do"], rows)
+
+
+def _resets(_: list[ModuleType]) -> str:
+    rows = ([f"`{reason}`", _yes(reason.retry), reason.meaning] for reason in ResetReason)
+    return _table(["reason of a `reset`", "retry", "why"], rows)
 
 
 def _rooms(found: list[ModuleType]) -> str:
@@ -402,6 +463,9 @@ _PARTS: Final[dict[str, Callable[[list[ModuleType]], str]]] = {
     "rest bodies": _rest,
     "codes": _error_codes,
     "reasons": _reasons,
+    "endings": _endings,
+    "refusals": _refusals,
+    "resets": _resets,
     "rooms": _rooms,
     "permissions": _permissions,
     "rates": _rates,

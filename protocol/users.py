@@ -1,12 +1,12 @@
 """People, as whoever administers sees and changes them."""
 
-from enum import StrEnum
 from typing import Annotated, Final
 
 import msgspec
 
 from protocol import rooms
-from protocol.auth import Email, Username
+from protocol.auth import AuthReason, Email, Username
+from protocol.errors import Code, ErrorReason
 from protocol.ids import Id
 from protocol.message import KEPT, Command, Done, Event, Limit, Query, command, event, query
 from protocol.pages import Cursor, PageSize
@@ -47,13 +47,24 @@ class UserPage(msgspec.Struct, frozen=True):
     next: str | None
 
 
-class UserReason(StrEnum):
-    """Reasons for `conflict` and `refused` here."""
+class UserReason(ErrorReason):
+    """Names and addresses, which are unique, and the last administrator."""
 
-    USERNAME_TAKEN = "username_taken"
-    USERNAME_RESERVED = "username_reserved"
-    EMAIL_TAKEN = "email_taken"
+    USERNAME_TAKEN = "username_taken", Code.CONFLICT
+    USERNAME_RESERVED = "username_reserved", Code.CONFLICT
+    EMAIL_TAKEN = "email_taken", Code.CONFLICT
     LAST_ADMIN = "last_admin"
+
+
+ROUTE_REFUSES: Final[dict[str, tuple[ErrorReason, ...]]] = {
+    "POST /api/auth/register": (
+        AuthReason.REGISTRATION_CLOSED,
+        UserReason.USERNAME_TAKEN,
+        UserReason.USERNAME_RESERVED,
+        UserReason.EMAIL_TAKEN,
+    ),
+}
+"""What the routes of REST refuse with: as `refuses` of a command. The others have no reasons."""
 
 
 @query("users.list", permission=Permission.ADMINISTER)
@@ -73,12 +84,18 @@ class GetUser(Query[UserView], frozen=True):
     user_id: Id
 
 
-@command("users.create", permission=Permission.ADMINISTER, limit=Limit.RARE, audit="user_id")
+@command(
+    "users.create",
+    permission=Permission.ADMINISTER,
+    limit=Limit.RARE,
+    audit="user_id",
+    refuses=(
+        UserReason.USERNAME_TAKEN,
+        UserReason.EMAIL_TAKEN,
+    ),
+)
 class CreateUser(Command[UserView], frozen=True):
-    """Add a person, whether registration is open or not, also with a name that is reserved.
-
-    Conflict: username_taken, email_taken.
-    """
+    """Add a person, whether registration is open or not, also with a name that is reserved."""
 
     username: Username
     password: Secret
@@ -86,12 +103,21 @@ class CreateUser(Command[UserView], frozen=True):
     role: Role = Role.PLAYER
 
 
-@command("users.update", permission=Permission.ADMINISTER, limit=Limit.RARE, audit="user_id")
+@command(
+    "users.update",
+    permission=Permission.ADMINISTER,
+    limit=Limit.RARE,
+    audit="user_id",
+    refuses=(
+        UserReason.LAST_ADMIN,
+        UserReason.EMAIL_TAKEN,
+    ),
+)
 class UpdateUser(Command[UserView], frozen=True):
     """Change what is given of a person. An `email` of null takes the address away.
 
     Another role closes the person's connections, and refreshing gives a token with the new one. A
-    new password ends all log-ins. Refused: last_admin. Conflict: email_taken.
+    new password ends all log-ins.
     """
 
     user_id: Id
@@ -100,9 +126,15 @@ class UpdateUser(Command[UserView], frozen=True):
     password: Secret | None = None
 
 
-@command("users.disable", permission=Permission.ADMINISTER, limit=Limit.ACTION, audit="user_id")
+@command(
+    "users.disable",
+    permission=Permission.ADMINISTER,
+    limit=Limit.ACTION,
+    audit="user_id",
+    refuses=(UserReason.LAST_ADMIN,),
+)
 class DisableUser(Command[UserView], frozen=True):
-    """Keep a person out: all log-ins end, all connections are closed. Refused: last_admin."""
+    """Keep a person out: all log-ins end, all connections are closed."""
 
     user_id: Id
 
@@ -114,13 +146,19 @@ class EnableUser(Command[UserView], frozen=True):
     user_id: Id
 
 
-@command("users.delete", permission=Permission.ADMINISTER, limit=Limit.ACTION, audit="user_id")
+@command(
+    "users.delete",
+    permission=Permission.ADMINISTER,
+    limit=Limit.ACTION,
+    audit="user_id",
+    refuses=(UserReason.LAST_ADMIN,),
+)
 class DeleteUser(Command[Done], frozen=True):
     """Delete a person, for good: log-ins, player, seat. The e-mail address is free at once; the
     username stays reserved for 90 days (`username_taken`).
 
     What has been stays: the logs of battles, and the ledger, into which what the player had is
-    booked out. Refused: last_admin.
+    booked out.
     """
 
     user_id: Id

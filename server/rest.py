@@ -10,7 +10,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from protocol import codec
-from protocol.errors import Code, Error, Failure, unavailable
+from protocol.errors import Code, Error, Failure, internal, unavailable
 from server.database import Unavailable
 from server.runtime.log import logger
 from server.runtime.origin import fault_id
@@ -112,7 +112,7 @@ async def _gone(_: Request, __: Exception) -> Response:
 
 async def _broken(request: Request, exception: Exception) -> Response:
     log.error("route_failed", path=request.url.path, exc_info=exception)
-    return _error(Error(Code.INTERNAL, f"a fault of the server, logged as {fault_id()}"))
+    return _error(internal(fault_id()))
 
 
 EXCEPTION_HANDLERS: Final[Any] = {

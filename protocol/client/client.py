@@ -11,7 +11,7 @@ import msgspec
 from protocol import codec
 from protocol.client.link import Gone, Link
 from protocol.domains import load
-from protocol.errors import MEANING, Code, Error, Failure
+from protocol.errors import Code, Error, Failure
 from protocol.gateway import Closing, Evicted, Joined, JoinRoom, LeaveRoom, Since, Verdict
 from protocol.ids import uuid7
 from protocol.message import Command, Kind, Query, find, spec_of
@@ -175,7 +175,7 @@ class Client:
                     except TimeoutError:
                         pause = FIRST_PAUSE_S  # it was long enough
                     if isinstance(answer, Error):
-                        if not MEANING[answer.code][1]:
+                        if not answer.code.retry:
                             raise Failure(answer)
                         pause = max(pause, (answer.retry_after_ms or 0) / 1000)
                     elif answer is not None:
@@ -225,7 +225,7 @@ class Client:
         try:
             await self._open()
         except Failure as e:
-            if not MEANING[e.error.code][1]:
+            if not e.error.code.retry:
                 self._on_refused(e.error)
             raise
 
@@ -259,7 +259,7 @@ class Client:
                 await self._join(room)
                 return
             except Failure as e:
-                if not MEANING[e.error.code][1]:
+                if not e.error.code.retry:
                     self._rooms.pop(room, None)
                     self._on_gone(room, e.error)
 

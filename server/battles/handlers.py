@@ -17,6 +17,7 @@ from protocol.battles import (
     Revive,
     Say,
     Seated,
+    SeatedElsewhere,
     Strike,
 )
 from protocol.errors import refused
@@ -53,8 +54,9 @@ async def join(ctx: Context, cmd: Join) -> Pending[Seated]:
     """Take a seat."""
     battles = ctx.part(Battles)
     elsewhere = await battles.seat_of(ctx.user.id)
-    if elsewhere not in (None, cmd.battle_id):
-        raise refused(BattleReason.SEATED_ELSEWHERE, f"seated in the battle {elsewhere}")
+    if elsewhere is not None and elsewhere != cmd.battle_id:
+        details = SeatedElsewhere(elsewhere)
+        raise refused(BattleReason.SEATED_ELSEWHERE, f"seated in the battle {elsewhere}", details)
     players = ctx.part(Players)
     player = await players.get(ctx.user.id)
     copy = await battles.get(cmd.battle_id)

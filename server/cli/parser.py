@@ -3,7 +3,7 @@
 import argparse
 from typing import Any, Final, NoReturn
 
-from protocol.errors import MEANING, Code
+from protocol.errors import Code
 from protocol.permissions import SCOPES, Role
 
 CODES: Final = {code: 10 + place for place, code in enumerate(Code)}
@@ -51,7 +51,7 @@ class _Help(argparse.RawDescriptionHelpFormatter):
 
 def _exit_codes() -> str:
     lines = (
-        f"  {number}   {code}{', may be tried again' if MEANING[code][1] else ''}"
+        f"  {number}   {code}{', may be tried again' if code.retry else ''}"
         for code, number in CODES.items()
     )
     return "\n".join([_EXIT_CODES.rstrip(), *lines])

@@ -3,13 +3,14 @@
 const RETRYABLE = new Set(["rate_limited", "busy", "unavailable", "timed_out"]);
 
 export class Failure extends Error {
-  constructor({ code, message, reason, field, errors, retry_after_ms }) {
+  constructor({ code, message, reason, field, errors, retry_after_ms, details }) {
     super(message ?? code);
     this.code = code;
     this.reason = reason ?? null;
     this.field = field ?? null;
     this.errors = errors ?? [];
     this.retryAfterMs = retry_after_ms ?? null;
+    this.details = details ?? {};
   }
 
   /** Whether the same message may be sent again. */

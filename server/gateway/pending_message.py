@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from protocol import codec
-from protocol.errors import Code, Error, Failure, busy, forbidden, unavailable
+from protocol.errors import Code, Error, Failure, busy, forbidden, internal, unavailable
 from protocol.gateway import EvictionReason
 from protocol.message import Limit
 from server.database import Request, Stale, Unavailable
@@ -320,6 +320,8 @@ class PendingMessage(msgspec.Struct, eq=False):
 
     def _fail(self, fault: Exception) -> None:
         """Reply with what went wrong."""
+        if self._entry is not None:
+            fault = self._entry.spec.checked(fault)
         error = _error_of(fault, self._name, self.connection)
         self._reply(error.code, codec.reply_error(error))
 
@@ -379,4 +381,4 @@ def _error_of(fault: Exception, name: str, connection: Connection) -> Error:
     if isinstance(fault, Unavailable):
         return unavailable(f"the database: {fault}").error
     log.error("handler_failed", command=name, exc_info=fault)
-    return Error(Code.INTERNAL, f"a fault of the server, logged as {fault_id()}")
+    return internal(fault_id())

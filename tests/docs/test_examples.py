@@ -11,7 +11,7 @@ import pytest
 from protocol import codec
 from protocol.auth import LoggedIn
 from protocol.domains import load
-from protocol.errors import MEANING, Error
+from protocol.errors import Error
 from protocol.gateway import Joined, JoinRoom
 from protocol.message import Kind, find
 from tests.support.conversation import objects
@@ -54,7 +54,7 @@ def test_what_is_shown_is_of_a_type(shown: dict[str, Any]) -> None:
             assert shown.keys() in ({"ok", "error"}, {"success", "error"})
             of = exactly(error, Error)
             assert of.reason in {None, *reasons()}
-            assert of.retry_after_ms is None or MEANING[of.code][1]
+            assert of.retry_after_ms is None or of.code.retry
         case {"success": True, "data": data}:
             exactly(data, LoggedIn)
         case {"ok": True, "data": {"verdict": _} as data}:

@@ -39,8 +39,10 @@ async def test_a_second_seat_elsewhere_is_refused(alice: Person) -> None:
     battle_id = await easy_battle(alice)
     await alice.ok("battles.join", battle_id=battle_id)
     other = await easy_battle(alice)
-    refusal = await alice.refused("battles.join", battle_id=other)
-    assert refusal == ("refused", "seated_elsewhere")
+    answer = await alice.call("battles.join", battle_id=other)
+    assert answer["error"]["code"] == "refused"
+    assert answer["error"]["reason"] == "seated_elsewhere"
+    assert answer["error"]["details"] == {"battle_id": battle_id}
 
 
 async def test_a_level_that_is_too_low_is_refused(alice: Person) -> None:

@@ -72,7 +72,7 @@ async def test_a_fault_is_told_under_the_id_of_its_message(talkative: Server) ->
     person = await connected(talkative.url)
     answer = await person.call("tests.broken", request_id=uuid7())
     assert answer["error"]["code"] == "internal"
-    origin = answer["error"]["message"].rpartition(" ")[2]
+    origin = answer["error"]["details"]["fault_id"]
     await person.close()
     lines = about(talkative, origin)
     assert lines.keys() >= {"handler_failed", "answered"}

@@ -60,7 +60,8 @@ async def test_a_bug_in_a_handler_is_answered_and_logged(tmp_path: Path) -> None
         person = await connected(server.url)
         answer = await person.call("tests.broken")
         assert answer["error"]["code"] == "internal"
-        fault = answer["error"]["message"].split()[-1]
+        fault = answer["error"]["details"]["fault_id"]
+        assert fault in answer["error"]["message"]
         assert "ZeroDivisionError" not in str(answer)
         assert (await person.ok("players.get"))["player"]["player_id"] == person.id
         await person.close()

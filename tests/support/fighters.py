@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
-from protocol.errors import MEANING, Code
+from protocol.errors import Code
 from protocol.ids import uuid7
 from server.auth.turns import MAX_OF_NETWORK, Kind
 from tests.support.people import Person, registered
@@ -82,7 +82,7 @@ class Fighter:
             asked = clock()
             answer = await self.person.patiently(name, **fields)
             self.slowest_s = max(self.slowest_s, clock() - asked)
-            if answer["ok"] or not MEANING[Code(answer["error"]["code"])][1]:
+            if answer["ok"] or not Code(answer["error"]["code"]).retry:
                 return answer
             self.put_off += 1
             await asyncio.sleep(AGAIN_MS / 1000)

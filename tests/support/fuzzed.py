@@ -31,7 +31,7 @@ CODES = {
 """All there are. Source: the design, `The wire`."""
 NEVER = {"internal", "unavailable", "timed_out", "rate_limited", "busy"}
 """What nobody makes a server say by what is sent, where it is not too much."""
-WORDS = {"code", "message", "reason", "field", "errors", "retry_after_ms"}
+WORDS = {"code", "message", "reason", "field", "errors", "retry_after_ms", "details"}
 LOGGED = {
     *("listening", "connected", "disconnected", "transport_refused"),
     *("user_registered", "command_audited", "rights_ended"),

@@ -13,9 +13,11 @@ import pytest
 from jsonschema import Draft7Validator
 
 from protocol import asyncapi, codec, rooms
+from protocol.battles import BattleReason, SeatedElsewhere
 from protocol.domains import load
-from protocol.errors import MEANING, Code, Error
-from protocol.facts import reasons, refusals
+from protocol.endings import Ending
+from protocol.errors import Code, Error, RequestReason, refused
+from protocol.facts import reasons
 from protocol.gateway import Since
 from protocol.ids import uuid7
 from protocol.message import RATES, Kind, Spec, specs
@@ -147,20 +149,50 @@ def test_every_kind_of_room_is_a_channel(kind: rooms.RoomKind) -> None:
     assert name in DOCUMENT["components"]["schemas"]
 
 
-def test_every_reason_that_a_description_names_is_one() -> None:
-    known = {one.value for cls in reasons(load()) for one in cls}
-    listed = {spec.name: refusals(spec) for spec in registered(Kind.COMMAND, Kind.QUERY)}
-    assert listed["battles.attack"] == ["not_seated", "down", "over", "exhausted", "enemy_defeated"]
-    assert {word for words in listed.values() for word in words} <= known
-    assert OPERATIONS["battles.attack"]["x-refused"] == listed["battles.attack"]
-    told = {word for part in DOCUMENT["x-reasons"].values() for word in part["reasons"]}
-    assert told == known
+def test_every_reason_stands_with_its_code_its_details_and_who_declares_it() -> None:
+    known = {one.value: one for cls in reasons(load()) for one in cls}
+    assert len(known) == sum(len(cls) for cls in reasons(load())), "two reasons of one name"
+    listed = {spec.name: list(spec.refuses) for spec in registered(Kind.COMMAND, Kind.QUERY)}
+    assert listed["battles.attack"] == [
+        *("not_seated", "down", "over", "exhausted", "enemy_defeated", "no_player")
+    ]
+    assert {word for words in listed.values() for word in words} <= known.keys()
+    for name, words in listed.items():
+        assert OPERATIONS[name]["x-refused"] == words
+    told = {w: r for part in DOCUMENT["x-reasons"].values() for w, r in part["reasons"].items()}
+    assert told.keys() == known.keys()
+    for word, about in told.items():
+        assert about["code"] == known[word].code
+        declared = {name for name, words in listed.items() if word in words}
+        assert declared == {name for name in about["refused_by"] if "/" not in name}
+        assert about["refused_by"] or known[word] in RequestReason, f"{word}: nobody declares it"
+        assert ("details" in about) is (known[word].details is not None)
+    name = told["seated_elsewhere"]["details"]["$ref"].rpartition("/")[2]
+    assert DOCUMENT["components"]["schemas"][name]["required"] == ["battle_id"]
 
 
-def test_every_code_says_whether_to_retry() -> None:
+def test_details_are_held_against_the_schema_of_an_error() -> None:
+    described = Described(DOCUMENT)
+    failure = refused(BattleReason.SEATED_ELSEWHERE, "there", SeatedElsewhere(uuid7()))
+    reply = json.loads(codec.reply_error(failure.error))
+    assert reply["error"]["details"].keys() == {"battle_id"}
+    assert described.reply("battles.join", reply) == []
+    assert described.reply("battles.join", {**reply, "error": {**reply["error"], "details": 7}})
+
+
+def test_every_code_and_every_ending_says_whether_to_retry() -> None:
     assert {code: about["retry"] for code, about in DOCUMENT["x-errors"].items()} == {
-        code.value: retry for code, (_, retry) in MEANING.items()
+        code.value: code.retry for code in Code
     }
+    known = {cls for cls in Ending.__subclasses__() if cls is not Code}
+    told = DOCUMENT["x-endings"]
+    assert sorted(sorted(told[name]) for name in told) == sorted(sorted(cls) for cls in known)
+    for name, endings in told.items():
+        (cls,) = {cls for cls in known if set(cls) == endings.keys()}
+        for ending in cls:
+            assert endings[ending] == {"meaning": ending.meaning, "retry": ending.retry}, name
+            assert ending.meaning, f"{ending}: written without its meaning"
+    assert all(code.meaning for code in Code)
 
 
 @pytest.mark.parametrize("name", MESSAGES)

@@ -8,7 +8,9 @@ import pytest
 
 from protocol import message
 from protocol.battle_events import PlayerReturned
+from protocol.battles import BattleReason, SeatedElsewhere
 from protocol.codec import encode
+from protocol.errors import Failure, RequestReason, busy, conflict, forbidden, refused
 from protocol.ids import uuid7
 from protocol.message import (
     KEPT,
@@ -208,3 +210,37 @@ def test_an_event_of_a_log_is_not_told_without_its_number() -> None:
     with pytest.raises(ValueError, match=r"battles\.player_returned"):
         Told.of(event, "")
     assert Told.of(event, "", 7).seq == 7
+
+
+def test_a_reason_comes_with_its_code_and_its_details() -> None:
+    there = SeatedElsewhere("b1")
+    failure = refused(BattleReason.SEATED_ELSEWHERE, "there", there)
+    assert failure.error.details == {"battle_id": "b1"}
+    assert refused(BattleReason.FULL, "full").error.details is None
+    for wrong in (
+        lambda: refused(BattleReason.SEATED_ELSEWHERE, "where?"),
+        lambda: refused(BattleReason.FULL, "full", there),
+        lambda: conflict(BattleReason.FULL, "full"),
+        lambda: refused(RequestReason.REQUEST_ID_REUSED, "reused"),
+    ):
+        with pytest.raises(TypeError, match="comes with"):
+            wrong()
+
+
+def test_a_message_answers_with_the_reasons_that_it_declares() -> None:
+    attack, get = find("battles.attack"), find("battles.get")
+    assert attack is not None
+    assert get is not None
+    down = refused(BattleReason.DOWN, "down")
+    reused = conflict(RequestReason.REQUEST_ID_REUSED, "reused")
+    for fault in (down, reused, busy("later"), forbidden("no"), ValueError("ours")):
+        assert attack.checked(fault) is fault
+    nameless = Failure(msgspec.structs.replace(down.error, reason=None))
+    misplaced = Failure(msgspec.structs.replace(busy("later").error, reason="down"))
+    undeclared = [(attack, refused(BattleReason.FULL, "full")), (attack, nameless)]
+    undeclared += [(attack, misplaced), (get, down), (get, reused)]
+    for spec, fault in undeclared:
+        found = spec.checked(fault)
+        assert isinstance(found, message.UndeclaredReason)
+        assert found.__cause__ is fault
+        assert spec.name in str(found)

@@ -44,7 +44,7 @@ export function open(app, life) {
         app.go(linkTo("battle", { battle_id: battleId }));
       } catch (failure) {
         app.notice(explain(failure), "bad");
-        if (failure.reason === "seated_elsewhere") offerReturn(failure.message.match(/[0-9a-f-]{36}/)?.[0]);
+        if (failure.reason === "seated_elsewhere") offerReturn(failure.details.battle_id);
       }
     });
   }
