@@ -64,8 +64,10 @@ class NotOk(msgspec.Struct, frozen=True):
 
 
 class Meta(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What stands beside an event's data. `seq` and `epoch` only for kept events.
+    """What stands beside an event's data. `seq`, `epoch` and `actor` only for kept events.
 
+    `actor`: who set the event off: `user:<id>`, `service:<id>` or `server:<part>`; left out of
+    events from before actors were recorded.
     `dropped`: how many lossy events of the same name and room were dropped before this one.
     """
 
@@ -73,6 +75,7 @@ class Meta(msgspec.Struct, frozen=True, omit_defaults=True):
     at: str
     seq: int | None = None
     epoch: str | None = None
+    actor: str | None = None
     dropped: int = 0
 
 

@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from protocol import codec
+from protocol import actors, codec
 from protocol.auth import ServiceName
 from protocol.errors import busy
 from protocol.gateway import ExpiryReason
@@ -36,6 +36,21 @@ class _Service(msgspec.Struct, frozen=True):
 
 Put = Callable[[Work, User], Awaitable[Changed]]
 """Puts a change of a person into a unit."""
+
+
+def _act(work: Work) -> None:
+    """Make a unit one of the command line, before anything is put into it.
+
+    Its audit row has no id of an actor, as there is none; its events have `server:cli`.
+    """
+    work.actor, work.on_others = actors.COMMAND_LINE, True
+
+
+def _work(now: int) -> Work:
+    """A unit of the command line."""
+    work = Work(rfc3339(now))
+    _act(work)
+    return work
 
 
 class Accounts:
@@ -71,7 +86,7 @@ class Accounts:
         """Add a person. Raises Failure `conflict`, `invalid` for the password, `busy`."""
         for _ in range(MAX_DECISIONS):
             now = self._clock.now_ms()
-            work = Work(rfc3339(now))
+            work = _work(now)
             user = await self._people.add(work, username, password, role, email, now)
             self._record(work, "users.create", user.id, now)
             try:
@@ -123,6 +138,7 @@ class Accounts:
         """Delete a person, as `users.delete`. Raises as `set_role`."""
 
         async def decide(work: Work, now: int) -> Ended:
+            _act(work)
             user = await self._person(name)
             ended = await self._people.delete(work, user, now)
             self._record(work, "users.delete", user.id, now)
@@ -132,6 +148,7 @@ class Accounts:
 
     async def _change(self, name: str, action: str, put: Put) -> None:
         async def decide(work: Work, now: int) -> Ended | None:
+            _act(work)
             user = await self._person(name)
             changed = await put(work, user)
             if work.changes:  # else there is nothing to change
@@ -154,7 +171,7 @@ class Accounts:
             raise ValueError(codec.unreadable(e).error.message) from None
         key = f"{KEY_PREFIX}{secrets.token_urlsafe(32)}"
         now = self._clock.now_ms()
-        work = Work(rfc3339(now))
+        work = _work(now)
         key_id = uuid7()
         self._logins.add_key(work, key_id, name, key, " ".join(sorted(set(scopes))), now)
         self._record(work, "service_keys.create", key_id, now)
@@ -172,6 +189,7 @@ class Accounts:
         """End a service key. Raises ValueError where there is no such key; Failure `busy`."""
 
         async def decide(work: Work, now: int) -> Ended | None:
+            _act(work)
             found = await self._logins.find_key_named(name)
             if found is None:
                 raise ValueError(f"there is no service key named {name}")

@@ -13,7 +13,8 @@ from server.database.statement import Statement
 
 _AFTER: Final = Statement(
     "history.after",
-    "select seq, at, name, data from room_events where room = :room and seq > :seq order by seq",
+    "select seq, at, name, data, actor from room_events where room = :room and seq > :seq"
+    " order by seq",
 )
 _BOUNDS: Final = Statement(
     "history.bounds",
@@ -35,12 +36,16 @@ SET_EPOCH: Final = Statement(
 
 
 class Kept(NamedTuple):
-    """A row of the history: what was told, as it was encoded then."""
+    """A row of the history: what was told, as it was encoded then.
+
+    `actor` is None in rows from before actors were recorded.
+    """
 
     seq: int
     at: str
     name: str
     data: str
+    actor: str | None = None
 
 
 class KeptReply(NamedTuple):

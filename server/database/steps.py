@@ -14,22 +14,25 @@ from server.database.work import Change, Request, Work
 
 _OPEN_LOG: Final = Statement(
     "history.open_log",
-    "insert into room_events (room, seq, who, request_id, digest, reply, at, name, data)"
-    " select :room, cast(:seq as bigint), :who, :request_id, :digest, :reply, :at, :name, :data"
+    "insert into room_events (room, seq, who, request_id, digest, reply, at, name, data, actor)"
+    " select :room, cast(:seq as bigint), :who, :request_id, :digest, :reply, :at, :name, :data,"
+    " :actor"
     " where not exists (select 1 from kept_replies where who = :who and request_id = :request_id)",
 )
 _APPEND: Final = Statement(
     "history.append",
-    "insert into room_events (room, seq, who, request_id, digest, reply, at, name, data)"
-    " select :room, cast(:seq as bigint), :who, :request_id, :digest, :reply, :at, :name, :data"
+    "insert into room_events (room, seq, who, request_id, digest, reply, at, name, data, actor)"
+    " select :room, cast(:seq as bigint), :who, :request_id, :digest, :reply, :at, :name, :data,"
+    " :actor"
     " from room_events where room = :room and seq = cast(:seq as bigint) - 1 and not exists"
     " (select 1 from kept_replies where who = :who and request_id = :request_id)",
-    sqlite="insert into room_events (room, seq, who, request_id, digest, reply, at, name, data)"
+    sqlite="insert into room_events"
+    " (room, seq, who, request_id, digest, reply, at, name, data, actor)"
     " values (:room,"
     "  (select seq + 1 from room_events where room = :room and seq = cast(:seq as bigint) - 1"
     "   and not exists"
     "   (select 1 from kept_replies where who = :who and request_id = :request_id)),"
-    "  :who, :request_id, :digest, :reply, :at, :name, :data)",
+    "  :who, :request_id, :digest, :reply, :at, :name, :data, :actor)",
 )
 """No row where the one before it is missing, or the request was answered.
 
@@ -47,7 +50,8 @@ NUMBER: Final = Statement(
 
 _APPEND_NUMBERED: Final = Statement(
     "history.append_numbered",
-    "insert into room_events (room, seq, at, name, data) values (:room, :seq, :at, :name, :data)",
+    "insert into room_events (room, seq, at, name, data, actor)"
+    " values (:room, :seq, :at, :name, :data, :actor)",
 )
 _KEEP_REPLY: Final = Statement(
     "history.keep_reply",
@@ -74,7 +78,7 @@ def steps(work: Work, reply: bytes, request: Request | None) -> Steps:
     for told in work.told:
         if not told.kept:
             continue
-        content = told.at, told.name, told.data.decode()
+        content = told.at, told.name, told.data.decode(), told.actor
         if told.seq is None:
             row = yield Change(NUMBER, (told.room, 1), 1)
             assert row is not None

@@ -36,6 +36,7 @@ room_events = Table(
     Column("request_id", Text),
     Column("digest", Text),
     Column("reply", Text),
+    Column("actor", Text),
     PrimaryKeyConstraint("room", "seq"),
     Index(
         "ix_room_events_request_id_who",

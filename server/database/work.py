@@ -4,13 +4,15 @@ Everything is decided before it is queued; the writer only carries it out.
 """
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any, Final, Self
 
 import msgspec
 
-from protocol import codec
+from protocol import actors, codec, rooms
 from protocol.message import KEPT, Delivery, spec_of
 from protocol.message import Event as Message
+from protocol.permissions import OVER_OTHERS
 from server.database.hot import Copy
 from server.database.statement import Statement
 from server.runtime.log import logger
@@ -58,7 +60,7 @@ class Told(msgspec.Struct, frozen=True, gc=False):
     """An event on its way: into the history, when it is kept, and then to its room.
 
     `kept`: whether it is numbered and stays in the history. `seq` is given where the room's log is
-    the state itself; elsewhere the writer numbers it.
+    the state itself; elsewhere the writer numbers it. `actor`: who set it off; None unless kept.
     """
 
     name: str
@@ -68,17 +70,37 @@ class Told(msgspec.Struct, frozen=True, gc=False):
     data: bytes
     at: str
     seq: int | None
+    actor: str | None
 
     @classmethod
-    def of(cls, event: Message, at: str, seq: int | None = None) -> Self:
-        """An event of a moment. Raises ValueError for one of a log without its number."""
+    def of(cls, event: Message, at: str, seq: int | None = None, actor: str | None = None) -> Self:
+        """An event of a moment. One that is kept and has no actor is of the server: of its domain.
+
+        Raises ValueError for one of a log without its number.
+        """
         spec = spec_of(type(event))
         delivery = spec.delivery
         assert delivery is not None
         if seq is None and event.in_log:
             raise ValueError(f"{spec.name} is an event of a log: whoever decides it numbers it")
-        kept = delivery is KEPT
-        return cls(spec.name, delivery, kept, event.room(), codec.encode(event), at, seq)
+        name, kept = spec.name, delivery is KEPT
+        if not kept:
+            actor = None
+        elif actor is None:
+            actor = _server_of(name)
+        return cls(name, delivery, kept, event.room(), codec.encode(event), at, seq, actor)
+
+
+@cache
+def _server_of(name: str) -> str:
+    """The actor of an event that the server sets off by itself: the domain that it is of."""
+    return actors.server(name.partition(".")[0])
+
+
+def _is_of_operators(room: str) -> bool:
+    """Whether a room's audience may know who acts on others: only those who act on others too."""
+    kind = rooms.parse(room)
+    return kind is not None and kind[0].permission in OVER_OTHERS
 
 
 Settled = Callable[[Exception | None], None]
@@ -91,6 +113,10 @@ class Work(msgspec.Struct, eq=False):
 
     `reply`, `request` and `origin`, what set it off, are known once it is queued. `guards`: its
     first so many changes only make sure that its caller may still do this.
+
+    `actor` is recorded with its kept events: who acts, None for the server by itself. `on_others`:
+    the actor acts on others (`OVER_OTHERS`). Events of rooms whose audience does not do so itself
+    have the server in its place: players are not shown who deleted a user.
     """
 
     at: str
@@ -102,6 +128,8 @@ class Work(msgspec.Struct, eq=False):
     request: Request | None = None
     origin: Origin | None = None
     guards: int = 0
+    actor: str | None = None
+    on_others: bool = False
     _settled: Settled | None = None
     __repr__ = object.__repr__
 
@@ -129,7 +157,10 @@ class Work(msgspec.Struct, eq=False):
 
     def tell(self, event: Message, *, seq: int | None = None) -> None:
         """Publish an event once the unit is committed."""
-        self.told.append(Told.of(event, self.at, seq))
+        actor = self.actor
+        if self.on_others and not _is_of_operators(event.room()):
+            actor = None
+        self.told.append(Told.of(event, self.at, seq, actor))
 
     def then(self, call: Callable[[], None]) -> None:
         """Call something once the unit is committed, before its events are told."""

@@ -110,7 +110,7 @@ class Context(msgspec.Struct, eq=False):
 
     def work(self) -> Work:
         """A unit of work of this moment. One of a command that acts on others holds its caller."""
-        work = Work(rfc3339(self.now))
+        work = Work(rfc3339(self.now), actor=self.connection.identity.actor)
         if self._overseen is not None:
             self._overseen.guard(work, self.user)
         return work

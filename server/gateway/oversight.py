@@ -52,6 +52,7 @@ class Overseen(NamedTuple):
     def guard(self, work: Work, caller: Identity) -> None:
         """Put the caller into a unit, once, where the command acts on others."""
         if self.spec.guarded and not work.guards:
+            work.on_others = True
             self.oversight.guard(work, caller)
 
     def record(self, work: Work, reply: msgspec.Struct, connection: Connection, now: int) -> None:

@@ -142,7 +142,9 @@ class Rooms:
         members = self._members.get(told.room)
         if not members:
             return
-        frame = self._frame(told.room, told.name, told.data, told.at, seq, told.delivery)
+        frame = self._frame(
+            told.room, told.name, told.data, told.at, seq, told.actor, told.delivery
+        )
         # As `take` does, and without calling it for each of thousands who may be told.
         if seq is None:
             _tell(members, frame)
@@ -161,13 +163,20 @@ class Rooms:
             _tell(members, frame)
 
     def _frame(
-        self, room: str, name: str, data: bytes, at: str, seq: int | None, delivery: Delivery = KEPT
+        self,
+        room: str,
+        name: str,
+        data: bytes,
+        at: str,
+        seq: int | None,
+        actor: str | None,
+        delivery: Delivery = KEPT,
     ) -> Frame:
         epoch = None
         if seq is not None:
             assert self.database is not None
             epoch = self.database.epoch
-        meta = codec.Meta(room=room, at=at, seq=seq, epoch=epoch)
+        meta = codec.Meta(room=room, at=at, seq=seq, epoch=epoch, actor=actor)
         return Frame.of(name, data, meta, delivery)
 
     def watched(self, room: str) -> bool:
@@ -266,11 +275,11 @@ class Rooms:
         return missed
 
     def _replayed(self, room: str, kept: Kept) -> Frame:
-        return self._frame(room, kept.name, kept.data.encode(), kept.at, kept.seq)
+        return self._frame(room, kept.name, kept.data.encode(), kept.at, kept.seq, kept.actor)
 
     def _as_of_now(self, event: Message) -> Frame:
         told = Told.of(event, rfc3339(self._clock.now_ms()))
-        return self._frame(told.room, told.name, told.data, told.at, None, told.delivery)
+        return self._frame(told.room, told.name, told.data, told.at, None, None, told.delivery)
 
     def _fill_later(self, room: str, membership: Membership) -> None:
         task = asyncio.create_task(self._fill(room, membership), name=f"fill:{room}")

@@ -71,7 +71,7 @@ class Frame(msgspec.Struct, eq=False, gc=False):
     def after_dropped(self, dropped: int) -> "Frame":
         """The same for one client, with how many before it were dropped for it."""
         meta = codec.decode(codec.Meta, self._meta)
-        told = codec.Meta(meta.room, meta.at, meta.seq, meta.epoch, dropped)
+        told = msgspec.structs.replace(meta, dropped=dropped)
         return Frame.of(self.name, self._data, told, self.delivery)
 
 
