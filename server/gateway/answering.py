@@ -14,7 +14,7 @@ import msgspec
 from protocol import codec
 from protocol.errors import Code, Error, Failure, busy, unavailable
 from protocol.message import Limit
-from server.database import Database, Key, Request, Stale, Unavailable
+from server.database import MAX_DECISIONS, Database, Key, Request, Stale, Unavailable
 from server.gateway.connection import Call, Connection, Data
 from server.gateway.context import Context, Parts, Pending
 from server.gateway.oversight import Overseen, Oversight
@@ -31,7 +31,6 @@ from server.transport.websocket import LARGE_BYTES
 
 log = logger("gateway")
 
-MAX_DECISIONS: Final = 5
 OK: Final = "ok"
 UNKNOWN: Final = "unknown"
 """Under which name is counted what has none of the registry's."""
