@@ -55,4 +55,4 @@ class AuditLog:
         while await self._database.reader.one(_OLD, cutoff=cutoff) is not None:
             work = Work(rfc3339(now))
             work.change(_DELETE_OLD, rows=ANY_NUMBER, cutoff=cutoff, most=MAX_PRUNED)
-            await self._database.writer.submit(work, b"", None)
+            await self._database.commit(work)

@@ -8,7 +8,6 @@ import msgspec
 
 from protocol import actors, codec
 from protocol.auth import ServiceName
-from protocol.errors import busy
 from protocol.gateway import ExpiryReason
 from protocol.ids import uuid7
 from protocol.permissions import SCOPES, Role
@@ -17,9 +16,9 @@ from protocol.times import rfc3339
 from protocol.users import UserPage, UserView
 from server.audit import AuditLog
 from server.auth.people import Changed, People
-from server.auth.rights import MAX_DECISIONS, Ended, Rights
+from server.auth.rights import Ended, Rights
 from server.auth.store import ListedKey, Logins
-from server.database import Database, Stale, Work
+from server.database import Database, Work, retry_while_stale
 from server.gateway import Act
 from server.runtime.clock import Clock
 from server.users import User
@@ -84,17 +83,16 @@ class Accounts:
         self, username: str, password: str, role: Role, email: str | None = None
     ) -> UserView:
         """Add a person. Raises Failure `conflict`, `invalid` for the password, `busy`."""
-        for _ in range(MAX_DECISIONS):
+
+        async def attempt() -> UserView:
             now = self._clock.now_ms()
             work = _work(now)
             user = await self._people.add(work, username, password, role, email, now)
             self._record(work, "users.create", user.id, now)
-            try:
-                await self._database.writer.submit(work, b"", None)
-            except Stale:
-                continue
+            await self._database.commit(work)
             return user.view
-        raise busy("too many register at once")
+
+        return await retry_while_stale(attempt)
 
     async def set_role(self, name: str, role: Role) -> None:
         """Give a person another role. Their log-ins stay: refreshing gives a token with the role.
@@ -161,7 +159,7 @@ class Accounts:
         self._trail.record(work, Act(action, target, None, COMMAND_LINE, "", now))
 
     async def add_service_key(self, name: str, scopes: list[str]) -> str:
-        """Make a service key: shown once, stored hashed. Raises ValueError."""
+        """Make a service key: shown once, stored hashed. Raises ValueError, Failure `busy`."""
         if unknown := set(scopes) - SCOPES:
             known = ", ".join(sorted(SCOPES))
             raise ValueError(f"no such scope: {', '.join(sorted(unknown))} (there are: {known})")
@@ -170,15 +168,17 @@ class Accounts:
         except codec.UNREADABLE as e:
             raise ValueError(codec.unreadable(e).error.message) from None
         key = f"{KEY_PREFIX}{secrets.token_urlsafe(32)}"
-        now = self._clock.now_ms()
-        work = _work(now)
-        key_id = uuid7()
-        self._logins.add_key(work, key_id, name, key, " ".join(sorted(set(scopes))), now)
-        self._record(work, "service_keys.create", key_id, now)
-        try:
-            await self._database.writer.submit(work, b"", None)
-        except Stale:
-            raise ValueError(f"there is a service key named {name} already") from None
+
+        async def attempt() -> None:
+            if await self._logins.find_key_named(name) is not None:
+                raise ValueError(f"there is a service key named {name} already")
+            now, key_id = self._clock.now_ms(), uuid7()
+            work = _work(now)
+            self._logins.add_key(work, key_id, name, key, " ".join(sorted(set(scopes))), now)
+            self._record(work, "service_keys.create", key_id, now)
+            await self._database.commit(work)
+
+        await retry_while_stale(attempt)
         return key
 
     async def service_keys(self) -> list[ListedKey]:

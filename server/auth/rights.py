@@ -9,11 +9,10 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Final, NamedTuple
 
-from protocol.errors import busy
 from protocol.gateway import ExpiryReason
 from protocol.times import rfc3339
 from server.auth.store import ChangeRow, RightsLog
-from server.database import Database, Stale, Unavailable, Work
+from server.database import Database, Stale, Unavailable, Work, retry_while_stale
 from server.gateway import Connection, Gateway, RightsChange
 from server.runtime.clock import Clock
 from server.runtime.log import logger
@@ -24,7 +23,6 @@ EVERY_S: Final = 2.0
 KEPT: Final = 1000
 """So many changes are there to be read at least: a process that was away for more closes all."""
 FORGET_EACH: Final = 100
-MAX_DECISIONS: Final = 5
 
 
 class Ended(NamedTuple):
@@ -66,21 +64,20 @@ class Rights:
 
     async def change(self, decide: Decide) -> None:
         """Change rights, and act on it. Raises what `decide` does, Unavailable, Failure `busy`."""
-        for _ in range(MAX_DECISIONS):
+
+        async def attempt() -> bool:
             now = self._clock.now_ms()
             work = Work(rfc3339(now))
-            try:
-                ended = await decide(work, now)
-                if ended is None and not work.changes:
-                    return
-                if ended is not None:
-                    self.add(work, ended, now)
-                await self._database.writer.submit(work, b"", None)
-            except Stale:
-                continue
+            ended = await decide(work, now)
+            if ended is None and not work.changes:
+                return False
+            if ended is not None:
+                self.add(work, ended, now)
+            await self._database.commit(work)
+            return True
+
+        if await retry_while_stale(attempt):
             await self.look()
-            return
-        raise busy("too many rights change at once")
 
     def add(self, work: Work, ended: Ended, now: int, spared: Connection | None = None) -> None:
         """Number a change in the unit that makes it. `look` once that is committed.
@@ -111,12 +108,13 @@ class Rights:
         task.add_done_callback(self._looking.discard)
 
     async def look(self) -> None:
-        """Act on what is new. Where the database is away, the next look finds it."""
+        """Act on what is new. Where that fails, the next look goes on. Never raises: a change of
+        rights that was committed is not refused because old ones can't be forgotten."""
         try:
             await self.catch_up()
             if self._seen - KEPT - self._forgotten >= FORGET_EACH:
                 await self._forget(self._seen - KEPT)
-        except Unavailable as e:
+        except (Stale, Unavailable) as e:
             log.warning("rights_not_read", error=str(e))
 
     async def catch_up(self) -> None:
@@ -133,5 +131,5 @@ class Rights:
     async def _forget(self, version: int) -> None:
         work = Work(rfc3339(self._clock.now_ms()))
         self._log.forget(work, version)
-        await self._database.writer.submit(work, b"", None)
+        await self._database.commit(work)
         self._forgotten = version

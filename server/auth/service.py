@@ -1,6 +1,7 @@
 """Registering, logging in, and saying who opens a connection."""
 
 import asyncio
+from functools import partial
 from hmac import compare_digest
 from typing import Final
 
@@ -8,7 +9,7 @@ import msgspec
 
 from protocol.auth import AuthReason, LoggedIn, Login, Person, Register
 from protocol.auth import Tokens as TokenPair
-from protocol.errors import Failure, busy, refused, unauthenticated
+from protocol.errors import Failure, refused, unauthenticated
 from protocol.gateway import ExpiryReason
 from protocol.ids import uuid7
 from protocol.permissions import Permission, Role, granted
@@ -17,12 +18,12 @@ from server.auth.attempts import Attempts
 from server.auth.passwords import Passwords
 from server.auth.people import People
 from server.auth.refresh_tokens import REUSE_GRACE_MS, RefreshTokens, within_grace
-from server.auth.rights import MAX_DECISIONS, Ended, Rights
+from server.auth.rights import Ended, Rights
 from server.auth.settings import AuthSettings
 from server.auth.store import NETWORK_LIFE_MS, Logins, Networks, RefreshToken, digest
 from server.auth.tokens import Tokens
 from server.auth.turns import Kind
-from server.database import Database, Stale, Unavailable, Work
+from server.database import Database, Stale, Unavailable, Work, retry_while_stale
 from server.gateway import Identity
 from server.runtime.clock import Clock
 from server.runtime.log import logger
@@ -97,19 +98,19 @@ class Auth:
         network: str = "",
     ) -> LoggedIn:
         """Add a person of any role and log in. Raises Failure as `register` does."""
-        work, now = self._work()
-        user = await self.people.add(
-            work, username, password, role, email, now, network, Kind.REGISTRATION
-        )
-        logged_in = self._log_in(work, user, now)
-        self._networks.note(work, user.id, network, None, now)
-        try:
-            await self._database.writer.submit(work, b"", None)
-        except Stale:
-            # Somebody took the name or the address since it was looked up.
-            await self.people.check_free(username, email, now)
-            raise busy("too many register at once") from None
-        log.info("user_registered", user=user.id, username=username, role=role)
+
+        async def attempt() -> LoggedIn:
+            work, now = self._work()
+            user = await self.people.add(
+                work, username, password, role, email, now, network, Kind.REGISTRATION
+            )
+            logged_in = self._log_in(work, user, now)
+            self._networks.note(work, user.id, network, None, now)
+            await self._database.commit(work)
+            return logged_in
+
+        logged_in = await retry_while_stale(attempt)
+        log.info("user_registered", user=logged_in.user.id, username=username, role=role)
         return logged_in
 
     async def log_in(self, body: Login, network: str) -> LoggedIn:
@@ -119,19 +120,20 @@ class Auth:
         the same whether there is such a person or not; `busy`.
         """
         self._database.writer.admit()
-        for _ in range(MAX_DECISIONS):
+
+        async def attempt() -> tuple[User, LoggedIn]:
             user, seen_at = await self._recognised(body, network)
             work, now = self._work()
             logged_in = self._log_in(work, user, now)
             self._networks.note(work, user.id, network, seen_at, now)
-            try:
-                await self._database.writer.submit(work, b"", None)
-            except Stale:
-                continue  # disabled, or with another password, since it was looked up
-            if self._passwords.outdated(user.password_hash):
-                await self._hash_anew(user, body.password, network)
-            return logged_in
-        raise busy("too many change the same account at once")
+            # Stale: disabled, or with another password, since it was looked up.
+            await self._database.commit(work)
+            return user, logged_in
+
+        user, logged_in = await retry_while_stale(attempt)
+        if self._passwords.outdated(user.password_hash):
+            await self._hash_anew(user, body.password, network)
+        return logged_in
 
     async def _recognised(self, body: Login, network: str) -> tuple[User, int | None]:
         """The user who logs in, and when they last did so from this network.
@@ -165,7 +167,7 @@ class Auth:
             password_hash = await self._passwords.hash(password, network)
             work, _ = self._work()
             self._users.rehash(work, user, password_hash)
-            await self._database.writer.submit(work, b"", None)
+            await self._database.commit(work)
         except (Failure, Stale, Unavailable) as e:
             log.info("password_not_hashed_anew", person=user.id, why=type(e).__name__)
 
@@ -176,12 +178,8 @@ class Auth:
         nothing, however many there are. A use after the grace ends the log-in: somebody has a copy.
         Source: RFC 9700, 4.14.2 (refresh token rotation).
         """
-        for _ in range(MAX_DECISIONS):
-            try:
-                return await self._refresh(refresh_token)
-            except Stale:
-                continue  # it was used or revoked, or the user changed, at the same moment
-        raise busy("too many refresh at once")
+        # Stale: it was used or revoked, or the user changed, at the same moment.
+        return await retry_while_stale(partial(self._refresh, refresh_token))
 
     async def _refresh(self, refresh_token: str) -> LoggedIn:
         refused = unauthenticated("the refresh token is not accepted")
@@ -209,7 +207,7 @@ class Auth:
             work, now = self._work()
             self._begin(work, user, successor, stored.family, now)
             self._logins.use(work, refresh_token, successor, now)
-            await self._database.writer.submit(work, b"", None)
+            await self._database.commit(work)
         return self._logged_in(user, successor, stored.family, now)
 
     async def log_out(self, refresh_token: str) -> None:
@@ -265,11 +263,11 @@ class Auth:
         while await self._logins.any_expired(expired):
             work, _ = self._work()
             self._logins.delete_expired(work, expired, MAX_PRUNED)
-            await self._database.writer.submit(work, b"", None)
+            await self._database.commit(work)
         while await self._networks.any_unused(now - NETWORK_LIFE_MS):
             work, _ = self._work()
             self._networks.delete_unused(work, now - NETWORK_LIFE_MS, MAX_PRUNED)
-            await self._database.writer.submit(work, b"", None)
+            await self._database.commit(work)
 
     def _work(self) -> tuple[Work, int]:
         now = self._clock.now_ms()

@@ -18,7 +18,7 @@ log = logger("battles")
 
 
 async def _build(core: Core) -> Built:
-    battles = Battles(core.database)
+    battles = Battles(core.database, core.clock)
     service = BattleService(battles, core.gateway, core.clock)
     profiles = core.part(Profiles)
     profiles.show_seats(battles.pool.seats)

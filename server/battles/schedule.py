@@ -6,7 +6,7 @@ what it decides holds if it is the first to write it. Pure: no clock, chance is 
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from protocol.battle_events import (
     Abandoned,
@@ -32,6 +32,9 @@ from server.battles.rolls import Rolls
 from server.battles.rules import Events, left, revived
 from server.battles.state import apply, fold, seated
 from server.players import CLOCKS_DIFFER_MS
+
+FURTHEST_AHEAD_MS: Final = HIT_INTERVAL_MS + CLOCKS_DIFFER_MS
+"""Further ahead than that no enemy can strike next, unless the clock was set back."""
 
 
 class _Deadline(NamedTuple):
@@ -72,8 +75,8 @@ def tick(battle: Battle, now: int, rolls: Rolls, grace_ms: int = GRACE_MS) -> Ev
 
 
 def too_far_ahead(now: int) -> str:
-    """The first moment at which no enemy can strike next, unless the clock was set back."""
-    return rfc3339(now + HIT_INTERVAL_MS + CLOCKS_DIFFER_MS)
+    """The last moment at which an enemy can strike next, unless the clock was set back."""
+    return rfc3339(now + FURTHEST_AHEAD_MS)
 
 
 def _first(battle: Battle, grace_ms: int, ahead: str) -> _Deadline | None:

@@ -1,6 +1,5 @@
 """What happens in battles by itself: blows of enemies, ends, the pool, players who come and go."""
 
-import asyncio
 from typing import Final
 
 from protocol.battles import Difficulty, battles_room
@@ -10,7 +9,7 @@ from server.battles import rules, schedule
 from server.battles.catalogue import TIERS
 from server.battles.state import seated
 from server.battles.store import Battles, Hosted
-from server.database import Stale, Unavailable
+from server.database import Unavailable, WriteConflict
 from server.database.work import Told
 from server.gateway import Gateway
 from server.runtime.clock import Clock
@@ -19,10 +18,7 @@ from server.runtime.services import repeat, told_together
 
 log = logger("battles")
 
-EVERY_S: Final = 0.2
-AT_ONCE: Final = 64
 PUT_OFF_S: Final = 1.0
-AFTER_FAULT_MS: Final = 60_000
 RECONCILE_EVERY_S: Final = 5.0
 POOL_SIZE: Final = 3
 
@@ -49,48 +45,22 @@ class BattleService:
         gateway.presence.on_change(self.here, self.gone, Permission.PLAY)
 
     async def run(self) -> None:
-        """Let time pass in all battles under way, again and again."""
-        await repeat(self.tick, EVERY_S, self._clock, Unavailable, "battles")
+        """Let time pass in all battles under way."""
+        await self._pool.due.run(self._look)
 
     async def tick(self) -> None:
         """Carry out all that is due. Raises Unavailable: it is still due then."""
+        await self._pool.due.act_once(self._look)
+
+    async def _look(self, battle_id: str) -> None:
         now = self._clock.now_ms()
-        at, ahead = rfc3339(now), schedule.too_far_ahead(now)
-        places = asyncio.Semaphore(AT_ONCE)
-
-        async def look(battle_id: str) -> None:
-            async with places:
-                await self._look(battle_id, now)
-
-        # Many at once: what is due at the same moment shares a commit. Not all: they would keep
-        # everybody else from reading.
-        ends = await asyncio.gather(
-            *(
-                look(battle_id)
-                for battle_id, due in self._pool.due.items()
-                # Too far ahead: the clock was set back.
-                if (due is not None and not at < due <= ahead) or battle_id in self._pool.taken_up
-            ),
-            return_exceptions=True,
-        )
-        for end in ends:
-            if end is not None:
-                raise end
-
-    async def _look(self, battle_id: str, now: int) -> None:
-        decide = self._take_up if battle_id in self._pool.taken_up else self._pass_time
-        try:
-            await self._battles.carry_out(battle_id, lambda hosted: decide(hosted, now), now)
-            self._pool.taken_up.discard(battle_id)
-        except Stale as e:
-            # It is still due next time.
-            log.warning("tick_put_off", battle_id=battle_id, error=str(e))
-        except Unavailable:
-            raise
-        except Exception:
-            # A fault in one battle does not stop the time of all others.
-            log.exception("tick_failed", battle_id=battle_id)
-            self._pool.due[battle_id] = rfc3339(now + AFTER_FAULT_MS)
+        if battle_id not in self._pool.taken_up:
+            await self._battles.carry_out(
+                battle_id, lambda hosted: schedule.tick(hosted.battle, now, hosted.rolls()), now
+            )
+            return
+        await self._battles.carry_out(battle_id, lambda hosted: self._take_up(hosted, now), now)
+        self._pool.looked_at((await self._battles.get(battle_id)).committed.battle)
 
     def _take_up(self, hosted: Hosted, now: int) -> rules.Events:
         """The first look at a battle of before the start: who has not come back yet is away."""
@@ -100,10 +70,6 @@ class BattleService:
             if not self._presence.may(seat.player_id, Permission.PLAY)
             for event in rules.away(hosted.battle, seat.player_id, now)
         )
-
-    @staticmethod
-    def _pass_time(hosted: Hosted, now: int) -> rules.Events:
-        return schedule.tick(hosted.battle, now, hosted.rolls())
 
     async def keep_pool(self) -> None:
         """Keep the pool full, again and again."""
@@ -154,16 +120,12 @@ class BattleService:
 
         Raises Unavailable.
         """
-        for battle_id in list(self._pool.due):
+        for battle_id in list(self._pool.under_way):
             copy = self._battles.hot.peek(battle_id)
             for seat in seated(copy.committed.battle) if copy is not None else ():
                 is_here = self._presence.may(seat.player_id, Permission.PLAY)
                 if is_here == (seat.away_at is not None):
-                    change = self.here if is_here else self.gone
-                    try:
-                        await change(seat.player_id)
-                    except Stale as e:
-                        log.warning("presence_put_off", battle_id=battle_id, error=str(e))
+                    await self._put_right(seat.player_id)
 
     async def here(self, player_id: str) -> None:
         """A person has come: back to the seat that was kept."""
@@ -185,4 +147,7 @@ class BattleService:
                 return rules.back(hosted.battle, player_id)
             return rules.away(hosted.battle, player_id, now)
 
-        await self._battles.carry_out(battle_id, decide, now)
+        try:
+            await self._battles.carry_out(battle_id, decide, now)
+        except WriteConflict as e:  # `reconcile` looks at it again
+            log.warning("presence_put_off", battle_id=battle_id, error=str(e))

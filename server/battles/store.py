@@ -45,15 +45,16 @@ from server.database import (
     Stale,
     Statement,
     Work,
+    retry_while_stale,
 )
 from server.database.history import Kept, after, bounds
+from server.runtime.clock import Clock
 from server.users import User
 
 MAX_HOT: Final = 5_000
 SNAPSHOT_EVERY: Final = 100
 MAX_PRUNED: Final = 100
 PRUNE_AGAIN_MS: Final = 3_600_000
-MAX_DECISIONS: Final = 5
 FIRST_CURSOR: Final = "g"  # sorts after every id, in every collation
 
 _INSERT: Final = Statement(
@@ -169,10 +170,10 @@ def _page(rows: list[Row], limit: int) -> tuple[list[str], str | None]:
 class Battles:
     """All battles. Whoever changes one records events on a hot copy in a unit of work."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self.hot: Hot[Hosted] = Hot(self._load, MAX_HOT)
-        self.pool = Pool()
+        self.pool = Pool(clock)
 
     # ---- reading
 
@@ -256,7 +257,7 @@ class Battles:
         )
         work.tell(created, seq=battle.seq)
         work.then(lambda: self.pool.offer(summary(battle)))
-        await self._database.writer.submit(work, b"", None)
+        await self._database.commit(work)
 
     async def prune(self, pruning: Pruning, now: int) -> None:
         """Prune the logs that have aged, below the snapshots of their battles.
@@ -282,7 +283,7 @@ class Battles:
             again = None
             pruning.let_go(work, listing_room(battle_id))
         work.change(_PRUNED, battle_id=battle_id, prune_at=again)
-        await self._database.writer.submit(work, b"", None)
+        await self._database.commit(work)
 
     def record(self, work: Work, copy: Copy[Hosted], events: rules.Events) -> Battle:
         """Add events to a battle's log, and all that follows from them. Returns it as it will be.
@@ -323,9 +324,10 @@ class Battles:
     async def carry_out(self, battle_id: str, decide: Decide, now: int) -> None:
         """Decide something that no player asked for, again while others are faster.
 
-        Raises Failure `not_found`, Stale after five times.
+        Raises Failure `not_found`, WriteConflict.
         """
-        for attempt in range(MAX_DECISIONS):
+
+        async def attempt() -> None:
             copy = await self.get(battle_id)
             events = decide(copy.tip)
             if not events:
@@ -333,12 +335,9 @@ class Battles:
                 return
             work = Work(rfc3339(now))
             self.record(work, copy, events)
-            try:
-                await self._database.writer.submit(work, b"", None)
-                return
-            except Stale:
-                if attempt == MAX_DECISIONS - 1:
-                    raise
+            await self._database.commit(work)
+
+        await retry_while_stale(attempt)
 
     async def give_up_seat(self, work: Work, user: User, now: int) -> None:
         """Give up the seat of a person who is deleted. Their name stays in the log.

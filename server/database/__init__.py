@@ -3,7 +3,9 @@
 from server.database.alone import alone
 from server.database.connect import Database, connect
 from server.database.copying import InTheWay, clean, copy, engine_of, opened_copy, put
+from server.database.decide import MAX_DECISIONS, WriteConflict, retry_while_stale
 from server.database.dial import AWAY
+from server.database.due import Due
 from server.database.dumps import read_through
 from server.database.failures import database_error
 from server.database.held import Reading
@@ -29,11 +31,13 @@ __all__ = [
     "ANY_NUMBER",
     "AWAY",
     "HISTORY",
+    "MAX_DECISIONS",
     "PRUNE_EVERY_S",
     "REPLIES_KEPT_MS",
     "Change",
     "Copy",
     "Database",
+    "Due",
     "Found",
     "HistoryLost",
     "Hot",
@@ -50,6 +54,7 @@ __all__ = [
     "Unavailable",
     "Violation",
     "Work",
+    "WriteConflict",
     "alone",
     "check_revision",
     "clean",
@@ -65,6 +70,7 @@ __all__ = [
     "opened_copy",
     "put",
     "read_through",
+    "retry_while_stale",
     "revisions",
     "rows",
     "sqlite_path",

@@ -1,5 +1,6 @@
 """Opening the database: its address, its writer, its readers."""
 
+import asyncio
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -31,6 +32,13 @@ class Database:
         self.reader = reader
         self.recycling = recycling
         self.epoch = epoch
+
+    def commit(self, work: Work) -> asyncio.Future[None]:
+        """Commit a unit of work that nobody sent a request for.
+
+        It is queued at once, and not cancelled with whoever awaits it. Raises Stale, Unavailable.
+        """
+        return self.writer.submit(work)
 
     async def close(self) -> None:
         """Commit what is queued, then close all connections."""
@@ -136,7 +144,7 @@ async def _new_epoch(writer: Writer, reader: Reader) -> str:
     work = Work(at="")
     work.change(history.SET_EPOCH, epoch=epoch)
     try:
-        await writer.submit(work, b"", None)
+        await writer.submit(work)
     except Stale:
         return await history.read_epoch(reader) or epoch
     return epoch

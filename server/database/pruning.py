@@ -150,7 +150,7 @@ async def _prune_room(
 async def _submit(database: Database, work: Work) -> bool:
     """Whether it stands: another process may prune the same. Raises Unavailable."""
     try:
-        await database.writer.submit(work, b"", None)
+        await database.commit(work)
     except Stale:
         return False
     return True

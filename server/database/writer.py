@@ -172,7 +172,9 @@ class Writer:
             await asyncio.wait({self._task})  # what it crashed with, `watch` has raised
         await self._engine.close()
 
-    def submit(self, work: Work, reply: bytes, request: Request | None) -> asyncio.Future[None]:
+    def submit(
+        self, work: Work, reply: bytes = b"", request: Request | None = None
+    ) -> asyncio.Future[None]:
         """Queue a unit. The future ends once it is settled, with Stale where it fell, or with
         Unavailable.
 

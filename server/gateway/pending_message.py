@@ -16,7 +16,7 @@ from protocol import codec
 from protocol.errors import Code, Error, Failure, busy, forbidden, internal, unavailable
 from protocol.gateway import EvictionReason
 from protocol.message import Limit
-from server.database import Request, Stale, Unavailable
+from server.database import MAX_DECISIONS, Request, Stale, Unavailable
 from server.gateway.connection import Call, Connection
 from server.gateway.context import Context, Pending
 from server.gateway.handler_registry import Decided, HandlerEntry, handle
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
 log = logger("gateway")
 
-MAX_DECISIONS: Final = 5
 OK: Final = "ok"
 UNKNOWN: Final = "unknown"
 """The name under which messages are counted that the registry does not know."""

@@ -197,7 +197,7 @@ class Users:
         while await self._reader.one(_ANY_RESTED, since=since) is not None:
             work = Work(rfc3339(now))
             work.change(_DELETE_RESTED, rows=ANY_NUMBER, since=since, most=MAX_PRUNED)
-            await self._database.writer.submit(work, b"", None)
+            await self._database.commit(work)
 
     async def by_email(self, email: str) -> User | None:
         """The person with this e-mail address, whatever its case."""

@@ -184,12 +184,12 @@ async def test_a_decision_on_an_old_state_is_made_again(table: Table) -> None:
 
 async def test_a_fault_in_one_battle_does_not_stop_the_others(table: Table) -> None:
     battle_id = await table.seat()
-    table.app.part(Battles).pool.due["no battle"] = ""
+    table.app.part(Battles).pool.due.set("no battle", 0)
     await table.pass_time(10)
     assert (await table.battle(battle_id)).seats[table.player_id].hp < 100
-    put_off = table.app.part(Battles).pool.due["no battle"]
+    put_off = table.app.part(Battles).pool.due.at("no battle")
     assert put_off is not None
-    assert millis(put_off) > table.clock.now_ms()
+    assert put_off > table.clock.now_ms()
 
 
 async def test_a_seat_whose_player_is_not_here_is_put_right(table: Table) -> None:
