@@ -6,7 +6,7 @@ from server.gateway.gateway import Gateway
 from server.gateway.identity import Identity
 from server.gateway.oversight import Act, Oversight
 from server.gateway.rights import RightsChange
-from server.gateway.rooms import Door, Snapshot
+from server.gateway.rooms import RoomProvider, Snapshot
 from server.gateway.routes import Later, handles, unhandled
 from server.transport.address import network
 from server.transport.limits import Limits
@@ -15,7 +15,6 @@ __all__ = [
     "Act",
     "Connection",
     "Context",
-    "Door",
     "Gateway",
     "Identity",
     "Later",
@@ -24,6 +23,7 @@ __all__ = [
     "Parts",
     "Pending",
     "RightsChange",
+    "RoomProvider",
     "Snapshot",
     "handles",
     "network",
