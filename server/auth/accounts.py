@@ -11,10 +11,11 @@ from protocol.auth import ServiceName
 from protocol.errors import busy
 from protocol.gateway import ExpiryReason
 from protocol.ids import uuid7
+from protocol.pages import Page
 from protocol.permissions import SCOPES, Role
 from protocol.secret import KEY_PREFIX
 from protocol.times import rfc3339
-from protocol.users import UserPage, UserView
+from protocol.users import UserView
 from server.audit import AuditLog
 from server.auth.people import Changed, People
 from server.auth.rights import MAX_DECISIONS, Ended, Rights
@@ -61,7 +62,7 @@ class Accounts:
         role: Role | None = None,
         limit: int = 50,
         cursor: str | None = None,
-    ) -> UserPage:
+    ) -> Page[UserView]:
         """People by username, whose name or e-mail address contains a text. As `users.list`."""
         return await self._users.page(search, role, limit, cursor)
 
