@@ -16,7 +16,7 @@ from protocol import VERSION, codec, errors, rooms
 from protocol.auth import ROUTES
 from protocol.domains import load
 from protocol.endings import Ending, RefusalReason
-from protocol.facts import reasons, refused_by, room_of
+from protocol.facts import doc_of, reasons, refused_by, room_of, schema_name
 from protocol.gateway import ConnectError, EvictionReason, ExpiryReason, Parting, ResetReason
 from protocol.message import (
     ADDRESS_RATES,
@@ -29,6 +29,7 @@ from protocol.message import (
     Spec,
     specs,
 )
+from protocol.pages import item_of
 from protocol.permissions import GRANTS, SCOPES
 
 ASYNCAPI: Final = "3.0.0"
@@ -283,11 +284,11 @@ def _messages(found: list[Spec]) -> Json:
             there[f"{spec.name}.reply"] = {
                 "name": f"{spec.name}.reply",
                 "title": f"Reply to {spec.name}",
-                "summary": cleandoc(spec.reply.__doc__ or "").partition("\n\n")[0],
+                "summary": doc_of(spec.reply).partition("\n\n")[0],
                 "tags": [{"name": spec.domain}],
                 "payload": {
                     "type": "object",
-                    "properties": {"ok": {"const": True}, "data": _ref(spec.reply.__name__)},
+                    "properties": {"ok": {"const": True}, "data": _ref(schema_name(spec.reply))},
                     "required": ["ok", "data"],
                 },
             }
@@ -312,7 +313,13 @@ def _schemas(calls: list[Spec]) -> Json:
     _, components = msgspec.json.schema_components(
         dict.fromkeys(wanted), ref_template=f"{_SCHEMAS}/{{name}}"
     )
-    found: Json = {name: _draft_7(schema) for name, schema in sorted(components.items())}
+    pages = _pages(calls)
+    named = {
+        pages.get(str(schema.get("title")), name): schema for name, schema in components.items()
+    }
+    found: Json = {name: _draft_7(schema) for name, schema in sorted(named.items())}
+    for name in pages.values():
+        found[name]["title"] = name
     found[codec.NotOk.__name__] |= {"required": ["ok", "error"]}
     found[codec.NotOk.__name__]["properties"]["ok"] = {"const": False}
     found["KeptMeta"] = {
@@ -327,6 +334,20 @@ def _schemas(calls: list[Spec]) -> Json:
         "anyOf": [_ref(name) for name in dict.fromkeys(cls.__name__ for cls in snapshots)],
     }
     return found
+
+
+def _pages(calls: list[Spec]) -> dict[str, str]:
+    """The names of the schemas of pages, by the titles that msgspec gives them: `Page[UserView]`.
+
+    Raises ValueError where two are named alike, or one as another type is.
+    """
+    replies = dict.fromkeys(spec.reply for spec in calls if spec.reply is not None)
+    items = {reply: item for reply in replies if (item := item_of(reply)) is not None}
+    names = {f"Page[{item.__name__}]": schema_name(reply) for reply, item in items.items()}
+    others = [cls.__name__ for cls in replies if cls not in items]
+    if len({*names.values(), *others}) < len(items) + len(others):
+        raise ValueError(f"two schemas are named alike: {', '.join(sorted(names.values()))}")
+    return names
 
 
 def _draft_7(schema: Any) -> Any:

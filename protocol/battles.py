@@ -9,7 +9,7 @@ from protocol import rooms
 from protocol.errors import Code, ErrorReason
 from protocol.ids import Id
 from protocol.message import Command, Done, Limit, Query, command, query
-from protocol.pages import Cursor, PageSize
+from protocol.pages import Cursor, Page, PageSize
 from protocol.permissions import Permission
 from protocol.players import PlayerReason
 from protocol.rooms import snapshot_of
@@ -184,13 +184,6 @@ class BattleSummary(msgspec.Struct, frozen=True):
     created_at: str
 
 
-class BattlePage(msgspec.Struct, frozen=True):
-    """One page of battles, newest first; `next` is the cursor of the page after it."""
-
-    items: tuple[BattleSummary, ...]
-    next: str | None = None
-
-
 class HistoryEntry(msgspec.Struct, frozen=True):
     """One battle that a player took part in."""
 
@@ -201,13 +194,6 @@ class HistoryEntry(msgspec.Struct, frozen=True):
     damage: int
     ended_at: str
     reward: Reward | None = None
-
-
-class HistoryPage(msgspec.Struct, frozen=True):
-    """One page of a player's battles, newest first."""
-
-    items: tuple[HistoryEntry, ...]
-    next: str | None = None
 
 
 class Strike(msgspec.Struct, frozen=True):
@@ -236,7 +222,7 @@ class Seated(msgspec.Struct, frozen=True):
 
 
 @query("battles.list", permission=Permission.PLAY)
-class ListBattles(Query[BattlePage], frozen=True):
+class ListBattles(Query[Page[BattleSummary]], frozen=True):
     """Battles of a status, newest first; without one, those that wait and those under way.
 
     To see how lines change, join the rooms `listing:<id>` of those that are shown.
@@ -255,7 +241,7 @@ class GetBattle(Query[Battle], frozen=True):
 
 
 @query("battles.history", permission=Permission.PLAY)
-class ListHistory(Query[HistoryPage], frozen=True):
+class ListHistory(Query[Page[HistoryEntry]], frozen=True):
     """One's own past battles, newest first."""
 
     limit: PageSize = 50

@@ -8,7 +8,7 @@ import msgspec
 from protocol import rooms
 from protocol.ids import Id
 from protocol.message import LATEST, Command, Done, Event, Limit, Query, command, event, query
-from protocol.pages import Cursor, PageSize
+from protocol.pages import Cursor, Page, PageSize
 from protocol.permissions import Permission, Role
 from protocol.rooms import Room, snapshot_of
 from protocol.text import shown_line
@@ -49,15 +49,8 @@ class ConnectionView(msgspec.Struct, frozen=True):
     received: int
 
 
-class ConnectionPage(msgspec.Struct, frozen=True):
-    """Some connections, newest first. `next` is the cursor of the next page, null at the end."""
-
-    items: tuple[ConnectionView, ...]
-    next: str | None
-
-
 @query("connections.list", permission=Permission.ADMINISTER)
-class ListConnections(Query[ConnectionPage], frozen=True):
+class ListConnections(Query[Page[ConnectionView]], frozen=True):
     """Open connections of this server, of one person or service or of all, newest first."""
 
     user_id: Id | None = None

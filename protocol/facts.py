@@ -3,18 +3,23 @@
 PROTOCOL.md and the AsyncAPI document are both written from here.
 """
 
+import re
 from collections.abc import Iterator
+from inspect import cleandoc
 from types import ModuleType
-from typing import TypeVar, cast
+from typing import Final, TypeVar, cast
 
 import msgspec
 from msgspec import inspect
 
 from protocol.errors import ErrorReason
 from protocol.message import Event, Spec, specs
+from protocol.pages import Page, item_of
 from protocol.users import ROUTE_REFUSES
 
 T = TypeVar("T")
+
+_SHOWN_AS: Final = re.compile(r"(?<=.)(View|Summary|Entry)$")
 
 
 def defined(module: ModuleType, kind: type[T]) -> list[type[T]]:
@@ -33,6 +38,17 @@ def fields(cls: type[msgspec.Struct]) -> tuple[inspect.Field, ...]:
     info = inspect.type_info(cls)
     assert isinstance(info, inspect.StructType)
     return info.fields
+
+
+def schema_name(cls: type[msgspec.Struct]) -> str:
+    """The name of a type's schema: `UserPage` for a `Page[UserView]`."""
+    item = item_of(cls)
+    return cls.__name__ if item is None else f"{_SHOWN_AS.sub('', item.__name__)}Page"
+
+
+def doc_of(cls: type[msgspec.Struct]) -> str:
+    """The description of a type, with no indent."""
+    return cleandoc((cls if item_of(cls) is None else Page).__doc__ or "")
 
 
 def enums(info: inspect.Type) -> Iterator[type]:

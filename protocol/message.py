@@ -180,8 +180,9 @@ def _reply_of(cls: type[msgspec.Struct], base: Any) -> type[msgspec.Struct]:
     for parent in cls.__dict__.get("__orig_bases__", ()):
         if get_origin(parent) is base:
             (reply,) = get_args(parent)
-            assert isinstance(reply, type)
-            return reply
+            assert isinstance(get_origin(reply) or reply, type)  # a Page[Item] is an alias
+            found: type[msgspec.Struct] = reply
+            return found
     raise TypeError(f"{cls.__name__} must derive from {base.__name__}[<its reply>] directly")
 
 

@@ -8,7 +8,7 @@ from protocol import rooms
 from protocol.errors import ErrorReason
 from protocol.ids import Id
 from protocol.message import KEPT, LATEST, Command, Event, Limit, Query, command, event, query
-from protocol.pages import Cursor, PageSize
+from protocol.pages import Cursor, Page, PageSize
 from protocol.permissions import Permission
 from protocol.rooms import Room, snapshot_of
 
@@ -75,13 +75,6 @@ class Profile(msgspec.Struct, frozen=True):
     battle_id: str | None = None
 
 
-class ProfilePage(msgspec.Struct, frozen=True):
-    """One page of players, the highest level first; `next` is the cursor of the page after it."""
-
-    items: tuple[Profile, ...]
-    next: str | None = None
-
-
 class PlayerReason(ErrorReason):
     """What a player has, and whether there is one."""
 
@@ -101,7 +94,7 @@ class GetPlayer(Query[PlayerView], frozen=True):
 
 
 @query("players.list", permission=Permission.CONNECT)
-class ListPlayers(Query[ProfilePage], frozen=True):
+class ListPlayers(Query[Page[Profile]], frozen=True):
     """Players, the highest level first, among equals whoever has more exp.
 
     With `online` only those who are here. Players move up while pages are turned: nobody comes

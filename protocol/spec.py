@@ -43,6 +43,7 @@ from protocol.message import (
     spec_of,
     specs,
 )
+from protocol.pages import item_of
 from protocol.permissions import GRANTS, SCOPES, Permission
 from protocol.secret import is_secret
 
@@ -90,8 +91,9 @@ class _Types:
         named = [c for m in found if m.__name__ in domains for c in defined(m, msgspec.Struct)]
         calls = (Command, Query, Event)
         shared = [c for c in named if not issubclass(c, calls)]
-        replies = [s.reply for s in specs() if s.reply is not None and s.reply not in shared]
-        self.structs = list(dict.fromkeys([*replies, *shared]))
+        replies = [item_of(s.reply) or s.reply for s in specs() if s.reply is not None]
+        apart = [cls for cls in replies if cls not in shared]
+        self.structs = list(dict.fromkeys([*apart, *shared]))
         auth = [m for m in found if m.__name__ == "protocol.auth"]
         self.rest = [c for m in auth for c in defined(m, msgspec.Struct)]
         carried = [*self.structs, *self.rest, *(spec.type for spec in specs())]
@@ -107,7 +109,10 @@ class _Types:
             raise ValueError(f"two types are named {', '.join(twice)}")
 
     def name(self, cls: type) -> str:
-        """A type's name, pointing to its heading where it has one; of an event, its own name."""
+        """A type's name, pointing to its heading where it has one; of an event, its own name; of a
+        page, that of its items."""
+        if (item := item_of(cls)) is not None:
+            return f"[page](#long-lists) of {self.name(item)}"
         if (spec := by_type(cls)) is not None:
             return f"[`{spec.name}`](#{spec.name.replace('.', '')})"
         plain = f"`{cls.__name__}`"

@@ -9,7 +9,7 @@ from protocol.auth import AuthReason, Email, Username
 from protocol.errors import Code, ErrorReason
 from protocol.ids import Id
 from protocol.message import KEPT, Command, Done, Event, Limit, Query, command, event, query
-from protocol.pages import Cursor, PageSize
+from protocol.pages import Cursor, Page, PageSize
 from protocol.permissions import Permission, Role
 from protocol.rooms import Room, snapshot_of
 from protocol.secret import Secret
@@ -40,13 +40,6 @@ class UserView(msgspec.Struct, frozen=True):
     created_at: str
 
 
-class UserPage(msgspec.Struct, frozen=True):
-    """Some people, by username. `next` is the cursor of the next page, null at the end."""
-
-    items: tuple[UserView, ...]
-    next: str | None
-
-
 class UserReason(ErrorReason):
     """Names and addresses, which are unique, and the last administrator."""
 
@@ -68,8 +61,8 @@ ROUTE_REFUSES: Final[dict[str, tuple[ErrorReason, ...]]] = {
 
 
 @query("users.list", permission=Permission.ADMINISTER)
-class ListUsers(Query[UserPage], frozen=True):
-    """People whose username or e-mail address contains `search`, whatever its case."""
+class ListUsers(Query[Page[UserView]], frozen=True):
+    """People by username: those whose username or e-mail address contains `search`, in any case."""
 
     search: Search = ""
     role: Role | None = None

@@ -232,8 +232,8 @@ async def opened(settings: "ServerSettings", clock: Clock | None = None) -> Asyn
             built.append(one := await domain.build(core))
             for part in one.parts:
                 parts.add(part)
-            for word, door in one.rooms.items():
-                gateway.rooms.add(word, door)
+            for word, provider in one.rooms.items():
+                gateway.rooms.add(word, provider)
         app = App(core, built)
         app.services |= services
         yield app

@@ -13,7 +13,7 @@ from sqlalchemy import Table
 from starlette.routing import BaseRoute
 
 from server.database import Database, Invariant, Pruning
-from server.gateway import Door, Gateway, Parts
+from server.gateway import Gateway, Parts, RoomProvider
 from server.runtime.clock import Clock
 from server.runtime.gauges import Gauges
 from server.runtime.services import Service
@@ -58,7 +58,7 @@ class Built:
     """
 
     parts: Sequence[object] = ()
-    rooms: Mapping[str, Door] = field(default_factory=dict)
+    rooms: Mapping[str, RoomProvider] = field(default_factory=dict)
     services: Mapping[str, Service] = field(default_factory=dict)
     routes: Sequence[BaseRoute] = ()
     start: Step | None = None

@@ -10,10 +10,11 @@ from protocol import actors, codec
 from protocol.auth import ServiceName
 from protocol.gateway import ExpiryReason
 from protocol.ids import uuid7
+from protocol.pages import Page
 from protocol.permissions import SCOPES, Role
 from protocol.secret import KEY_PREFIX
 from protocol.times import rfc3339
-from protocol.users import UserPage, UserView
+from protocol.users import UserView
 from server.audit import AuditLog
 from server.auth.people import Changed, People
 from server.auth.rights import Ended, Rights
@@ -75,7 +76,7 @@ class Accounts:
         role: Role | None = None,
         limit: int = 50,
         cursor: str | None = None,
-    ) -> UserPage:
+    ) -> Page[UserView]:
         """People by username, whose name or e-mail address contains a text. As `users.list`."""
         return await self._users.page(search, role, limit, cursor)
 

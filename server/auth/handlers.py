@@ -6,6 +6,7 @@ import msgspec
 
 from protocol.errors import invalid
 from protocol.message import Done
+from protocol.pages import Page
 from protocol.users import (
     CreateUser,
     DeleteUser,
@@ -14,7 +15,6 @@ from protocol.users import (
     GetUser,
     ListUsers,
     UpdateUser,
-    UserPage,
     UserView,
 )
 from server.auth.people import Changed, People
@@ -27,7 +27,7 @@ R = TypeVar("R", bound=msgspec.Struct)
 
 
 @handles(ListUsers)
-async def list_users(ctx: Context, query: ListUsers) -> UserPage:
+async def list_users(ctx: Context, query: ListUsers) -> Page[UserView]:
     """People by username."""
     users = ctx.part(Users)
     return await users.page(query.search, query.role, query.limit, query.cursor)

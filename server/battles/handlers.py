@@ -4,12 +4,12 @@ from protocol.battle_events import PlayerJoined, RewardClaimed, Struck
 from protocol.battles import (
     Attack,
     Battle,
-    BattlePage,
     BattleReason,
+    BattleSummary,
     Claim,
     Claimed,
     GetBattle,
-    HistoryPage,
+    HistoryEntry,
     Join,
     Leave,
     ListBattles,
@@ -22,6 +22,7 @@ from protocol.battles import (
 )
 from protocol.errors import refused
 from protocol.message import Done
+from protocol.pages import Page
 from server.battles import rules
 from server.battles.catalogue import REVIVE_GEMS
 from server.battles.formulas import cost
@@ -32,13 +33,13 @@ from server.players import Players, Record, gain, paid, refreshed, spend_gems
 
 
 @handles(ListBattles)
-async def list_battles(ctx: Context, query: ListBattles) -> BattlePage:
+async def list_battles(ctx: Context, query: ListBattles) -> Page[BattleSummary]:
     """Battles of a status."""
     return await ctx.part(Battles).page(query.status, query.limit, query.cursor)
 
 
 @handles(ListHistory)
-async def history(ctx: Context, query: ListHistory) -> HistoryPage:
+async def history(ctx: Context, query: ListHistory) -> Page[HistoryEntry]:
     """One's own past battles."""
     return await ctx.part(Battles).history(ctx.user.id, query.limit, query.cursor)
 

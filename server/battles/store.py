@@ -17,11 +17,9 @@ from protocol.battle_events import (
 )
 from protocol.battles import (
     Battle,
-    BattlePage,
     BattleSummary,
     Difficulty,
     HistoryEntry,
-    HistoryPage,
     Status,
     battle_room,
     listing_room,
@@ -29,6 +27,7 @@ from protocol.battles import (
 from protocol.errors import not_found
 from protocol.ids import uuid7
 from protocol.message import find
+from protocol.pages import Page
 from protocol.times import rfc3339
 from server.battles import rules
 from server.battles.pool import Moved, Pool
@@ -211,7 +210,9 @@ class Battles:
             raise not_found("battle")
         return there.newest, codec.decode(BattleSummary, row[0])
 
-    async def page(self, status: Status | None, limit: int, cursor: str | None) -> BattlePage:
+    async def page(
+        self, status: Status | None, limit: int, cursor: str | None
+    ) -> Page[BattleSummary]:
         """Battles of a status, newest first; without one, all that are open."""
         there = {"cursor": cursor or FIRST_CURSOR, "places": limit + 1}
         reader = self._database.reader
@@ -220,15 +221,15 @@ class Battles:
         else:
             rows = await reader.all(_PAGE, status=status, **there)
         texts, further = _page(rows, limit)
-        return BattlePage(tuple(codec.decode(BattleSummary, text) for text in texts), further)
+        return Page(tuple(codec.decode(BattleSummary, text) for text in texts), further)
 
-    async def history(self, player_id: str, limit: int, cursor: str | None) -> HistoryPage:
+    async def history(self, player_id: str, limit: int, cursor: str | None) -> Page[HistoryEntry]:
         """A player's past battles, newest first."""
         rows = await self._database.reader.all(
             _HISTORY, player_id=player_id, cursor=cursor or FIRST_CURSOR, places=limit + 1
         )
         texts, further = _page(rows, limit)
-        return HistoryPage(tuple(codec.decode(HistoryEntry, text) for text in texts), further)
+        return Page(tuple(codec.decode(HistoryEntry, text) for text in texts), further)
 
     async def resume(self) -> None:
         """Take up what is open, at start: what is under way is looked at at once."""

@@ -4,13 +4,13 @@ from heapq import nsmallest
 from typing import Final
 
 from protocol.connections import (
-    ConnectionPage,
     ConnectionView,
     Disconnect,
     ListConnections,
 )
 from protocol.errors import invalid, not_found
 from protocol.message import Done
+from protocol.pages import Page
 from protocol.times import rfc3339
 from server.gateway import Connection, Context, Gateway, Pending, handles
 
@@ -19,7 +19,7 @@ MAX_DIGITS: Final = 15
 
 
 @handles(ListConnections)
-def list_connections(ctx: Context, query: ListConnections) -> ConnectionPage:
+def list_connections(ctx: Context, query: ListConnections) -> Page[ConnectionView]:
     """Open connections, newest first: one more than asked for says whether there are others."""
     gateway = ctx.part(Gateway)
     before = None if query.cursor is None else _number(query.cursor)
@@ -34,7 +34,7 @@ def list_connections(ctx: Context, query: ListConnections) -> ConnectionPage:
         )
     shown = found[: query.limit]
     further = str(shown[-1].number) if len(found) > len(shown) else None
-    return ConnectionPage(tuple(_view(gateway, c) for c in shown if not c.closed), further)
+    return Page(tuple(_view(gateway, c) for c in shown if not c.closed), further)
 
 
 @handles(Disconnect)

@@ -8,14 +8,13 @@ from server.gateway.identity import Identity
 from server.gateway.oversight import Act, Oversight
 from server.gateway.rate_limits import Limits
 from server.gateway.rights import RightsChange
-from server.gateway.rooms import Door, Snapshot
+from server.gateway.rooms import RoomProvider, Snapshot
 from server.transport.address import network
 
 __all__ = [
     "Act",
     "Connection",
     "Context",
-    "Door",
     "Gateway",
     "Identity",
     "Later",
@@ -24,6 +23,7 @@ __all__ = [
     "Parts",
     "Pending",
     "RightsChange",
+    "RoomProvider",
     "Snapshot",
     "handles",
     "network",

@@ -47,7 +47,7 @@ class Snapshot(NamedTuple):
     data: msgspec.Struct
 
 
-class Door(Protocol):
+class RoomProvider(Protocol):
     """What a domain gives for a kind of room."""
 
     async def authorise(self, identity: Identity, ident: str) -> None:
@@ -123,18 +123,18 @@ class Rooms:
     def __init__(self, gauges: Gauges, clock: Clock) -> None:
         self._clock = clock
         self._filling: set[asyncio.Task[None]] = set()
-        self._doors: dict[str, Door] = {}
+        self._providers: dict[str, RoomProvider] = {}
         self._members: dict[str, dict[Connection, Membership]] = {}
         self._joined: dict[Connection, set[str]] = {}
         self._gauges = gauges
         self.database: Database | None = None  # opened after the rooms that it publishes to
         gauges.watch("warroom_rooms", "Rooms with members.", lambda: len(self._members))
 
-    def add(self, word: str, door: Door) -> None:
+    def add(self, word: str, provider: RoomProvider) -> None:
         """Open a kind of room."""
-        if word not in rooms.KINDS or word in self._doors:
-            raise ValueError(f"{word} is no kind of room, or has its door already")
-        self._doors[word] = door
+        if word not in rooms.KINDS or word in self._providers:
+            raise ValueError(f"{word} is no kind of room, or has its provider already")
+        self._providers[word] = provider
 
     def publish(self, told: Told, seq: int | None) -> None:
         """Tell everybody in a room."""
@@ -194,7 +194,7 @@ class Rooms:
         too_many_rooms.
         """
         parsed = rooms.parse(query.room)
-        if parsed is None or parsed[0].word not in self._doors:
+        if parsed is None or parsed[0].word not in self._providers:
             raise not_found("room")
         kind, ident = parsed
         if not connection.identity.may(kind.permission):
@@ -203,13 +203,13 @@ class Rooms:
         if len(joined) >= MAX_ROOMS and query.room not in joined:
             words = f"a connection is in at most {MAX_ROOMS} rooms: leave others first"
             raise refused(RoomReason.TOO_MANY_ROOMS, words)
-        door = self._doors[kind.word]
-        await door.authorise(connection.identity, ident)
+        provider = self._providers[kind.word]
+        await provider.authorise(connection.identity, ident)
         membership = Membership(connection, lambda m: self._fill_later(query.room, m))
         self._members.setdefault(query.room, {})[connection] = membership
         self._joined.setdefault(connection, set()).add(query.room)
         try:
-            return await self._verdict(membership, door, ident, query)
+            return await self._verdict(membership, provider, ident, query)
         except BaseException:
             self.leave(connection, query.room)
             raise
@@ -225,7 +225,7 @@ class Rooms:
             membership.release(0, [])
 
     async def _verdict(
-        self, membership: Membership, door: Door, ident: str, query: JoinRoom
+        self, membership: Membership, provider: RoomProvider, ident: str, query: JoinRoom
     ) -> Verdicted:
         assert self.database is not None
         epoch = self.database.epoch
@@ -236,10 +236,10 @@ class Rooms:
                 seq, missed = query.since.seq, len(found)
                 verdict = Verdict.GAP_FILLED if missed else Verdict.RESUMED
                 reply = Joined(query.room, verdict, epoch, seq + missed, missed=missed)
-                found += [self._as_of_now(event) for event in await door.latest(ident)]
+                found += [self._as_of_now(event) for event in await provider.latest(ident)]
                 return Verdicted(reply, lambda: membership.release(seq, found))
             reason = found
-        snapshot = await door.snapshot(ident)
+        snapshot = await provider.snapshot(ident)
         reply = Joined(
             query.room,
             Verdict.JOINED if reason is None else Verdict.RESET,

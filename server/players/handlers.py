@@ -1,6 +1,7 @@
 """What a player may ask and do about itself, and anybody ask about players."""
 
-from protocol.players import Allocate, GetPlayer, ListPlayers, PlayerView, ProfilePage
+from protocol.pages import Page
+from protocol.players import Allocate, GetPlayer, ListPlayers, PlayerView, Profile
 from server.gateway import Context, Pending, handles
 from server.players import rules
 from server.players.profiles import Profiles
@@ -16,7 +17,7 @@ async def get(ctx: Context, _: GetPlayer) -> PlayerView:
 
 
 @handles(ListPlayers)
-async def list_players(ctx: Context, query: ListPlayers) -> ProfilePage:
+async def list_players(ctx: Context, query: ListPlayers) -> Page[Profile]:
     """Players by level."""
     return await ctx.part(Profiles).page(query.online, query.limit, query.cursor)
 

@@ -10,12 +10,12 @@ from typing import Final
 
 from protocol.errors import invalid
 from protocol.message import Event
+from protocol.pages import Page
 from protocol.permissions import Permission
 from protocol.players import (
     PlayersCounted,
     Profile,
     ProfileChanged,
-    ProfilePage,
     players_room,
     profile_room,
 )
@@ -72,7 +72,7 @@ class Profiles:
         # Who came or went meanwhile is here or not as of now.
         return None if standing is None else self._profile(standing)
 
-    async def page(self, online: bool, limit: int, cursor: str | None) -> ProfilePage:
+    async def page(self, online: bool, limit: int, cursor: str | None) -> Page[Profile]:
         """Players by level. Raises Failure `invalid` for a cursor that is none."""
         place = TOP if cursor is None else _place(cursor)
         if online:
@@ -81,7 +81,7 @@ class Profiles:
             found = await self._players.below(place, limit + 1)
         shown = found[:limit]
         further = _cursor(shown[-1]) if len(found) > limit else None
-        return ProfilePage(tuple(map(self._profile, shown)), further)
+        return Page(tuple(map(self._profile, shown)), further)
 
     def counted(self) -> PlayersCounted:
         """How many players there are, and are here."""

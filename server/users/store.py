@@ -4,10 +4,11 @@ import re
 from collections.abc import Awaitable, Callable
 from typing import Final, NamedTuple
 
+from protocol.pages import Page
 from protocol.permissions import Role
 from protocol.rooms import Room
 from protocol.times import rfc3339
-from protocol.users import UserChanged, UserDeleted, UserPage, UserView, user_room
+from protocol.users import UserChanged, UserDeleted, UserView, user_room
 from server.database import ANY_NUMBER, Database, Reading, Row, Statement, Work, forget
 from server.users.rules import NAME_REST_MS, is_reserved
 
@@ -221,7 +222,7 @@ class Users:
 
     async def page(
         self, search: str, role: Role | None, limit: int, cursor: str | None
-    ) -> UserPage:
+    ) -> Page[UserView]:
         """People by username, whose name or e-mail address contains a text."""
         rows = await self._reader.all(
             _PAGE,
@@ -232,7 +233,7 @@ class Users:
         )
         found = [user for row in rows[:limit] if (user := _user(row)) is not None]
         further = found[-1].username.casefold() if len(rows) > limit else None
-        return UserPage(tuple(user.view for user in found), further)
+        return Page(tuple(user.view for user in found), further)
 
     @staticmethod
     def hold(work: Work, user: User) -> None:

@@ -26,7 +26,7 @@ from server.battles import Battles, BattleService
 from server.config import Settings
 from server.database import Unavailable
 from server.gateway import Identity, Snapshot
-from server.gateway.rooms import Door
+from server.gateway.rooms import RoomProvider
 from server.players import Players
 from server.players.service import StaminaPush
 from tests.support.clock import ManualClock
@@ -74,27 +74,27 @@ class Disk:
         self._connection.commit()
 
 
-class SlowDoor:
-    """The door of a kind of room, through which it may take longer than a commit."""
+class SlowProvider:
+    """The provider of a kind of room, which may take longer than a commit."""
 
-    def __init__(self, world: "World", door: Door) -> None:
+    def __init__(self, world: "World", provider: RoomProvider) -> None:
         self._world = world
-        self._door = door
+        self._provider = provider
 
     async def authorise(self, identity: Identity, ident: str) -> None:
         """As it is."""
-        await self._door.authorise(identity, ident)
+        await self._provider.authorise(identity, ident)
 
     async def snapshot(self, ident: str) -> Snapshot:
         """As it is when it is asked."""
-        snapshot = await self._door.snapshot(ident)
+        snapshot = await self._provider.snapshot(ident)
         await self._wait()
         return snapshot
 
     async def latest(self, ident: str) -> list[Event]:
         """As it is when it is asked."""
         await self._wait()
-        return await self._door.latest(ident)
+        return await self._provider.latest(ident)
 
     async def _wait(self) -> None:
         if self._world.slow:
@@ -265,8 +265,10 @@ class World:
         self.disk = Disk(self.app)
         self.epoch = self.app.database.epoch
         self.app.gateway.rooms._fill_later = self._hole
-        doors = self.app.gateway.rooms._doors
-        doors.update({word: SlowDoor(self, door) for word, door in doors.items()})
+        providers = self.app.gateway.rooms._providers
+        providers.update(
+            {word: SlowProvider(self, provider) for word, provider in providers.items()}
+        )
         self._stamina = StaminaPush(self.app.part(Players), self.app.gateway, self.clock)
         if not self.battles:  # the easy one first
             waiting = self.app.part(Battles).pool.waiting
