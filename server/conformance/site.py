@@ -21,8 +21,8 @@ from server.conformance.echoes import EngineEcho, WebSocketEcho
 from server.conformance.messages import REGISTRY, scaled
 from server.conformance.namespaces import EchoNamespace, MainNamespace
 from server.gateway import Gateway, Identity, Parts, unhandled
-from server.gateway.arrival import Arrivals
 from server.gateway.connection import bounds_of
+from server.gateway.handshakes import Handshakes
 from server.gateway.transports import Transports, within
 from server.runtime.clock import Clock, SystemClock
 from server.runtime.gauges import Gauges
@@ -44,8 +44,8 @@ ECHO_OUTBOX: Final = 8
 """So many of the largest messages may wait for a client of the echo."""
 
 
-def _namespaces(arrivals: Arrivals) -> Mapping[str, Namespace]:
-    return {MAIN: MainNamespace(arrivals), CUSTOM: EchoNamespace(CUSTOM)}
+def _namespaces(handshakes: Handshakes) -> Mapping[str, Namespace]:
+    return {MAIN: MainNamespace(handshakes), CUSTOM: EchoNamespace(CUSTOM)}
 
 
 async def _anybody(_: object) -> Identity:

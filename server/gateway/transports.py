@@ -7,11 +7,11 @@ from typing import Final
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from server.gateway.arrival import Arrivals
 from server.gateway.connection import bounds_of
 from server.gateway.entrance import Entrance
 from server.gateway.gateway import Gateway
-from server.gateway.plain import PlainWebSocket
+from server.gateway.handshakes import Handshakes
+from server.gateway.json_websocket import PlainWebSocket
 from server.transport.engineio import Session
 from server.transport.packet import MAIN
 from server.transport.refusals import RefusalReason
@@ -23,8 +23,8 @@ PLAIN: Final = "/ws"
 _NOT_FOUND: Final = PlainTextResponse("Not Found", 404)
 
 
-def _entrance(arrivals: Arrivals) -> Mapping[str, Namespace]:
-    return {MAIN: Entrance(arrivals)}
+def _entrance(handshakes: Handshakes) -> Mapping[str, Namespace]:
+    return {MAIN: Entrance(handshakes)}
 
 
 class Transports:
@@ -38,12 +38,12 @@ class Transports:
         gateway: Gateway,
         allows_origin: AllowsOrigin,
         rest: ASGIApp,
-        namespaces: Callable[[Arrivals], Mapping[str, Namespace]] = _entrance,
+        namespaces: Callable[[Handshakes], Mapping[str, Namespace]] = _entrance,
     ) -> None:
         settings = gateway.settings
         self._gateway = gateway
-        self._arrivals = arrivals = Arrivals(gateway)
-        self._namespaces = namespaces(arrivals)
+        self._handshakes = handshakes = Handshakes(gateway)
+        self._namespaces = namespaces(handshakes)
         options = Options(
             settings.ping_interval_ms, settings.ping_timeout_ms, settings.max_message_bytes
         )
@@ -55,14 +55,14 @@ class Transports:
             gateway.refusals,
             gateway.admission,
         )
-        self._plain = PlainWebSocket(arrivals, allows_origin)
+        self._plain = PlainWebSocket(handshakes, allows_origin)
         self._rest = rest
 
     def _client(self, session: Session) -> Client:
         settings = self._gateway.settings
         timeout_s = settings.connect_timeout_ms / 1000
         return Client(
-            session, self._namespaces, self._arrivals, timeout_s, settings.max_message_bytes
+            session, self._namespaces, self._handshakes.spawn, timeout_s, settings.max_message_bytes
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -81,7 +81,7 @@ class Transports:
     async def close(self, timeout_s: float) -> None:
         """Hang up on everybody, also on those who have not logged in, and see them off."""
         await asyncio.gather(self._sessions.close(timeout_s), self._plain.close(timeout_s))
-        await self._arrivals.settled(timeout_s)
+        await self._handshakes.settled(timeout_s)
 
 
 def within(path: str, root: str) -> bool:

@@ -15,9 +15,9 @@ from operator import attrgetter
 from typing import Final, Protocol
 
 from server.transport import rfc6455
-from server.transport.heartbeat import Heartbeat
+from server.transport.deadlines import Heartbeat, Standstill
 from server.transport.limits import Overhead
-from server.transport.listener import Standstill, Stop
+from server.transport.listener import Stop
 from server.transport.outbox import Bounds, Form, Outbox
 from server.transport.polling import NOOP, Polling, encode_binary
 from server.transport.refusals import RefusalReason, Refusals

@@ -14,14 +14,13 @@ from starlette.types import Receive, Scope, Send
 
 from protocol.errors import Failure
 from server.runtime.status import STATUS, headers
-from server.transport.address import address_of
+from server.transport.deadlines import Heartbeat
 from server.transport.engineio import FRAMED, Handler, Session
 from server.transport.handshake import take_over
-from server.transport.heartbeat import Heartbeat
+from server.transport.limits import address_of
 from server.transport.listener import Deaf
 from server.transport.outbox import Bounds, Outbox
-from server.transport.polling import CLOSE, PYTHON_MAX_PACKETS, NotAPayload, Polling, decode
-from server.transport.probe import Probe
+from server.transport.polling import CLOSE, PYTHON_MAX_PACKETS, NotAPayload, Polling, Probe, decode
 from server.transport.refusals import RefusalReason, Refusals
 from server.transport.websocket import RESTRICTED_BYTES, Turn
 

@@ -32,8 +32,7 @@ from server.rest import MAX_BODY_BYTES, STATUS
 from server.transport import limits
 from server.transport.frame_reader import FRAGMENT_BYTES, SPARE_FRAGMENTS
 from server.transport.outbox import MAX_LOSSY
-from server.transport.polling import MAX_PACKETS
-from server.transport.probe import PROBE_S
+from server.transport.polling import MAX_PACKETS, PROBE_S
 from server.transport.refusals import RefusalReason
 from server.transport.websocket import LINGER_S, RESTRICTED_BYTES
 from tests.support.markdown import chapter, rows, spans
