@@ -12,9 +12,9 @@ import msgspec
 from protocol import codec
 from protocol.errors import Failure
 from protocol.ids import uuid7
-from server.gateway.entrance import Entrance, SocketIOConnection
 from server.gateway.handshakes import Handshakes
 from server.gateway.identity import Identity
+from server.gateway.main_namespace import MainNamespace, SocketIOConnection
 from server.transport.packet import MAIN, Kind, build
 from server.transport.refusals import RefusalReason
 from server.transport.socketio import MAX_ATTACHMENTS, Client, Refusal
@@ -170,7 +170,7 @@ class MainMember(SocketIOConnection):
         super().gone(reason)
 
 
-class MainNamespace(Entrance):
+class SuiteNamespace(MainNamespace):
     """The namespace `/`."""
 
     def __init__(self, handshakes: Handshakes) -> None:

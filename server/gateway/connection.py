@@ -147,7 +147,7 @@ def bounds_of(gateway: "Gateway") -> Bounds:
     )
 
 
-class Queued(Connection):
+class BufferedConnection(Connection):
     """A client with an outbox."""
 
     def __init__(

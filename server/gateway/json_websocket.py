@@ -17,19 +17,19 @@ from protocol import codec
 from protocol.connections import Transport
 from protocol.errors import Code, Error, Failure, invalid, unauthenticated
 from protocol.ids import MAX_SAFE, uuid7
-from server.gateway.connection import Queued, bounds_of
+from server.gateway.connection import BufferedConnection, bounds_of
 from server.gateway.handshakes import Handshakes, credentials_of, room_of
 from server.gateway.identity import Identity
 from server.runtime.status import STATUS, headers
 from server.transport import rfc6455
 from server.transport.deadlines import Heartbeat
+from server.transport.engineio_server import AllowsOrigin
 from server.transport.handshake import take_over
-from server.transport.limits import Overhead, address_of
+from server.transport.limits import JunkLimit, address_of
 from server.transport.listener import Stop
 from server.transport.outbox import Bounds, Form, Outbox
 from server.transport.refusals import RefusalReason
 from server.transport.rfc6455 import CloseCode, Opcode
-from server.transport.sessions import AllowsOrigin
 from server.transport.socketio import TWICE
 from server.transport.websocket import Turn, WebSocket
 
@@ -92,7 +92,7 @@ def _ack_in(text: str) -> str:
         return NO_ID
 
 
-class PlainConnection(Queued):
+class PlainConnection(BufferedConnection):
     """A client of the plain WebSocket that has logged in."""
 
     def __init__(
@@ -142,7 +142,7 @@ class Client:
         self._unauthenticated = server.handshakes.gateway.refusals.unauthenticated
         self._given_up = False
         self._connection: PlainConnection | None = None
-        self._overhead: Overhead | None = None
+        self._overhead: JunkLimit | None = None
         self._timer: asyncio.TimerHandle | None = None
         self.socket: WebSocket | None = None
         self.gone = False
@@ -191,7 +191,7 @@ class Client:
     def _count_overhead(self) -> None:
         """Something came that is no message of anybody. Too much of that ends it."""
         if self._overhead is None:
-            self._overhead = Overhead()
+            self._overhead = JunkLimit()
         if self._overhead.exceeds():
             self._give_up(RefusalReason.FLOODING)
 

@@ -47,8 +47,8 @@ OVERHEAD: Final = (20.0, 100)
 are far below."""
 
 
-class Overhead:
-    """That of one client, made when there is some: most have none."""
+class JunkLimit:
+    """How much one client may send that is no message. Made when there is some: most send none."""
 
     __slots__ = ("_bucket",)
 

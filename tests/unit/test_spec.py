@@ -25,7 +25,7 @@ from server.gateway import rate_limits
 from server.gateway.admission import RENEWED_S
 from server.gateway.backlog import USER_MESSAGES
 from server.gateway.connection import MAX_INBOX
-from server.gateway.entrance import SocketIOConnection
+from server.gateway.main_namespace import SocketIOConnection
 from server.gateway.rooms import MAX_GAP_BYTES, MAX_GAP_EVENTS, MAX_ROOMS
 from server.request_timeouts import MAX_HEAD_BYTES, MAX_HEADERS
 from server.rest import MAX_BODY_BYTES, STATUS

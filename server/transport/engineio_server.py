@@ -1,4 +1,4 @@
-"""The sessions of Engine.IO, and the requests that open, carry and upgrade them."""
+"""The server of Engine.IO: its sessions, and the requests that open, carry and upgrade them."""
 
 import asyncio
 from collections.abc import Callable, Iterator
@@ -95,7 +95,7 @@ def _asked(scope: Scope) -> _Asked:
     return _Asked(first("EIO"), first("transport"), first("sid"), first("t"))
 
 
-class Sessions:
+class EngineIOServer:
     """All sessions of one path. `opened` names the handler of each that is new."""
 
     def __init__(

@@ -9,7 +9,7 @@ from protocol import codec
 from protocol.connections import Transport
 from protocol.errors import Code, Error, Failure, unauthenticated, unavailable
 from protocol.ids import uuid7
-from server.gateway.connection import Queued
+from server.gateway.connection import BufferedConnection
 from server.gateway.handshakes import Handshakes
 from server.gateway.identity import Identity
 from server.transport.listener import Stop
@@ -41,7 +41,7 @@ def _answer(ack: str, reply: bytes) -> bytes:
     return b"43%b[%b]" % (ack.encode(), reply)
 
 
-class SocketIOConnection(Queued):
+class SocketIOConnection(BufferedConnection):
     """A client that speaks Socket.IO, in the namespace `/`."""
 
     max_attachments = 0
@@ -126,7 +126,7 @@ class SocketIOConnection(Queued):
 Made = Callable[[Handshakes, Client, Identity], SocketIOConnection]
 
 
-class Entrance:
+class MainNamespace:
     """The namespace. `made` makes the connection of who is let in."""
 
     def __init__(self, handshakes: Handshakes, made: Made = SocketIOConnection) -> None:

@@ -8,14 +8,14 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from server.gateway.connection import bounds_of
-from server.gateway.entrance import Entrance
 from server.gateway.gateway import Gateway
 from server.gateway.handshakes import Handshakes
 from server.gateway.json_websocket import PlainWebSocket
+from server.gateway.main_namespace import MainNamespace
 from server.transport.engineio import Session
+from server.transport.engineio_server import AllowsOrigin, EngineIOServer, Options
 from server.transport.packet import MAIN
 from server.transport.refusals import RefusalReason
-from server.transport.sessions import AllowsOrigin, Options, Sessions
 from server.transport.socketio import Client, Namespace
 
 SOCKET_IO: Final = "/socket.io"
@@ -23,8 +23,8 @@ PLAIN: Final = "/ws"
 _NOT_FOUND: Final = PlainTextResponse("Not Found", 404)
 
 
-def _entrance(handshakes: Handshakes) -> Mapping[str, Namespace]:
-    return {MAIN: Entrance(handshakes)}
+def _main_namespace(handshakes: Handshakes) -> Mapping[str, Namespace]:
+    return {MAIN: MainNamespace(handshakes)}
 
 
 class Transports:
@@ -38,7 +38,7 @@ class Transports:
         gateway: Gateway,
         allows_origin: AllowsOrigin,
         rest: ASGIApp,
-        namespaces: Callable[[Handshakes], Mapping[str, Namespace]] = _entrance,
+        namespaces: Callable[[Handshakes], Mapping[str, Namespace]] = _main_namespace,
     ) -> None:
         settings = gateway.settings
         self._gateway = gateway
@@ -47,7 +47,7 @@ class Transports:
         options = Options(
             settings.ping_interval_ms, settings.ping_timeout_ms, settings.max_message_bytes
         )
-        self._sessions = Sessions(
+        self._engineio = EngineIOServer(
             options,
             bounds_of(gateway),
             allows_origin,
@@ -69,7 +69,7 @@ class Transports:
         """Answer a request."""
         path = scope["path"]
         if within(path, SOCKET_IO):
-            await self._sessions(scope, receive, send)
+            await self._engineio(scope, receive, send)
         elif within(path, PLAIN):
             await self._plain(scope, receive, send)
         elif scope["type"] == "websocket":
@@ -80,7 +80,7 @@ class Transports:
 
     async def close(self, timeout_s: float) -> None:
         """Hang up on everybody, also on those who have not logged in, and see them off."""
-        await asyncio.gather(self._sessions.close(timeout_s), self._plain.close(timeout_s))
+        await asyncio.gather(self._engineio.close(timeout_s), self._plain.close(timeout_s))
         await self._handshakes.settled(timeout_s)
 
 
