@@ -30,7 +30,7 @@ from server.database import Unavailable
 from server.domain import Built, Core
 from server.gateway import Gateway, Parts, unhandled
 from server.gateway import handlers as gateway_handlers
-from server.gateway.transports import Transports
+from server.gateway.asgi import Transports
 from server.page import Page
 from server.reopening import reopened
 from server.request_ids import HEADER as REQUEST_ID
@@ -94,7 +94,7 @@ class App:
         """Set when this server is to close."""
         self.history_lost = False
         """Whether that is because the database is not the one that it has in memory."""
-        clock.on_set(gateway.clock_was_set)
+        clock.on_set(gateway.rights.clock_was_set)
         clock.on_set(self._clock_was_set)
         self.services: dict[str, Service] = {
             "pruning": self._prune,

@@ -60,7 +60,7 @@ class Rights:
     async def begin(self) -> None:
         """Begin from the newest change: nobody is connected who could have missed one."""
         self._seen = await self._log.newest()
-        self._gateway.doubt_rights(self._seen)
+        self._gateway.rights.doubt(self._seen)
 
     async def change(self, decide: Decide) -> None:
         """Change rights, and act on it. Raises what `decide` does, Unavailable, Failure `busy`."""
@@ -92,7 +92,7 @@ class Rights:
         # Its number is read with the next look; it is above all that were acted on. Rights that
         # another process changed meanwhile, and that were read since, are left to that look.
         change = RightsChange(self._seen + 1, ended.who, ended.session, ended.why)
-        self._gateway.change_rights(change, spared)
+        self._gateway.rights.change(change, spared)
         log.info("rights_ended", user=ended.who, session=ended.session, reason=ended.why)
 
     async def run(self) -> None:
@@ -124,8 +124,8 @@ class Rights:
                 if row.version != self._seen + 1:
                     # What stood between is pruned, so whom it concerned is not known.
                     log.warning("rights_missed", after=self._seen, before=row.version)
-                    self._gateway.doubt_rights(row.version - 1)
-                self._gateway.change_rights(_change(row))
+                    self._gateway.rights.doubt(row.version - 1)
+                self._gateway.rights.change(_change(row))
                 self._seen = row.version
 
     async def _forget(self, version: int) -> None:

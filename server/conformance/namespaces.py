@@ -12,9 +12,9 @@ import msgspec
 from protocol import codec
 from protocol.errors import Failure
 from protocol.ids import uuid7
-from server.gateway.arrival import Arrivals
-from server.gateway.entrance import Entrance, SocketIOConnection
+from server.gateway.handshakes import Handshakes
 from server.gateway.identity import Identity
+from server.gateway.main_namespace import MainNamespace, SocketIOConnection
 from server.transport.packet import MAIN, Kind, build
 from server.transport.refusals import RefusalReason
 from server.transport.socketio import MAX_ATTACHMENTS, Client, Refusal
@@ -133,15 +133,15 @@ class MainMember(SocketIOConnection):
 
     max_attachments = MAX_ATTACHMENTS
 
-    def __init__(self, arrivals: Arrivals, client: Client, identity: Identity) -> None:
-        super().__init__(arrivals, client, identity)
+    def __init__(self, handshakes: Handshakes, client: Client, identity: Identity) -> None:
+        super().__init__(handshakes, client, identity)
         self._client = client
         self._echo: Echo | None = None
 
     def reply(self, ack: str, data: bytes) -> None:
         """Queue the answer that all went well: bare, as a generator expects it of any server."""
         if ack and not self.closed:
-            self._push(b"43%b[%b]" % (ack.encode(), data))
+            self._session.send_packet(b"43%b[%b]" % (ack.encode(), data))
 
     def let_in(self, auth: str) -> None:
         """What it has given to be let in."""
@@ -170,11 +170,11 @@ class MainMember(SocketIOConnection):
         super().gone(reason)
 
 
-class MainNamespace(Entrance):
+class SuiteNamespace(MainNamespace):
     """The namespace `/`."""
 
-    def __init__(self, arrivals: Arrivals) -> None:
-        super().__init__(arrivals, MainMember)
+    def __init__(self, handshakes: Handshakes) -> None:
+        super().__init__(handshakes, MainMember)
 
     async def connect(self, client: Client, auth: str) -> SocketIOConnection:
         """Take a client in. Raises Refusal."""

@@ -19,18 +19,18 @@ from server.config import ServerSettings
 from server.conformance import handlers
 from server.conformance.echoes import EngineEcho, WebSocketEcho
 from server.conformance.messages import REGISTRY, scaled
-from server.conformance.namespaces import EchoNamespace, MainNamespace
+from server.conformance.namespaces import EchoNamespace, SuiteNamespace
 from server.gateway import Gateway, Identity, Parts, unhandled
-from server.gateway.arrival import Arrivals
+from server.gateway.asgi import Transports, within
 from server.gateway.connection import bounds_of
-from server.gateway.transports import Transports, within
+from server.gateway.handshakes import Handshakes
 from server.runtime.clock import Clock, SystemClock
 from server.runtime.gauges import Gauges
 from server.runtime.services import Service
 from server.runtime.signals import on_end
+from server.transport.engineio_server import EngineIOServer
+from server.transport.engineio_server import Options as SessionOptions
 from server.transport.packet import MAIN
-from server.transport.sessions import Options as SessionOptions
-from server.transport.sessions import Sessions
 from server.transport.socketio import Namespace
 
 ENGINE_IO: Final = "/engine.io"
@@ -44,8 +44,8 @@ ECHO_OUTBOX: Final = 8
 """So many of the largest messages may wait for a client of the echo."""
 
 
-def _namespaces(arrivals: Arrivals) -> Mapping[str, Namespace]:
-    return {MAIN: MainNamespace(arrivals), CUSTOM: EchoNamespace(CUSTOM)}
+def _namespaces(handshakes: Handshakes) -> Mapping[str, Namespace]:
+    return {MAIN: SuiteNamespace(handshakes), CUSTOM: EchoNamespace(CUSTOM)}
 
 
 async def _anybody(_: object) -> Identity:
@@ -84,7 +84,7 @@ class ConformanceSite:
         options = SessionOptions(
             settings.ping_interval_ms, settings.ping_timeout_ms, settings.max_message_bytes
         )
-        self._engine = Sessions(
+        self._engine = EngineIOServer(
             options,
             bounds,
             self._allows_origin,

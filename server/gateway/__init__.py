@@ -9,7 +9,7 @@ from server.gateway.oversight import Act, Oversight
 from server.gateway.rate_limits import Limits
 from server.gateway.rights import RightsChange
 from server.gateway.rooms import RoomProvider, Snapshot
-from server.transport.address import network
+from server.transport.limits import network
 
 __all__ = [
     "Act",

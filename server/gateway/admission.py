@@ -15,7 +15,7 @@ from protocol.errors import Code, Error, Failure
 from protocol.message import Limit
 from server.gateway.identity import Identity
 from server.gateway.rate_limits import Limits
-from server.transport.address import network
+from server.transport.limits import network
 from server.transport.refusals import RefusalReason, Refusals
 
 FULL_RETRY_MS: Final = 5000

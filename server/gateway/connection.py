@@ -18,7 +18,7 @@ from protocol.message import Event, Limit, spec_of
 from server.gateway.identity import Identity
 from server.gateway.rate_limits import BucketPair, FloodGuard
 from server.runtime.log import logger
-from server.transport.address import network
+from server.transport.limits import network
 from server.transport.outbox import Bounds, Frame, Outbox
 
 if TYPE_CHECKING:
@@ -147,7 +147,7 @@ def bounds_of(gateway: "Gateway") -> Bounds:
     )
 
 
-class Queued(Connection):
+class BufferedConnection(Connection):
     """A client with an outbox."""
 
     def __init__(

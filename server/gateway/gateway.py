@@ -2,12 +2,11 @@
 
 import asyncio
 import contextlib
-import contextvars
 from collections.abc import Awaitable, Callable
 from typing import Final, Protocol
 
-from protocol.errors import unauthenticated, unavailable
-from protocol.gateway import Closing, Evicted, EvictionReason, Expired, ExpiryReason
+from protocol.errors import unavailable
+from protocol.gateway import Closing, Evicted, EvictionReason
 from protocol.message import ADDRESS_RATES, RATES, REGISTRY, Event, Rates, Registry
 from protocol.times import rfc3339
 from server.database import Database
@@ -21,7 +20,7 @@ from server.gateway.identity import Identity
 from server.gateway.oversight import Oversight
 from server.gateway.presence import Presence, Roll
 from server.gateway.rate_limits import Limits
-from server.gateway.rights import RightsChange, RightsChanges
+from server.gateway.rights import ConnectionRights
 from server.gateway.rooms import Rooms
 from server.runtime.clock import Clock
 from server.runtime.gauges import Gauges
@@ -134,6 +133,7 @@ class Gateway:
         self.rooms = Rooms(gauges, clock)
         self.presence = Presence()
         self.roll = Roll()
+        self.rights = ConnectionRights(self.presence, clock)
         self.addresses = Limits(
             address_rates, scale=settings.address_limit_scale, whose=" from one address"
         )
@@ -157,7 +157,6 @@ class Gateway:
         self.dispatch = Dispatch(
             parts, clock, self.addresses, gauges, self.deadlines, self.backlog, registry, rates
         )
-        self._rights = RightsChanges()
         self._authenticate: Authenticate = _nobody
         self.draining = False
         gauges.watch("warroom_connections", "Open connections.", lambda: len(self.presence))
@@ -226,18 +225,14 @@ class Gateway:
         Rights that have changed since they were read close it again. There is no await between
         that look and the moment in which it is among the open ones.
         """
-        self.watch_expiry(connection)
-        lapsed = self._rights.lapsed(connection.identity)
-        if lapsed is not None:
-            self._expire(connection, lapsed)
+        self.rights.opened(connection)
         self.roll.add(connection)
         await self.presence.opened(connection)
         log.info("connected", connection=connection.id, person=connection.identity.id)
 
     async def closed(self, connection: Connection, reason: str) -> None:
         """A connection is gone. What it sent before is still answered and committed."""
-        if connection.expiry is not None:
-            connection.expiry.cancel()
+        self.rights.closed(connection)
         self.roll.remove(connection)
         connection.arriving_bytes = 0
         self.backlog.update(connection)
@@ -251,73 +246,6 @@ class Gateway:
             person=connection.identity.id,
             reason=reason,
         )
-
-    def watch_expiry(self, connection: Connection) -> None:
-        """Close the connection when its token ends, counted on the monotonic clock."""
-        expires_at = connection.identity.expires_at_ms
-        left_s = None if expires_at is None else (expires_at - self.clock.now_ms()) / 1000
-        self._expire_in(connection, left_s)
-
-    def clock_was_set(self) -> None:
-        """Count anew when tokens end: by the wall time that is believed now.
-
-        None lasts longer than it would have, however far the clock was set back.
-        """
-        now, elapsed = self.clock.now_ms(), asyncio.get_running_loop().time()
-        for connection in self.presence.connections():
-            expires_at, counted = connection.identity.expires_at_ms, connection.expiry
-            if expires_at is not None and counted is not None:
-                left_s = min((expires_at - now) / 1000, counted.when() - elapsed)
-                self._expire_in(connection, left_s)
-
-    def _expire_in(self, connection: Connection, left_s: float | None) -> None:
-        if connection.expiry is not None:
-            connection.expiry.cancel()
-        if left_s is not None:
-            # It ends by itself: the message that renewed it has no part in that.
-            connection.expiry = asyncio.get_running_loop().call_later(
-                max(0.0, left_s),
-                self._expire,
-                connection,
-                ExpiryReason.EXPIRED,
-                context=contextvars.Context(),
-            )
-
-    def _expire(self, connection: Connection, reason: ExpiryReason) -> None:
-        if not connection.closed:
-            self.tell(connection, Expired(reason=reason))
-            connection.close()
-            log.info("expired", connection=connection.id, reason=reason)
-
-    def renew(self, connection: Connection, identity: Identity) -> None:
-        """Put fresh rights of the same person under an open connection.
-
-        Raises Failure `unauthenticated` where they have changed since they were read, or allow
-        anything else than those the connection came with: the rooms that it is in were joined with
-        these. It is closed once the change is acted on.
-        """
-        other = identity.permissions != connection.identity.permissions
-        if connection.closed or other or self._rights.lapsed(identity) is not None:
-            raise unauthenticated("the access token is not accepted")
-        connection.identity = identity
-        self.watch_expiry(connection)
-
-    def change_rights(self, change: RightsChange, spared: Connection | None = None) -> None:
-        """Act on a change of rights that is committed: close the connections that it concerns.
-
-        `spared`: the one over which its user asked for it. It is closed after the reply.
-        """
-        self._rights.remember(change)
-        for connection in self.presence.connections(change.who):
-            if connection is not spared and change.concerns(connection.identity):
-                self._expire(connection, change.reason)
-
-    def doubt_rights(self, version: int) -> None:
-        """What changed up to a version is not known: close all whose rights were read before."""
-        self._rights.doubt(version)
-        for connection in self.presence.connections():
-            if connection.identity.rights < version:
-                self._expire(connection, ExpiryReason.RIGHTS_CHANGED)
 
     def disconnect(self, connection: Connection, message: str) -> None:
         """Let a connection go because somebody wants it, whom the message is from.

@@ -30,6 +30,6 @@ async def renew(ctx: Context, query: Renew) -> Renewed:
     identity = await gateway.authenticate({"token": query.token})
     if identity.id != ctx.user.id:
         raise forbidden("the token is somebody else's")
-    gateway.renew(ctx.connection, identity)
+    gateway.rights.renew(ctx.connection, identity)
     assert identity.expires_at_ms is not None
     return Renewed(expires_in_s=max(0, (identity.expires_at_ms - ctx.now) // 1000))

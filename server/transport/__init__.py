@@ -1,2 +1,2 @@
-"""The transports: bytes in, messages out, and back. They know no command and no domain; they count
-clients by address and by user, and send what the gateway has encoded for a room."""
+"""The transports: bytes in, messages out, and back. They know no command and no user; what they
+send for a room, the gateway has written."""

@@ -15,9 +15,9 @@ from operator import attrgetter
 from typing import Final, Protocol
 
 from server.transport import rfc6455
-from server.transport.heartbeat import Heartbeat
-from server.transport.limits import Overhead
-from server.transport.listener import Standstill, Stop
+from server.transport.deadlines import Heartbeat, Standstill
+from server.transport.limits import JunkLimit
+from server.transport.listener import Stop
 from server.transport.outbox import Bounds, Form, Outbox
 from server.transport.polling import NOOP, Polling, encode_binary
 from server.transport.refusals import RefusalReason, Refusals
@@ -61,7 +61,7 @@ _NOBODY: Final = Nobody()
 
 
 class Probing(Protocol):
-    """A WebSocket that may go on in the place of polling: see `probe.py`."""
+    """A WebSocket that may go on in the place of polling: see `Probe`."""
 
     def give_up(self) -> None:
         """Close it."""
@@ -114,7 +114,7 @@ class Session:
 
     def __init__(self, owner: Owner, address: str, max_packets: int | None = None) -> None:
         self._owner = owner
-        self._overhead: Overhead | None = None
+        self._overhead: JunkLimit | None = None
         self._stops = Stop(0)
         self._standstill: Standstill | None = None
         self._readable: asyncio.Future[None] | None = None  # what a body of polling waits for
@@ -132,7 +132,7 @@ class Session:
         self.handler: Handler = _NOBODY
 
     def overflowed(self, _: object) -> None:
-        """Too much waits. Who has logged in is told so: see `Queued` in gateway/connection.py."""
+        """Too much waits. Who has logged in is told so: see `BufferedConnection` in the gateway."""
         self.refuse(RefusalReason.UNREAD)
 
     # ---- what goes out
@@ -189,7 +189,7 @@ class Session:
     def overhead(self) -> None:
         """Something came that is no message. Too much of that ends it."""
         if self._overhead is None:
-            self._overhead = Overhead()
+            self._overhead = JunkLimit()
         if self._overhead.exceeds():
             self.refuse(RefusalReason.FLOODING)
 

@@ -1,4 +1,4 @@
-"""What a WebSocket delivers to, why it may not be read for now, and for how long it was not."""
+"""What a WebSocket delivers to, and why it may not be read for now."""
 
 from enum import IntFlag
 from typing import Protocol
@@ -62,35 +62,3 @@ class Deaf:
 
     def lost(self) -> None:
         """Ignored."""
-
-
-class Standstill:
-    """The pauses in which the server did not read one client.
-
-    Its deadlines stand still meanwhile: it can't be late with what is not read. Each pause counts
-    for `limit_s` seconds at most.
-
-    All times are seconds of one monotonic clock.
-    """
-
-    __slots__ = ("_before_s", "_limit_s", "_since")
-
-    def __init__(self, limit_s: float) -> None:
-        self._limit_s = limit_s
-        self._before_s = 0.0
-        self._since: float | None = None
-
-    def begin(self, now: float) -> None:
-        """The server stops reading. Does nothing where it does not read already."""
-        if self._since is None:
-            self._since = now
-
-    def end(self, now: float) -> None:
-        """The server reads again. Does nothing where it did."""
-        self._before_s = self.total_s(now)
-        self._since = None
-
-    def total_s(self, now: float) -> float:
-        """For how long deadlines have stood still since the client came."""
-        paused_s = 0.0 if self._since is None else min(now - self._since, self._limit_s)
-        return self._before_s + paused_s

@@ -1,4 +1,4 @@
-"""Engine.IO by polling: the bodies of its requests, and the poll that waits.
+"""Engine.IO by polling: bodies of requests, the poll that waits, and the upgrade to a WebSocket.
 
 Browsers and HTTP libraries send a request again, unasked, where its connection broke under it. The
 first answer to a poll would be lost with all that it held, and the session would go on as if
@@ -8,9 +8,14 @@ one comes while the first waits, and where one is sent again: clients give each 
 
 import asyncio
 import base64
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
+from server.transport import rfc6455
 from server.transport.outbox import Outbox
+from server.transport.websocket import WebSocket
+
+if TYPE_CHECKING:
+    from server.transport.engineio import Session
 
 PYTHON_MAX_PACKETS: Final = 16
 """In one answer to python-engineio's clients: with more they end the session, again and again."""
@@ -21,6 +26,12 @@ BATCH_BYTES: Final = 64 * 1024
 SEPARATOR: Final = b"\x1e"
 CLOSE: Final = b"1"
 NOOP: Final = b"6"
+
+PROBE_S: Final = 10.0
+"""How long a WebSocket may take to show that it carries what a poll carries."""
+_PROBE: Final = "2probe"
+_PROBED: Final = rfc6455.encode(b"3probe")
+_UPGRADE: Final = "5"
 
 
 class NotAPayload(Exception):
@@ -148,3 +159,59 @@ class Polling:
         """Answer the poll that waits with a word, whatever waits."""
         if self._poll is not None:
             self._poll.answer(word)
+
+
+class Probe:
+    """A WebSocket that asks to carry a session that polls."""
+
+    def __init__(self, session: "Session") -> None:
+        self._session = session
+        self._probed = False
+        self._timer = asyncio.get_running_loop().call_later(PROBE_S, self.give_up)
+        self.socket: WebSocket | None = None
+        session.probe = self
+
+    def text(self, text: str) -> None:
+        """`2probe` is answered, and lets the poll go that waits; then `5` is the moment."""
+        session, polling = self._session, self._session.polling
+        assert self.socket is not None
+        if text == _PROBE and not self._probed and polling is not None:
+            self._probed = True
+            self.socket.outbox.push(_PROBED)
+            polling.end(NOOP)
+        elif text == _UPGRADE and self._probed and not session.closed:
+            self._timer.cancel()
+            session.probe = None
+            self.socket.flush()
+            session.carried_by(self.socket)
+        else:
+            self.give_up()
+
+    def binary(self, data: bytes) -> None:
+        """Nothing that belongs here."""
+        self.give_up()
+
+    def pinged(self) -> None:
+        """Nothing that belongs here."""
+        self.give_up()
+
+    def pong(self) -> None:
+        """Nothing that anybody asked for."""
+        self.give_up()
+
+    def arriving(self, size: int) -> None:
+        """Nothing as long as that belongs here."""
+        self.give_up()
+
+    def lost(self) -> None:
+        """The session goes on as it was."""
+        self._timer.cancel()
+        if self._session.probe is self:
+            self._session.probe = None
+            if self._session.polling is not None and not self._session.closed:
+                self._session.polling.ending = None
+
+    def give_up(self) -> None:
+        """Close it."""
+        if self.socket is not None:
+            self.socket.close()

@@ -7,8 +7,8 @@ from server.runtime.clock import Clock
 from server.runtime.gauges import Gauges
 from server.runtime.log import logger
 from server.transport.deadlines import Deadlines
+from server.transport.limits import Unauthenticated
 from server.transport.rfc6455 import CloseCode
-from server.transport.unauthenticated import Unauthenticated
 
 __all__ = ["RefusalReason", "Refusals"]
 

@@ -6,12 +6,11 @@ it sends while it is being looked at is held, so that all it sends stays in orde
 
 import asyncio
 from collections import deque
-from collections.abc import Mapping, Sequence
-from typing import Final, Protocol
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from typing import Any, Final, Protocol
 
 from protocol import codec
 from protocol.errors import Code, Error
-from server.transport.background import Background
 from server.transport.engineio import Session
 from server.transport.listener import Stop
 from server.transport.packet import (
@@ -32,6 +31,10 @@ INVALID_NAMESPACE: Final = b'{"message":"Invalid namespace"}'
 TWICE: Final = Error(Code.INVALID, "this connection has logged in already")
 MAX_ATTACHMENTS: Final = 10
 """Of one event, wherever any are taken."""
+
+
+Spawn = Callable[[Coroutine[Any, Any, None]], None]
+"""Runs something to its end, whatever becomes of the client."""
 
 
 class Refusal(Exception):
@@ -111,7 +114,6 @@ class Client:
 
     __slots__ = (
         "_announced",
-        "_background",
         "_connecting",
         "_held",
         "_held_bytes",
@@ -119,6 +121,7 @@ class Client:
         "_max_bytes",
         "_members",
         "_namespaces",
+        "_spawn",
         "_timeout_s",
         "_timer",
         "session",
@@ -128,13 +131,13 @@ class Client:
         self,
         session: Session,
         namespaces: Mapping[str, Namespace],
-        background: Background,
+        spawn: Spawn,
         connect_timeout_s: float,
         max_bytes: int,
     ) -> None:
         self.session = session
         self._namespaces = namespaces
-        self._background = background
+        self._spawn = spawn
         self._members: dict[str, Member] = {}
         self._connecting = False
         self._is_late = False
@@ -248,7 +251,7 @@ class Client:
         else:
             self._connecting = True
             self.session.stop(Stop.VERDICT)
-            self._background.spawn(self._connected(namespace, packet))
+            self._spawn(self._connected(namespace, packet))
 
     async def _connected(self, namespace: Namespace, packet: Packet) -> None:
         try:

@@ -9,8 +9,9 @@ import asyncio
 from typing import Any, Final
 
 from server.transport import rfc6455
+from server.transport.deadlines import Standstill
 from server.transport.frame_reader import Broken, Control, FrameReader, Message
-from server.transport.listener import Deaf, Listener, Standstill, Stop
+from server.transport.listener import Deaf, Listener, Stop
 from server.transport.outbox import Outbox
 from server.transport.refusals import FRAME_FAULTS, RefusalReason, Refusals
 from server.transport.rfc6455 import CloseCode, Opcode
@@ -38,11 +39,8 @@ class Turn:
     def __init__(self) -> None:
         self.sockets: list[WebSocket] = []
 
-    def begin(self) -> None:
-        """A socket is the first to have something: send it once all is done that can be now."""
-        asyncio.get_running_loop().call_soon(self._flush)
-
-    def _flush(self) -> None:
+    def flush(self) -> None:
+        """Send what they have."""
         sockets, self.sockets = self.sockets, []
         for socket in sockets:
             socket.flush()
@@ -244,7 +242,8 @@ class WebSocket(asyncio.Protocol):
         """Something waits where nothing did."""
         turn = self._turn
         if not turn.sockets:
-            turn.begin()
+            # The first one: all send once everything is done that can be done now.
+            asyncio.get_running_loop().call_soon(turn.flush)
         turn.sockets.append(self)
 
     def flush(self) -> None:

@@ -147,7 +147,7 @@ async def test_what_has_begun_is_committed_and_what_waits_is_not(tmp_path: Path)
             app.database.writer.queue = queue  # type: ignore[method-assign]
             queue(*given)
             change = RightsChange(1, person.id, None, ExpiryReason.DISABLED)
-            app.gateway.change_rights(change)
+            app.gateway.rights.change(change)
 
         app.database.writer.queue = queue_and_then_end  # type: ignore[method-assign]
         for name in ("battles.join", "battles.leave"):

@@ -73,7 +73,7 @@ async def test_a_renewed_connection_is_counted_by_its_new_token(here: Here) -> N
     logged_in = await here.app.part(Auth).add("ben", PASSWORD, Role.PLAYER)
     fresh = await here.app.gateway.authenticate({"token": logged_in.tokens.access_token})
     here.line.identity = fresh
-    here.app.gateway.watch_expiry(here.line)
+    here.app.gateway.rights.watch_expiry(here.line)
     assert LIFE_S - 10 < here.left_s() <= LIFE_S
 
 

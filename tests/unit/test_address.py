@@ -3,7 +3,7 @@
 import pytest
 
 from server.gateway import network
-from server.transport.address import address_of
+from server.transport.limits import address_of
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from server.transport.heartbeat import STALLED_S, Heartbeat
+from server.transport.deadlines import STALLED_S, Heartbeat
 
 INTERVAL_S, TIMEOUT_S = 0.3, 0.2
 
@@ -75,7 +75,7 @@ class Client:
 def loop(monkeypatch: pytest.MonkeyPatch) -> Loop:
     """The loop that all runs in."""
     turned = Loop()
-    monkeypatch.setattr("server.transport.heartbeat.asyncio.get_running_loop", lambda: turned)
+    monkeypatch.setattr("server.transport.deadlines.asyncio.get_running_loop", lambda: turned)
     return turned
 
 

@@ -6,7 +6,7 @@ from contextvars import ContextVar
 
 import pytest
 
-from server.gateway.runner import AT_ONCE, Runner
+from server.gateway.dispatch import AT_ONCE, Runner
 from tests.store.bench import Said
 
 Work = Callable[[], Awaitable[None]]
@@ -165,7 +165,7 @@ async def test_a_fault_is_logged_and_the_rest_goes_on(
     jobs: Jobs, waits: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     said = Said()
-    monkeypatch.setattr("server.gateway.runner.log", said)
+    monkeypatch.setattr("server.gateway.dispatch.log", said)
 
     async def fail() -> None:
         if waits:

@@ -73,7 +73,7 @@ class House:
         background = mock.Mock()
         background.spawn.side_effect = lambda work: self.tasks.append(asyncio.create_task(work))
         spaces = {MAIN: self.namespace}
-        self.client = Client(self.session, spaces, background, timeout_s, LIMIT)
+        self.client = Client(self.session, spaces, background.spawn, timeout_s, LIMIT)
 
     def _end(self, reason: RefusalReason, *_: str) -> None:
         self.session.closed = True

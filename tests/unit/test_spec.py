@@ -25,15 +25,14 @@ from server.gateway import rate_limits
 from server.gateway.admission import RENEWED_S
 from server.gateway.backlog import USER_MESSAGES
 from server.gateway.connection import MAX_INBOX
-from server.gateway.entrance import SocketIOConnection
+from server.gateway.main_namespace import SocketIOConnection
 from server.gateway.rooms import MAX_GAP_BYTES, MAX_GAP_EVENTS, MAX_ROOMS
 from server.request_timeouts import MAX_HEAD_BYTES, MAX_HEADERS
 from server.rest import MAX_BODY_BYTES, STATUS
 from server.transport import limits
 from server.transport.frame_reader import FRAGMENT_BYTES, SPARE_FRAGMENTS
 from server.transport.outbox import MAX_LOSSY
-from server.transport.polling import MAX_PACKETS
-from server.transport.probe import PROBE_S
+from server.transport.polling import MAX_PACKETS, PROBE_S
 from server.transport.refusals import RefusalReason
 from server.transport.websocket import LINGER_S, RESTRICTED_BYTES
 from tests.support.markdown import chapter, rows, spans

@@ -2,7 +2,7 @@
 
 import pytest
 
-from server.transport.unauthenticated import Unauthenticated
+from server.transport.limits import Unauthenticated
 
 MOST = 4
 

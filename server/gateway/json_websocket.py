@@ -5,8 +5,8 @@ it, with the id 0.
 """
 
 import asyncio
-from typing import Any, Final
-from urllib.parse import parse_qs
+from operator import attrgetter
+from typing import Final
 
 import msgspec
 from starlette.datastructures import Headers
@@ -16,22 +16,20 @@ from starlette.types import Receive, Scope, Send
 from protocol import codec
 from protocol.connections import Transport
 from protocol.errors import Code, Error, Failure, invalid, unauthenticated
-from protocol.ids import uuid7
-from server.gateway.arrival import Arrivals
-from server.gateway.connection import Queued, bounds_of
+from protocol.ids import MAX_SAFE, uuid7
+from server.gateway.connection import BufferedConnection, bounds_of
+from server.gateway.handshakes import Handshakes, credentials_of, room_of
 from server.gateway.identity import Identity
-from server.gateway.plain_messages import NO_ID, LoggedIn, Message, ack_in, ack_of, answer_frame
 from server.runtime.status import STATUS, headers
 from server.transport import rfc6455
-from server.transport.address import address_of
+from server.transport.deadlines import Heartbeat
+from server.transport.engineio_server import AllowsOrigin
 from server.transport.handshake import take_over
-from server.transport.heartbeat import Heartbeat
-from server.transport.limits import Overhead
+from server.transport.limits import JunkLimit, address_of
 from server.transport.listener import Stop
-from server.transport.outbox import Bounds, Frame, Outbox
+from server.transport.outbox import Bounds, Form, Outbox
 from server.transport.refusals import RefusalReason
 from server.transport.rfc6455 import CloseCode, Opcode
-from server.transport.sessions import AllowsOrigin
 from server.transport.socketio import TWICE
 from server.transport.websocket import Turn, WebSocket
 
@@ -42,19 +40,65 @@ _REASONS: Final = {
     Code.UNAUTHENTICATED: RefusalReason.UNAUTHENTICATED,
 }
 """What a refused handshake counts as."""
+NO_ID: Final = "null"
+"""The id of a reply to something whose id can't be read."""
+_OK: Final = b'{"id":%b,' + codec.OK[0][1:] + b"%b" + codec.OK[1]
+"""A reply that all went well, for its id and its data."""
+_PLAIN: Final[Form] = attrgetter("plain")
 
 
-def _plain(frame: Frame) -> bytes:
-    return frame.plain
+class Message(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a client sends. Without an id it is not answered."""
+
+    type: str
+    id: int | None = None
+    data: msgspec.Raw = msgspec.Raw(b"{}")
 
 
-class PlainConnection(Queued):
+class _Numbered(msgspec.Struct, frozen=True):
+    """The id of a message in which something else is wrong."""
+
+    id: int | None = None
+
+
+class LoggedIn(msgspec.Struct, frozen=True):
+    """The answer to a first message that logs in."""
+
+    connection_id: str
+
+
+_decode: Final = codec.decoder(Message).decode
+
+
+def _reply_frame(ack: str, reply: bytes) -> bytes:
+    """A reply as a frame: the id, then the reply's own fields."""
+    return rfc6455.encode(b'{"id":%b,%b' % (ack.encode(), reply[1:]))
+
+
+def _ack_of(ident: int | None) -> str:
+    """How an id is written. Raises Failure `invalid`."""
+    if ident is None:
+        return ""
+    if not 0 <= ident <= MAX_SAFE:
+        raise invalid("id", f"must be 0 to {MAX_SAFE}")
+    return str(ident)
+
+
+def _ack_in(text: str) -> str:
+    """The id of a message that can't be read, where that can be."""
+    try:
+        return _ack_of(codec.decode(_Numbered, text).id) or NO_ID
+    except Failure:
+        return NO_ID
+
+
+class PlainConnection(BufferedConnection):
     """A client of the plain WebSocket that has logged in."""
 
     def __init__(
-        self, arrivals: Arrivals, socket: WebSocket, identity: Identity, address: str
+        self, handshakes: Handshakes, socket: WebSocket, identity: Identity, address: str
     ) -> None:
-        super().__init__(arrivals.gateway, uuid7(), identity, address, socket.outbox)
+        super().__init__(handshakes.gateway, uuid7(), identity, address, socket.outbox)
         self._socket = socket
 
     @property
@@ -65,7 +109,12 @@ class PlainConnection(Queued):
     def answer(self, ack: str, reply: bytes) -> None:
         """Queue the answer to a message."""
         if ack and not self.closed:
-            self._outbox.push(answer_frame(ack, reply))
+            self._outbox.push(_reply_frame(ack, reply))
+
+    def reply(self, ack: str, data: bytes) -> None:
+        """Queue the reply that all went well."""
+        if ack and not self.closed:
+            self._outbox.push(rfc6455.encode(_OK % (ack.encode(), data)))
 
     def stop_reading(self) -> None:
         """Read nothing more, until it has less to handle."""
@@ -89,10 +138,11 @@ class Client:
         self._server = server
         self.room = room
         self.address = address
-        self._dispatch = server.arrivals.gateway.dispatch
+        self._dispatch = server.handshakes.gateway.dispatch
+        self._unauthenticated = server.handshakes.gateway.refusals.unauthenticated
         self._given_up = False
         self._connection: PlainConnection | None = None
-        self._overhead: Overhead | None = None
+        self._overhead: JunkLimit | None = None
         self._timer: asyncio.TimerHandle | None = None
         self.socket: WebSocket | None = None
         self.gone = False
@@ -102,10 +152,11 @@ class Client:
     def text(self, text: str) -> None:
         """A message."""
         try:
-            message = codec.decode(Message, text)
-            ack = ack_of(message.id)
-        except Failure as e:
-            self._refuse(e.error, ack_in(text))
+            message = _decode(text)
+            ack = _ack_of(message.id)
+        except (Failure, *codec.UNREADABLE) as e:
+            failure = e if isinstance(e, Failure) else codec.unreadable(e)
+            self._refuse(failure.error, _ack_in(text))
             return
         if message.type == LOGIN and self._connection is not None:
             self._refuse(TWICE, ack)
@@ -114,8 +165,8 @@ class Client:
         elif message.type == LOGIN:
             assert self.socket is not None
             self.socket.stop(Stop.VERDICT)  # what follows stays where it is
-            self._server.arrivals.gateway.refusals.unauthenticated.checking(self)
-            self._server.arrivals.spawn(self._log_in(message.data, ack))
+            self._unauthenticated.checking(self)
+            self._server.handshakes.spawn(self._log_in(message.data, ack))
         else:
             self._refuse(unauthenticated("log in first").error, ack)
 
@@ -140,7 +191,7 @@ class Client:
     def _count_overhead(self) -> None:
         """Something came that is no message of anybody. Too much of that ends it."""
         if self._overhead is None:
-            self._overhead = Overhead()
+            self._overhead = JunkLimit()
         if self._overhead.exceeds():
             self._give_up(RefusalReason.FLOODING)
 
@@ -154,7 +205,7 @@ class Client:
             self._timer.cancel()
         connection = self._connection
         if connection is not None:
-            self._server.arrivals.left(connection, "transport close")
+            self._server.handshakes.left(connection, "transport close")
         # It holds no reference cycle: what it held is freed at once.
         assert self.socket is not None
         self.socket.outbox.overflow = lambda _: None
@@ -182,7 +233,7 @@ class Client:
         """It has so long to log in by a message."""
         assert self.socket is not None
         self.socket.restrict()
-        self._server.arrivals.gateway.refusals.unauthenticated.add(self, self.address)
+        self._unauthenticated.add(self, self.address)
         loop = asyncio.get_running_loop()
         self._timer = loop.call_later(timeout_s, self._give_up, RefusalReason.NO_LOGIN)
 
@@ -192,14 +243,14 @@ class Client:
 
     async def _log_in(self, data: msgspec.Raw, ack: str) -> None:
         try:
-            identity = await self._server.arrivals.identify(codec.decode(object, data))
+            identity = await self._server.handshakes.identify(codec.decode(object, data))
         except Failure as e:
             self._refuse(e.error, ack)
         else:
             if not self.gone:
                 await self.opened(identity, ack)
         if self.socket is not None:
-            self._server.arrivals.gateway.refusals.unauthenticated.not_accepted(self)
+            self._unauthenticated.not_accepted(self)
             self.socket.go_on(Stop.VERDICT)
 
     async def opened(self, identity: Identity, ack: str = "") -> None:
@@ -207,17 +258,17 @@ class Client:
         assert self.socket is not None
         if self._timer is not None:
             self._timer.cancel()
-        gateway = self._server.arrivals.gateway
+        gateway = self._server.handshakes.gateway
         try:
             gateway.admission.check(identity)
         except Failure as e:  # others came in while its handshake was answered
             self.socket.close(CloseCode.POLICY, e.error.message)
             return
-        connection = PlainConnection(self._server.arrivals, self.socket, identity, self.address)
+        connection = PlainConnection(self._server.handshakes, self.socket, identity, self.address)
         connection.answer(ack, codec.reply_ok(LoggedIn(connection.id)))
         self._connection = connection
         self.socket.admit()
-        self._server.arrivals.gateway.refusals.unauthenticated.discard(self)
+        self._unauthenticated.discard(self)
         if self.room is not None:
             data = msgspec.Raw(codec.encode({"room": self.room}))
             self._dispatch.accept(connection, "rooms.join", data, "0")
@@ -228,7 +279,7 @@ class Client:
             self._dispatch.refuse(self._connection, error, ack)
         elif self.socket is not None:
             if ack:
-                self.socket.outbox.push(answer_frame(ack, codec.reply_error(error)))
+                self.socket.outbox.push(_reply_frame(ack, codec.reply_error(error)))
             self._count_overhead()
 
     def _give_up(self, reason: RefusalReason, why: str = "") -> None:
@@ -237,7 +288,7 @@ class Client:
         if self._given_up or self.socket is None:
             return
         self._given_up = True
-        self._server.arrivals.gateway.refusals.count(reason, why)
+        self._server.handshakes.gateway.refusals.count(reason, why)
         self.socket.close(reason.close_code, why or reason.words)
 
     def hang_up(self) -> None:
@@ -247,7 +298,7 @@ class Client:
 
     def overflowed(self, _: object) -> None:
         """Too much waits, and nobody has logged in who could be told so."""
-        self._server.arrivals.gateway.refusals.count(RefusalReason.UNREAD)
+        self._server.handshakes.gateway.refusals.count(RefusalReason.UNREAD)
         self.abort()
 
     def abort(self) -> None:
@@ -259,9 +310,9 @@ class Client:
 class PlainWebSocket:
     """All plain WebSockets. An ASGI application for what lies under `/ws`."""
 
-    def __init__(self, arrivals: Arrivals, allows_origin: AllowsOrigin) -> None:
-        gateway = arrivals.gateway
-        self.arrivals = arrivals
+    def __init__(self, handshakes: Handshakes, allows_origin: AllowsOrigin) -> None:
+        gateway = handshakes.gateway
+        self.handshakes = handshakes
         settings = gateway.settings
         self.max_bytes = settings.max_message_bytes
         self.heartbeat = Heartbeat(
@@ -278,8 +329,8 @@ class PlainWebSocket:
         """Answer a request."""
         try:
             room, given = self._asked(scope)
-            with self.arrivals.gateway.admission.place(address_of(scope)):
-                identity = None if given is None else await self.arrivals.identify(given)
+            with self.handshakes.gateway.admission.place(address_of(scope)):
+                identity = None if given is None else await self.handshakes.identify(given)
                 await receive()
                 await send({"type": "websocket.accept"})
                 client = self._serve(scope, room)
@@ -300,39 +351,25 @@ class PlainWebSocket:
     def _asked(self, scope: Scope) -> tuple[str | None, dict[str, str] | None]:
         """The room that a handshake names, and who it says it is. Raises Failure."""
         try:
-            return _room(scope["path"]), self._given(scope)
+            return room_of(scope["path"]), self._given(scope)
         except Failure as e:
             reason = _REASONS.get(e.error.code, RefusalReason.BAD_REQUEST)
-            self.arrivals.gateway.refusals.count(reason, e.error.message)
+            self.handshakes.gateway.refusals.count(reason, e.error.message)
             raise
 
     def _given(self, scope: Scope) -> dict[str, str] | None:
         """What the handshake itself says of who it is. Raises Failure."""
-        given = Headers(scope=scope)
-        origin = given.get("origin")
+        origin = Headers(scope=scope).get("origin")
         if origin is not None and not self._allows_origin(origin, scope):
             raise Failure(Error(Code.FORBIDDEN, "this origin is not allowed"))
         if scope["type"] != "websocket":
             raise Failure(Error(Code.INVALID, "this is a WebSocket's address"))
-        query: dict[str, Any] = parse_qs(scope["query_string"].decode("latin-1"))
-        if "token" in query:
-            if not self._settings.allow_token_in_address:
-                raise invalid("token", "give it in a header: addresses end up in logs")
-            return {"token": query["token"][0]}
-        scheme, _, credentials = given.get("authorization", "").partition(" ")
-        match scheme.lower():
-            case "":
-                return None
-            case "bearer":
-                return {"token": credentials}
-            case "service-key":
-                return {"service_key": credentials}
-        raise unauthenticated("Authorization is `Bearer <token>` or `Service-Key <key>`")
+        return credentials_of(scope, self._settings.allow_token_in_address)
 
     def _serve(self, scope: Scope, room: str | None) -> Client:
         """Take a client in that has its place."""
         client = Client(self, address_of(scope), room)
-        outbox = Outbox(self._bounds, _plain)
+        outbox = Outbox(self._bounds, _PLAIN)
         outbox.overflow = client.overflowed  # until it logs in
         self._clients.add(client)
         self._empty.clear()
@@ -343,9 +380,9 @@ class PlainWebSocket:
     def forget(self, client: Client) -> None:
         """A client is gone."""
         self.heartbeat.stop(client)
-        self.arrivals.gateway.refusals.unauthenticated.discard(client)
+        self.handshakes.gateway.refusals.unauthenticated.discard(client)
         self._clients.discard(client)
-        self.arrivals.gateway.admission.leave(client.address)
+        self.handshakes.gateway.admission.leave(client.address)
         if not self._clients:
             self._empty.set()
 
@@ -359,13 +396,3 @@ class PlainWebSocket:
             except TimeoutError:
                 for client in list(self._clients):
                     client.abort()
-
-
-def _room(path: str) -> str | None:
-    """The room that an address names, None where it names none. Raises Failure `not_found`."""
-    parts = path.strip("/").split("/")
-    if len(parts) == 1:
-        return None
-    if len(parts) != 3:
-        raise Failure(Error(Code.NOT_FOUND, "a WebSocket's address is /ws or /ws/<kind>/<id>"))
-    return f"{parts[1]}:{parts[2]}"

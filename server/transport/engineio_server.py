@@ -1,4 +1,4 @@
-"""The sessions of Engine.IO, and the requests that open, carry and upgrade them."""
+"""The server of Engine.IO: its sessions, and the requests that open, carry and upgrade them."""
 
 import asyncio
 from collections.abc import Callable, Iterator
@@ -14,14 +14,13 @@ from starlette.types import Receive, Scope, Send
 
 from protocol.errors import Failure
 from server.runtime.status import STATUS, headers
-from server.transport.address import address_of
+from server.transport.deadlines import Heartbeat
 from server.transport.engineio import FRAMED, Handler, Session
 from server.transport.handshake import take_over
-from server.transport.heartbeat import Heartbeat
+from server.transport.limits import address_of
 from server.transport.listener import Deaf
 from server.transport.outbox import Bounds, Outbox
-from server.transport.polling import CLOSE, PYTHON_MAX_PACKETS, NotAPayload, Polling, decode
-from server.transport.probe import Probe
+from server.transport.polling import CLOSE, PYTHON_MAX_PACKETS, NotAPayload, Polling, Probe, decode
 from server.transport.refusals import RefusalReason, Refusals
 from server.transport.websocket import RESTRICTED_BYTES, Turn
 
@@ -96,7 +95,7 @@ def _asked(scope: Scope) -> _Asked:
     return _Asked(first("EIO"), first("transport"), first("sid"), first("t"))
 
 
-class Sessions:
+class EngineIOServer:
     """All sessions of one path. `opened` names the handler of each that is new."""
 
     def __init__(

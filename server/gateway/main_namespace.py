@@ -9,10 +9,9 @@ from protocol import codec
 from protocol.connections import Transport
 from protocol.errors import Code, Error, Failure, unauthenticated, unavailable
 from protocol.ids import uuid7
-from server.gateway.arrival import Arrivals
-from server.gateway.connection import Queued
+from server.gateway.connection import BufferedConnection
+from server.gateway.handshakes import Handshakes
 from server.gateway.identity import Identity
-from server.transport import rfc6455
 from server.transport.listener import Stop
 from server.transport.socketio import Client, Refusal
 
@@ -42,16 +41,16 @@ def _answer(ack: str, reply: bytes) -> bytes:
     return b"43%b[%b]" % (ack.encode(), reply)
 
 
-class SocketIOConnection(Queued):
+class SocketIOConnection(BufferedConnection):
     """A client that speaks Socket.IO, in the namespace `/`."""
 
     max_attachments = 0
 
-    def __init__(self, arrivals: Arrivals, client: Client, identity: Identity) -> None:
+    def __init__(self, handshakes: Handshakes, client: Client, identity: Identity) -> None:
         self._session = session = client.session
-        super().__init__(arrivals.gateway, uuid7(), identity, session.address, session.outbox)
-        self._arrivals = arrivals
-        self._dispatch = arrivals.gateway.dispatch
+        super().__init__(handshakes.gateway, uuid7(), identity, session.address, session.outbox)
+        self._handshakes = handshakes
+        self._dispatch = handshakes.gateway.dispatch
         self._is_open = False
 
     @property
@@ -72,10 +71,7 @@ class SocketIOConnection(Queued):
     def reply(self, ack: str, data: bytes) -> None:
         """Queue the answer that all went well."""
         if ack and not self.closed:
-            self._push(b"43%b[%b%b%b]" % (ack.encode(), _BEFORE, data, _AFTER))
-
-    def _push(self, packet: bytes) -> None:
-        self._outbox.push(packet if self._session.socket is None else rfc6455.encode(packet))
+            self._session.send_packet(b"43%b[%b%b%b]" % (ack.encode(), _BEFORE, data, _AFTER))
 
     def stop_reading(self) -> None:
         """Read nothing more, until it has less to handle."""
@@ -123,30 +119,30 @@ class SocketIOConnection(Queued):
         """It has left, or is gone."""
         self._outbox.overflow = self._session.overflowed
         if self._is_open:
-            self._arrivals.left(self, reason)
+            self._handshakes.left(self, reason)
         self.closed = True
 
 
-Made = Callable[[Arrivals, Client, Identity], SocketIOConnection]
+Made = Callable[[Handshakes, Client, Identity], SocketIOConnection]
 
 
-class Entrance:
+class MainNamespace:
     """The namespace. `made` makes the connection of who is let in."""
 
-    def __init__(self, arrivals: Arrivals, made: Made = SocketIOConnection) -> None:
-        self._arrivals = arrivals
+    def __init__(self, handshakes: Handshakes, made: Made = SocketIOConnection) -> None:
+        self._handshakes = handshakes
         self._made = made
 
     async def connect(self, client: Client, auth: str) -> SocketIOConnection:
         """Take a client in. Raises Refusal."""
         try:
             given = codec.decode(object, auth) if auth else None
-            identity = await self._arrivals.identify(given)
+            identity = await self._handshakes.identify(given)
             if client.session.closed:
                 raise unavailable("the connection is gone")
         except Failure as e:
             raise Refusal(e.error) from None
-        return self._made(self._arrivals, client, identity)
+        return self._made(self._handshakes, client, identity)
 
     def stranger(self, client: Client, ack: str) -> None:
         """A message has come from who has not logged in."""

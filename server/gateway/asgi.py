@@ -7,15 +7,15 @@ from typing import Final
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from server.gateway.arrival import Arrivals
 from server.gateway.connection import bounds_of
-from server.gateway.entrance import Entrance
 from server.gateway.gateway import Gateway
-from server.gateway.plain import PlainWebSocket
+from server.gateway.handshakes import Handshakes
+from server.gateway.json_websocket import PlainWebSocket
+from server.gateway.main_namespace import MainNamespace
 from server.transport.engineio import Session
+from server.transport.engineio_server import AllowsOrigin, EngineIOServer, Options
 from server.transport.packet import MAIN
 from server.transport.refusals import RefusalReason
-from server.transport.sessions import AllowsOrigin, Options, Sessions
 from server.transport.socketio import Client, Namespace
 
 SOCKET_IO: Final = "/socket.io"
@@ -23,8 +23,8 @@ PLAIN: Final = "/ws"
 _NOT_FOUND: Final = PlainTextResponse("Not Found", 404)
 
 
-def _entrance(arrivals: Arrivals) -> Mapping[str, Namespace]:
-    return {MAIN: Entrance(arrivals)}
+def _main_namespace(handshakes: Handshakes) -> Mapping[str, Namespace]:
+    return {MAIN: MainNamespace(handshakes)}
 
 
 class Transports:
@@ -38,16 +38,16 @@ class Transports:
         gateway: Gateway,
         allows_origin: AllowsOrigin,
         rest: ASGIApp,
-        namespaces: Callable[[Arrivals], Mapping[str, Namespace]] = _entrance,
+        namespaces: Callable[[Handshakes], Mapping[str, Namespace]] = _main_namespace,
     ) -> None:
         settings = gateway.settings
         self._gateway = gateway
-        self._arrivals = arrivals = Arrivals(gateway)
-        self._namespaces = namespaces(arrivals)
+        self._handshakes = handshakes = Handshakes(gateway)
+        self._namespaces = namespaces(handshakes)
         options = Options(
             settings.ping_interval_ms, settings.ping_timeout_ms, settings.max_message_bytes
         )
-        self._sessions = Sessions(
+        self._engineio = EngineIOServer(
             options,
             bounds_of(gateway),
             allows_origin,
@@ -55,21 +55,21 @@ class Transports:
             gateway.refusals,
             gateway.admission,
         )
-        self._plain = PlainWebSocket(arrivals, allows_origin)
+        self._plain = PlainWebSocket(handshakes, allows_origin)
         self._rest = rest
 
     def _client(self, session: Session) -> Client:
         settings = self._gateway.settings
         timeout_s = settings.connect_timeout_ms / 1000
         return Client(
-            session, self._namespaces, self._arrivals, timeout_s, settings.max_message_bytes
+            session, self._namespaces, self._handshakes.spawn, timeout_s, settings.max_message_bytes
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
         path = scope["path"]
         if within(path, SOCKET_IO):
-            await self._sessions(scope, receive, send)
+            await self._engineio(scope, receive, send)
         elif within(path, PLAIN):
             await self._plain(scope, receive, send)
         elif scope["type"] == "websocket":
@@ -80,8 +80,8 @@ class Transports:
 
     async def close(self, timeout_s: float) -> None:
         """Hang up on everybody, also on those who have not logged in, and see them off."""
-        await asyncio.gather(self._sessions.close(timeout_s), self._plain.close(timeout_s))
-        await self._arrivals.settled(timeout_s)
+        await asyncio.gather(self._engineio.close(timeout_s), self._plain.close(timeout_s))
+        await self._handshakes.settled(timeout_s)
 
 
 def within(path: str, root: str) -> bool:
