@@ -9,6 +9,7 @@ from playwright.async_api import Browser as Chromium
 from playwright.async_api import ViewportSize
 
 from tests.browser.test_one_battle import take_a_seat
+from tests.contracts import VIEWS
 from tests.support.browser import Browser, opened
 from tests.support.server import ROOT, Server
 
@@ -28,8 +29,6 @@ async () => {
     [id, impact, ...nodes.map(({ target, failureSummary }) => `${target}: ${failureSummary}`)]);
 }
 """
-VIEWS = {"battles", "battle", "player", "players", "users", "user", "connections"}
-"""All that the page has: a new one is added here, and below where it is opened."""
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -58,6 +57,7 @@ async def look(browser: Browser, *sizes: ViewportSize) -> None:
 
 
 async def test_all_views_are_looked_at(admin: Browser) -> None:
+    """A new one is added to its contract, and below where it is opened."""
     names = "async () => (await import('/views.js')).VIEWS.map(({ name }) => name)"
     assert set(await admin.page.evaluate(names)) == VIEWS
 

@@ -82,5 +82,5 @@ def test_the_steps_try_what_was_added() -> None:
         "protocol/players.py",
         "server/players/handlers.py",
         "tests/events/test_players.py",
-        "tests/support/messages.py",
+        "tests/contracts/players.py",
     }

@@ -10,6 +10,8 @@ import pytest
 from protocol.domains import load
 from protocol.message import find
 from protocol.rooms import KINDS
+from tests.contracts import ROOMS
+from tests.contracts.contract import About
 from tests.support.markdown import PROTOCOL, chapter, rows
 from tests.support.people import Person
 from tests.support.roles import beside
@@ -49,9 +51,9 @@ async def admin(server: Server) -> AsyncIterator[Person]:
 @pytest.mark.parametrize("pattern", SNAPSHOTS)
 async def test_the_snapshot_is_what_is_said(admin: Person, pattern: str) -> None:
     battle = (await admin.ok("battles.list", limit=1))["items"][0]["battle_id"]
-    word = pattern.partition(":")[0]
-    ident = battle if word in ("battle", "listing") else admin.id
-    joined = await admin.ok("rooms.join", room=pattern.replace("<id>", ident))
+    room = ROOMS[pattern.partition(":")[0]].room(About(admin.id, battle))
+    assert room.partition(":")[0] == pattern.partition(":")[0]
+    joined = await admin.ok("rooms.join", room=room)
     snapshot = joined["snapshot"]
     told = msgspec.convert(snapshot, form(SNAPSHOTS[pattern]))
     assert msgspec.json.decode(msgspec.json.encode(told)) == snapshot

@@ -5,15 +5,20 @@ from typing import Any
 
 import pytest
 
+from tests.contracts import battles
+from tests.contracts.contract import UNKNOWN
 from tests.support.battles import easy_battle, fight, strike, won_battle
 from tests.support.people import Person, connected
 from tests.support.server import Server
 
 pytestmark = pytest.mark.pairwise
 
-UNKNOWN = "01a20622-9de7-7967-8b71-288684b33bd5"
-ON_A_BATTLE = ("join", "leave", "attack", "revive", "chat", "claim", "get")
-FIELDS: dict[str, dict[str, Any]] = {"attack": {"enemy_id": 1}, "chat": {"text": "hello"}}
+FIELDS: dict[str, dict[str, Any]] = {
+    name.partition(".")[2]: {k: v for k, v in needs.data.items() if k != "battle_id"}
+    for name, needs in battles.CONTRACT.messages.items()
+    if "battle_id" in needs.data
+}
+ON_A_BATTLE = tuple(FIELDS)
 
 
 async def test_joining_starts_the_battle_and_everybody_sees_it(alice: Person, bob: Person) -> None:

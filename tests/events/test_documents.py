@@ -12,9 +12,9 @@ from protocol.auth import Login
 from protocol.client import log_in
 from protocol.ids import uuid7
 from server.web import SECURITY_HEADERS
+from tests.contracts import MESSAGES
 from tests.support.asyncapi import Described
 from tests.support.battles import easy_battle, strike
-from tests.support.messages import MESSAGES
 from tests.support.people import Person, connected
 from tests.support.server import Server
 

@@ -13,16 +13,17 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from protocol.auth import Login, RefreshBody, Register
 from protocol.ids import uuid7
 from protocol.message import Command, Spec
 from server.rest import MAX_BODY_BYTES
 from server.transport.websocket import RESTRICTED_BYTES
+from tests.contracts import BODIES
+from tests.contracts.auth import NEW_NAME
+from tests.contracts.contract import OWN_TOKEN, SOMEBODY_NEW, UNKNOWN
 from tests.support.engines import database
 from tests.support.fuzzed import Fuzzed, Running, check_error, check_field
 from tests.support.injections import INJECTIONS, SQL
-from tests.support.messages import OWN_TOKEN, SOMEBODY_NEW, UNKNOWN, calls, needs
-from tests.support.people import PASSWORD
+from tests.support.messages import calls, needs
 from tests.support.postgres import Postgres
 from tests.support.server import Server
 from tests.support.strategies import (
@@ -53,13 +54,6 @@ STATUS = {
     "refused": 403,
     "conflict": 409,
     "too_large": 413,
-}
-
-BODIES: dict[str, type[msgspec.Struct]] = {
-    "register": Register,
-    "login": Login,
-    "refresh": RefreshBody,
-    "logout": RefreshBody,
 }
 
 
@@ -94,7 +88,7 @@ def new_name() -> str:
 
 def examples(spec: Spec, battles: list[str]) -> st.SearchStrategy[dict[str, Any]]:
     """Data that looks right, of battles that there are and of one that there is not."""
-    data = needs(spec).data
+    data = dict(needs(spec).data)
     if "battle_id" not in data:
         return st.just(data)
     return st.sampled_from([{**data, "battle_id": ident} for ident in (UNKNOWN, *battles)])
@@ -177,7 +171,7 @@ def test_injections_are_text_in_every_field_that_takes_any(
     assert not issubclass(spec.type, Command) or ("request_id",) in places
     for path in places:
         for text in INJECTIONS:
-            answer = send(arena, spec, Sent(json.dumps(put(example, path, text)), path[0]))
+            answer = send(arena, spec, Sent(json.dumps(put(dict(example), path, text)), path[0]))
             if answer["ok"] and "items" in answer["data"]:
                 assert len(answer["data"]["items"]) <= example["limit"]
 
@@ -242,19 +236,6 @@ def test_a_handshake_with_anything_in_it_is_refused(
     running.run(shake())
 
 
-NEW_NAME = "somebody_who_is_new"
-LOOKING_RIGHT: dict[str, dict[str, Any]] = {
-    "register": {
-        "username": NEW_NAME,
-        "password": PASSWORD,
-        "email": f"{NEW_NAME}@example.org",
-    },
-    "login": {"username": NEW_NAME, "password": PASSWORD},
-    "refresh": {"refresh_token": "wrr_of_nobody"},
-    "logout": {"refresh_token": "wrr_of_nobody"},
-}
-
-
 def post(arena: tuple[Running, Fuzzed], action: str, sent: Sent) -> dict[str, Any]:
     """Send a body, and check the answer."""
     running, server = arena
@@ -263,7 +244,7 @@ def post(arena: tuple[Running, Fuzzed], action: str, sent: Sent) -> dict[str, An
     status, envelope = running.run(server.post(action, raw))
     if envelope["success"]:
         assert status == (201 if action == "register" else 200)
-        assert verdict(BODIES[action], text) == "fits"
+        assert verdict(BODIES[action].type, text) == "fits"
         server.made["player"] += action == "register"
         return envelope
     assert envelope.keys() == {"success", "error"}
@@ -275,7 +256,7 @@ def post(arena: tuple[Running, Fuzzed], action: str, sent: Sent) -> dict[str, An
         return envelope
     if error["message"] == "nested too deeply":
         return envelope
-    found = verdict(BODIES[action], text)
+    found = verdict(BODIES[action].type, text)
     if found != "fits":
         assert code == "invalid"
     if code == "invalid" and found != "json" and sent.field is not None:
@@ -288,7 +269,7 @@ def test_whatever_body_is_sent_gets_one_clear_answer(
     arena: tuple[Running, Fuzzed], action: str
 ) -> None:
     @quick
-    @given(messages(BODIES[action], st.just(LOOKING_RIGHT[action])))
+    @given(messages(BODIES[action].type, st.just(BODIES[action].data)))
     def sending(sent: Sent) -> None:
         post(arena, action, sent)
 
@@ -297,9 +278,9 @@ def test_whatever_body_is_sent_gets_one_clear_answer(
 
 @pytest.mark.parametrize("action", BODIES)
 def test_injections_into_bodies_are_text(arena: tuple[Running, Fuzzed], action: str) -> None:
-    for path in text_places(BODIES[action]):
+    for path in text_places(BODIES[action].type):
         for text in INJECTIONS:
-            sent = put(LOOKING_RIGHT[action], path, text)
+            sent = put(BODIES[action].data, path, text)
             envelope = post(arena, action, Sent(json.dumps(sent), path[0]))
             is_a_name = path == ("username",) and re.fullmatch(r"[A-Za-z0-9_-]{3,20}", text)
             if action != "logout" and path != ("password",) and not is_a_name:

@@ -1,6 +1,6 @@
 """Every command, query and room, asked for by every role, every scope, and by nobody."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from itertools import cycle
 from typing import Any, Self
 
@@ -11,16 +11,9 @@ from protocol import permissions
 from protocol.domains import load
 from protocol.message import Spec
 from protocol.rooms import KINDS
-from tests.support.messages import (
-    GRANTED,
-    MESSAGES,
-    OWN_TOKEN,
-    ROOMS,
-    SCOPES,
-    UNKNOWN,
-    calls,
-    needs,
-)
+from tests.contracts import MESSAGES, ROOMS
+from tests.contracts.contract import OWN_TOKEN, UNKNOWN
+from tests.support.messages import GRANTED, SCOPES, calls, needs
 from tests.support.people import registered
 from tests.support.roles import beside
 from tests.support.server import Server
@@ -59,7 +52,7 @@ class Somebody:
         )
         return cls([await opened for opened in opening], token)
 
-    def fill_in(self, data: dict[str, Any]) -> dict[str, Any]:
+    def fill_in(self, data: Mapping[str, Any]) -> dict[str, Any]:
         """The example's data, of this caller."""
         return {k: self.token if v == OWN_TOKEN else v for k, v in data.items()}
 
@@ -107,7 +100,7 @@ async def test_the_tables_speak_of_all_that_there_is() -> None:
     for spec in calls():
         needs(spec)
     assert MESSAGES.keys() == {s.name for s in calls()}, "MESSAGES speaks of what is not there"
-    assert ROOMS.keys() == KINDS.keys(), "a kind of room is new or gone: correct ROOMS"
+    assert ROOMS.keys() == KINDS.keys(), "a kind of room is new or gone: correct its contract"
     roles = {str(role) for role in permissions.Role}
     assert GRANTED.keys() - SCOPES.keys() == roles, "a role is new or gone: correct GRANTED"
     scopes = {scope for of in SCOPES.values() for scope in of}
@@ -163,7 +156,7 @@ async def test_rooms_are_open_to_who_has_their_permission(
         code = None if answer["ok"] else answer["error"]["code"]
         if who == NOBODY:
             assert code == "unauthenticated"
-        elif may(who, ROOMS[word]):
+        elif may(who, ROOMS[word].permission):
             assert code in (None, "not_found")
         else:
             assert code == "forbidden"

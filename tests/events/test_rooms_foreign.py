@@ -2,7 +2,7 @@
 and who was refused is told nothing, whatever happens there afterwards."""
 
 import json
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any, NamedTuple
 
 import pytest
@@ -13,10 +13,12 @@ from protocol.domains import load
 from protocol.ids import uuid7
 from protocol.message import Limit
 from protocol.rooms import KINDS
+from tests.contracts import ROOMS as TARGETS
+from tests.contracts.contract import EVERYBODY, UNKNOWN, About
 from tests.support.battles import easy_battle, fight
 from tests.support.callers import Callers
 from tests.support.injections import INJECTIONS
-from tests.support.messages import GRANTED, ROOMS, UNKNOWN
+from tests.support.messages import GRANTED
 from tests.support.people import Person, connected
 from tests.support.roles import beside
 from tests.support.server import Server
@@ -41,40 +43,15 @@ class World(NamedTuple):
     battle_id: str
     connection_ids: list[str]
 
-
-class Target(NamedTuple):
-    """A kind of room: the one that is aimed at, an event that will be told there, who may hear."""
-
-    room: Callable[[World], str]
-    event: str
-    open_to: tuple[str, ...]
-    missing: str
+    @property
+    def about(self) -> About:
+        """What the rooms that are aimed at are about."""
+        return About(self.owner.id, self.battle_id)
 
 
 IDENTITIES = {"owner": "player", "other": "player", "viewer": "viewer", "service": "read"}
 """Who asks, beside nobody, and with which role or scope."""
-EVERYBODY = tuple(IDENTITIES)
-
-TARGETS: dict[str, Target] = {
-    "battles": Target(lambda _: "battles", "battles.counted", ("owner", "other"), "no such room"),
-    "listing": Target(
-        lambda w: f"listing:{w.battle_id}", "battles.listed", ("owner", "other"), "no such battle"
-    ),
-    "battle": Target(
-        lambda w: f"battle:{w.battle_id}", "battles.struck", ("owner", "other"), "no such battle"
-    ),
-    "player": Target(
-        lambda w: f"player:{w.owner.id}", "players.changed", ("owner",), "no such room"
-    ),
-    "players": Target(lambda _: "players", "players.counted", EVERYBODY, "no such room"),
-    "profile": Target(
-        lambda w: f"profile:{w.owner.id}", "players.profile_changed", EVERYBODY, "no such player"
-    ),
-    "user": Target(lambda w: f"user:{w.owner.id}", "users.changed", (), "no such user"),
-    "connections": Target(
-        lambda _: "connections", "connections.counted", ("viewer", "service"), "no such room"
-    ),
-}
+assert tuple(IDENTITIES) == EVERYBODY
 
 
 def strange_ids(ident: str) -> list[str]:
@@ -173,8 +150,9 @@ def refusal(identity: str, name: Any) -> dict[str, Any]:
         return {"code": "not_found", "message": "no such room"}
     role = IDENTITIES[identity]
     granted = GRANTED["service to read"] if identity == "service" else GRANTED[role]
-    if ROOMS[word] not in granted:
-        return {"code": "forbidden", "message": f"{word} needs the permission {ROOMS[word]}"}
+    permission = TARGETS[word].permission
+    if permission not in granted:
+        return {"code": "forbidden", "message": f"{word} needs the permission {permission}"}
     return {"code": "not_found", "message": TARGETS[word].missing}
 
 
@@ -193,7 +171,7 @@ async def expect_refusal(callers: dict[str, Callers], identity: str, name: str) 
 
 
 async def test_every_kind_of_room_is_aimed_at() -> None:
-    assert TARGETS.keys() == KINDS.keys(), "a kind of room is new or gone: correct TARGETS"
+    assert TARGETS.keys() == KINDS.keys(), "a kind of room is new or gone: correct its contract"
 
 
 @pytest.mark.parametrize("word", TARGETS)
@@ -201,8 +179,8 @@ async def test_every_kind_of_room_is_aimed_at() -> None:
 async def test_strange_names_are_answered_as_names_of_nothing(
     world: World, callers: dict[str, Callers], identity: str, word: str
 ) -> None:
-    room = TARGETS[word].room(world)
-    may = {target.room(world) for target in TARGETS.values() if identity in target.open_to}
+    room = TARGETS[word].room(world.about)
+    may = {target.room(world.about) for target in TARGETS.values() if identity in target.open_to}
     for name in (room, *strange_names(word, room, world.connection_ids)):
         if name not in may:
             await expect_refusal(callers, identity, name)
@@ -270,7 +248,7 @@ async def test_who_was_refused_hears_nothing_of_what_happens_then(
     world: World, callers: dict[str, Callers], admins: Iterator[LoggedIn], transport: Transport
 ) -> None:
     owner = world.owner
-    rooms = {word: target.room(world) for word, target in TARGETS.items()}
+    rooms = {word: target.room(world.about) for word, target in TARGETS.items()}
     for word, target in TARGETS.items():
         for identity, of_them in callers.items():
             await join(of_them, "nothing")
@@ -279,14 +257,17 @@ async def test_who_was_refused_hears_nothing_of_what_happens_then(
             speaker = await of_them.another(Limit.ROOM)  # of one there would be too many
             for text in TEXTS[transport]:
                 speaker.send(text.format(json.dumps(rooms[word]), rooms[word]))
-    listening = {word: await connected(owner.url) for word in TARGETS if word != "player"}
-    for word in ("user", "connections"):
-        await listening[word].close()
-        listening[word] = await Person(owner.url, next(admins)).connect()
+    listening: dict[str, Person] = {}
+    for word in (word for word, target in TARGETS.items() if target.listener != "owner"):
+        if TARGETS[word].listener == "admin":
+            listening[word] = await Person(owner.url, next(admins)).connect()
+        else:
+            listening[word] = await connected(owner.url)
     for word, listener in listening.items():
         await listener.ok("rooms.join", room=rooms[word])
-    listening["player"] = await Person(owner.url, owner.logged_in).connect()
-    await listening["player"].ok("rooms.join", room=rooms["player"])
+    for word in (word for word, target in TARGETS.items() if target.listener == "owner"):
+        listening[word] = await Person(owner.url, owner.logged_in).connect()
+        await listening[word].ok("rooms.join", room=rooms[word])
 
     await owner.ok("battles.join", battle_id=world.battle_id)
     await fight(owner, world.battle_id)

@@ -9,15 +9,20 @@ from protocol.auth import LoggedIn, Login, Register
 from protocol.client import log_in, refresh, register
 from protocol.errors import Failure
 from protocol.ids import uuid7
+from tests.contracts import users
+from tests.contracts.contract import UNKNOWN
 from tests.support.battles import easy_battle
 from tests.support.engines import on_both_engines
 from tests.support.people import PASSWORD, Person, connected, registered, turned_away
 from tests.support.server import Server
 
-UNKNOWN = "01a20622-9de7-7967-8b71-288684b33bd5"
-EVERY = ("create", "delete", "disable", "enable", "get", "list", "update")
-ON_SOMEBODY = ("get", "update", "disable", "enable", "delete")
-FIELDS: dict[str, dict[str, Any]] = {"update": {"role": "viewer"}}
+EVERY = tuple(name.partition(".")[2] for name in users.CONTRACT.messages)
+FIELDS: dict[str, dict[str, Any]] = {
+    name.partition(".")[2]: {k: v for k, v in needs.data.items() if k != "user_id"}
+    for name, needs in users.CONTRACT.messages.items()
+    if "user_id" in needs.data
+}
+ON_SOMEBODY = tuple(FIELDS)
 NEW_PASSWORD = "another horse"
 REACHES_WITHIN_S = 5
 

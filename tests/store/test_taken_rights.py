@@ -18,11 +18,12 @@ from server.config import Settings
 from server.database import Work
 from server.database import postgres as postgres_engine
 from server.users import Users
+from tests.contracts import MESSAGES
 from tests.support.clock import ManualClock
 from tests.support.ear import Ear
 from tests.support.engines import database, on_both_engines, rows
 from tests.support.folds import Told
-from tests.support.messages import MESSAGES, needs
+from tests.support.messages import needs
 from tests.support.people import PASSWORD
 from tests.support.postgres import Postgres
 

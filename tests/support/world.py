@@ -29,6 +29,7 @@ from server.gateway import Identity, Snapshot
 from server.gateway.rooms import RoomProvider
 from server.players import Players
 from server.players.service import StaminaPush
+from tests.contracts import ROOMS
 from tests.support.clock import ManualClock
 from tests.support.ear import Ear
 from tests.support.folds import State, Told, fold_of, lasting
@@ -39,7 +40,9 @@ SUBJECTS = ("dee", "eve")
 """People who do nothing: things are done to them."""
 BOSS = CONNECTIONS
 """The place of whoever administers, among those who watch."""
-EMPTY: dict[str, State] = {"battle": {"seq": 0}}
+EMPTY: dict[str, State] = {
+    word: kind.before for word, kind in ROOMS.items() if kind.before is not None
+}
 """What a room is before its first event, where that is told."""
 
 

@@ -16,13 +16,13 @@ from protocol import asyncapi, codec, rooms
 from protocol.battles import BattleReason, SeatedElsewhere
 from protocol.domains import load
 from protocol.endings import Ending
-from protocol.errors import Code, Error, RequestReason, refused
+from protocol.errors import Code, Error, Failure, RequestReason, refused
 from protocol.facts import reasons
 from protocol.gateway import Since
 from protocol.ids import uuid7
-from protocol.message import RATES, Kind, Spec, specs
+from protocol.message import RATES, Kind, Spec, find, specs
+from tests.contracts import MESSAGES
 from tests.support.asyncapi import Described
-from tests.support.messages import MESSAGES
 from tests.support.programs import missing, need
 
 ROOT = Path(__file__).parents[2]
@@ -202,6 +202,20 @@ def test_its_schemas_take_what_looks_right_and_nothing_more(name: str) -> None:
     assert described.call(name, data) == []
     assert described.call(name, {**data, "nobody": 1})
     assert described.call(name, [data])
+
+
+@pytest.mark.parametrize("name", MESSAGES)
+def test_what_its_contract_says_is_wrong_is_so_to_schema_and_decoder(name: str) -> None:
+    described, needs, spec = Described(DOCUMENT), MESSAGES[name], find(name)
+    assert spec is not None
+    assert needs.wrong or spec.type.__struct_fields__ in ((), ("request_id",))
+    for field, value in needs.wrong.items():
+        data = {**needs.data, field: value}
+        assert described.call(name, data), field
+        with pytest.raises(Failure) as failure:
+            codec.decode_call(spec, codec.encode(data))
+        assert failure.value.error.code is Code.INVALID
+        assert failure.value.error.field == field
 
 
 def test_its_schemas_know_what_is_wrong() -> None:

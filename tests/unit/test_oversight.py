@@ -14,12 +14,11 @@ from server.gateway import Act, Context, Identity, Oversight
 from server.gateway.handler_registry import HandlerEntry
 from server.gateway.oversight import Overseen
 from server.runtime.gauges import Gauges
+from tests.contracts import UNAUDITED
+from tests.contracts.contract import UNKNOWN
 from tests.support.clock import ManualClock
 from tests.support.lines import Line
-from tests.support.messages import UNKNOWN, calls, needs
-
-UNAUDITED: dict[str, str] = {}
-"""Commands with *administer* or *operate* that are not in the audit log, each with why not."""
+from tests.support.messages import calls, needs
 
 OTHER = Statement("tests.other", "update facts set value = '' where name = ''")
 BOSS = Identity("boss", "Boss", granted(Role.ADMIN), Role.ADMIN, session="log-in")

@@ -22,6 +22,7 @@ from protocol.message import Command, Done, Kind, Limit, Registry, specs
 from protocol.permissions import Permission
 from protocol.secret import is_secret
 from protocol.text import MARK, is_seen, shown_line
+from tests.contracts import ASKED_WITH, SHOWN
 
 TURNING = [chr(code) for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A))]
 """All that UAX #9 has for embeddings, overrides and isolates."""
@@ -162,13 +163,6 @@ def test_nothing_of_an_address_is_unseen() -> None:
 
 # ---- over all messages
 
-ASKED_WITH = {
-    *{(f"rooms.{verb}", "room") for verb in ("join", "leave")},
-    *{("rooms.join", "since.epoch"), ("users.list", "search"), ("Login", "username")},
-    *{(spec.name, "cursor") for spec in specs(Kind.QUERY)},
-}
-"""Texts that are compared with what is there. Nobody else sees them."""
-
 HOSTILE = ("a\u202eb", "a\u2066b", "\u200b", "\u3164", "\u0301")
 
 
@@ -213,7 +207,7 @@ FIELDS = [(name, path, info) for name, cls in TAKEN_IN.items() for path, info in
 
 def test_no_text_reaches_others_unchecked() -> None:
     found = {path for _, path, info in FIELDS if mark_of(info, MARK)}
-    assert found == {"text", "reason", "email"}
+    assert found == SHOWN
     for name, path, info in FIELDS:
         if is_secret(info) or mark_of(info, MARK) or (name, path) in ASKED_WITH:
             continue

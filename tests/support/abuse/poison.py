@@ -71,7 +71,7 @@ class Dose(NamedTuple):
     @property
     def data(self) -> str:
         """The data as it is sent."""
-        return json.dumps(put(needs(self.spec).data, self.path, _HERE)).replace(
+        return json.dumps(put(dict(needs(self.spec).data), self.path, _HERE)).replace(
             json.dumps(_HERE), self.value
         )
 

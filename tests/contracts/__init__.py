@@ -1,0 +1,42 @@
+"""What tests know of each domain, written by hand: one file a domain, composed here.
+
+It is not read from `protocol`: what changes there by mistake is to be noticed here. A new domain
+adds a file with its CONTRACT. Source of the permissions: the table of permissions in the
+specification of operating.
+"""
+
+import importlib
+import pkgutil
+from collections.abc import Iterable, Mapping
+from typing import Final, TypeVar
+
+from tests.contracts.contract import Body, Contract, Needs, RoomNeeds
+
+V = TypeVar("V")
+
+CONTRACTS: Final[dict[str, Contract]] = {
+    name: importlib.import_module(f"{__name__}.{name}").CONTRACT
+    for name in sorted(module.name for module in pkgutil.iter_modules(__path__))
+    if name != "contract"
+}
+"""By domain."""
+
+
+def _united(parts: Iterable[Mapping[str, V]]) -> dict[str, V]:
+    """All of them together. Raises ValueError where two domains speak of the same."""
+    found: dict[str, V] = {}
+    for part in parts:
+        if twice := found.keys() & part.keys():
+            raise ValueError(f"two contracts speak of {', '.join(sorted(twice))}")
+        found |= part
+    return found
+
+
+MESSAGES: Final[dict[str, Needs]] = _united(c.messages for c in CONTRACTS.values())
+ROOMS: Final[dict[str, RoomNeeds]] = _united(c.rooms for c in CONTRACTS.values())
+BODIES: Final[dict[str, Body]] = _united(c.bodies for c in CONTRACTS.values())
+UNAUDITED: Final[dict[str, str]] = _united(c.unaudited for c in CONTRACTS.values())
+ROUTES_REFUSED: Final = {k: v for c in CONTRACTS.values() for k, v in c.routes_refused.items()}
+VIEWS: Final = {view for c in CONTRACTS.values() for view in c.views}
+ASKED_WITH: Final = {text for c in CONTRACTS.values() for text in c.asked_with}
+SHOWN: Final = {name for c in CONTRACTS.values() for name in c.shown}

@@ -1,0 +1,104 @@
+"""What a contract holds: messages, rooms, bodies and views of one domain, as tests know them."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import msgspec
+
+from protocol.errors import ErrorReason
+
+if TYPE_CHECKING:
+    from tests.support.stage import Doomed, Stage
+
+UNKNOWN: Final = "01a20622-9de7-7967-8b71-288684b33bd5"
+"""The id of nothing that there is."""
+SOMEBODY_NEW: Final = "somebody-new"
+"""A username that is taken once it was used."""
+OWN_TOKEN: Final = "<the caller's access token>"
+
+State = dict[str, Any]
+Fold = Callable[[State, str, dict[str, Any]], Any]
+"""What a state is after an event; None where there is nothing any more."""
+
+Provoke = Callable[["Stage"], Awaitable["Doomed"]]
+"""Makes it so that a message is refused for one reason. Returns who sends it, and its fields."""
+ProvokeRoute = Callable[["Stage"], Awaitable[object]]
+"""Makes it so that a route of REST refuses for one reason, and asks. Raises Failure."""
+
+
+@dataclass(frozen=True)
+class Needs:
+    """One command or query.
+
+    `permission` is the one it asks for; `data` looks right; each of `wrong` in the place of its
+    field does not, and is `invalid` with that field; `refused` provokes each reason that it
+    declares.
+    """
+
+    permission: str
+    data: Mapping[str, Any]
+    wrong: Mapping[str, Any] = field(default_factory=dict)
+    refused: Mapping[ErrorReason, Provoke] = field(default_factory=dict)
+
+
+class About(NamedTuple):
+    """What rooms are about: a player, and a battle."""
+
+    player_id: str
+    battle_id: str
+
+
+EVERYBODY: Final = ("owner", "other", "viewer", "service")
+"""Who may ask for a room: its player, another one, somebody who only reads, a service."""
+
+
+@dataclass(frozen=True)
+class RoomNeeds:
+    """One kind of room.
+
+    `permission` is the one to join; `room` the name of one; `event` will be told there once its
+    player fights and is changed; `open_to` are those of EVERYBODY who may join it, and `missing` is
+    what all others are told. `listener` is who may hear the event: a "player", the "owner" or an
+    "admin".
+
+    `fold` says what a client makes of its kept events, None where nothing is kept there; `before`
+    is the state before its first event, where that is told; `passing` are fields of the state that
+    change while nothing happens.
+    """
+
+    permission: str
+    room: Callable[[About], str]
+    event: str
+    open_to: tuple[str, ...]
+    missing: str = "no such room"
+    listener: str = "player"
+    fold: Fold | None = None
+    before: State | None = None
+    passing: frozenset[str] = frozenset()
+
+
+class Body(NamedTuple):
+    """The body of a route of REST: its type, and data that looks right."""
+
+    type: type[msgspec.Struct]
+    data: dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contract:
+    """One domain.
+
+    `views` are those of the page; `asked_with` are texts, by message and path, that are only
+    compared with what is there, and `shown` the fields that others see; `unaudited` are commands
+    over others that are not in the audit log, each with why not.
+    """
+
+    messages: Mapping[str, Needs] = field(default_factory=dict)
+    rooms: Mapping[str, RoomNeeds] = field(default_factory=dict)
+    bodies: Mapping[str, Body] = field(default_factory=dict)
+    routes_refused: Mapping[tuple[str, ErrorReason], ProvokeRoute] = field(default_factory=dict)
+    views: frozenset[str] = frozenset()
+    asked_with: frozenset[tuple[str, str]] = frozenset()
+    shown: frozenset[str] = frozenset()
+    unaudited: Mapping[str, str] = field(default_factory=dict)
