@@ -18,6 +18,15 @@ from server.database.invariants import (
     verify,
 )
 from server.database.mark import HistoryLost
+from server.database.paging import (
+    ESCAPE,
+    Cursors,
+    Listing,
+    SortKey,
+    ascending,
+    containing,
+    descending,
+)
 from server.database.pruning import PRUNE_EVERY_S, REPLIES_KEPT_MS, Pruning, forget
 from server.database.reader import Reader
 from server.database.revisions import migrate, revisions
@@ -28,11 +37,13 @@ from server.database.work import ANY_NUMBER, Change, Key, Request, Stale, Unavai
 __all__ = [
     "ANY_NUMBER",
     "AWAY",
+    "ESCAPE",
     "HISTORY",
     "PRUNE_EVERY_S",
     "REPLIES_KEPT_MS",
     "Change",
     "Copy",
+    "Cursors",
     "Database",
     "Found",
     "HistoryLost",
@@ -40,22 +51,27 @@ __all__ = [
     "InTheWay",
     "Invariant",
     "Key",
+    "Listing",
     "Pruning",
     "Reader",
     "Reading",
     "Request",
     "Row",
+    "SortKey",
     "Stale",
     "Statement",
     "Unavailable",
     "Violation",
     "Work",
     "alone",
+    "ascending",
     "check_revision",
     "clean",
     "connect",
+    "containing",
     "copy",
     "database_error",
+    "descending",
     "engine_of",
     "forget",
     "is_known",
