@@ -1,6 +1,6 @@
 """Pages of long lists: `{limit, cursor}` → `{items, next}`."""
 
-from typing import Annotated, Any, Generic, TypeVar, get_args, get_origin
+from typing import Annotated, Any, Final, Generic, TypeVar, get_args, get_origin
 
 import msgspec
 
@@ -25,12 +25,15 @@ def item_of(reply: Any) -> type[msgspec.Struct] | None:
     return found
 
 
+MAX_CURSOR: Final = 100
+"""Characters of a cursor."""
+
 PageSize = Annotated[int, msgspec.Meta(ge=1, le=200)]
 Cursor = Annotated[
     str,
     msgspec.Meta(
         min_length=1,
-        max_length=100,
+        max_length=MAX_CURSOR,
         pattern=LINE,
         description="`next` of the page before, as it was given.",
     ),

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Final
 
 import msgspec
+from sqlalchemy import bindparam, select, text
 
 from protocol import codec
 from protocol.battle_events import (
@@ -33,17 +34,19 @@ from server.battles import rules
 from server.battles.pool import Moved, Pool
 from server.battles.rolls import Rolls
 from server.battles.state import ENDED, QUIET, apply, fold, history_entry, is_over, seated, summary
+from server.battles.tables import battle_seats, battles
 from server.database import (
     ANY_NUMBER,
     REPLIES_KEPT_MS,
     Copy,
     Database,
     Hot,
+    Listing,
     Pruning,
-    Row,
     Stale,
     Statement,
     Work,
+    descending,
     retry_while_stale,
 )
 from server.database.history import Kept, after, bounds
@@ -54,7 +57,6 @@ MAX_HOT: Final = 5_000
 SNAPSHOT_EVERY: Final = 100
 MAX_PRUNED: Final = 100
 PRUNE_AGAIN_MS: Final = 3_600_000
-FIRST_CURSOR: Final = "g"  # sorts after every id, in every collation
 
 _INSERT: Final = Statement(
     "battles.insert",
@@ -75,16 +77,15 @@ _OPEN: Final = Statement(
     "select battle_id, summary from battles where status not in ('completed', 'abandoned')"
     " order by battle_id",
 )
-_PAGE: Final = Statement(
+_LIST: Final = Listing(
     "battles.page",
-    "select battle_id, summary from battles where status = :status and battle_id < :cursor"
-    " order by battle_id desc limit :places",
-)
-_OPEN_PAGE: Final = Statement(
-    "battles.open_page",
-    "select battle_id, summary from battles"
-    " where status not in ('completed', 'abandoned') and battle_id < :cursor"
-    " order by battle_id desc limit :places",
+    select(battles.c.battle_id, battles.c.summary),
+    sorts={"newest": descending(battles.c.battle_id)},
+    filters={
+        "status": battles.c.status == bindparam("status"),
+        "open": text("status not in ('completed', 'abandoned')"),  # as its index has it
+    },
+    untagged=True,
 )
 _AGED: Final = Statement(
     "battles.aged",
@@ -129,11 +130,13 @@ _SEAT_OF: Final = Statement(
 _SEATS: Final = Statement(
     "battles.seats", "select player_id, battle_id from battle_seats where seated"
 )
-_HISTORY: Final = Statement(
+_HISTORY: Final = Listing(
     "battles.history",
-    "select battle_id, result from battle_seats"
-    " where player_id = :player_id and result is not null and battle_id < :cursor"
-    " order by battle_id desc limit :places",
+    select(battle_seats.c.battle_id, battle_seats.c.result).where(
+        battle_seats.c.player_id == bindparam("player_id"), battle_seats.c.result.is_not(None)
+    ),
+    sorts={"newest": descending(battle_seats.c.battle_id)},
+    untagged=True,
 )
 
 
@@ -158,12 +161,6 @@ def event_of(kept: Kept) -> BattleEvent:
     event = codec.decode(spec.type, kept.data)
     assert isinstance(event, BattleEvent)
     return event
-
-
-def _page(rows: list[Row], limit: int) -> tuple[list[str], str | None]:
-    """The texts of a page that was read with one row more, and the cursor of the next one."""
-    shown = rows[:limit]
-    return [row[1] for row in shown], shown[-1][0] if len(rows) > limit else None
 
 
 class Battles:
@@ -214,27 +211,29 @@ class Battles:
         self, status: Status | None, limit: int, cursor: str | None
     ) -> Page[BattleSummary]:
         """Battles of a status, newest first; without one, all that are open."""
-        there = {"cursor": cursor or FIRST_CURSOR, "places": limit + 1}
-        reader = self._database.reader
-        if status is None:
-            rows = await reader.all(_OPEN_PAGE, **there)
-        else:
-            rows = await reader.all(_PAGE, status=status, **there)
-        texts, further = _page(rows, limit)
-        return Page(tuple(codec.decode(BattleSummary, text) for text in texts), further)
+        return await _LIST.page(
+            self._database.reader,
+            lambda row: codec.decode(BattleSummary, row[1]),
+            limit=limit,
+            cursor=cursor,
+            status=status,
+            open=True if status is None else None,
+        )
 
     async def history(self, player_id: str, limit: int, cursor: str | None) -> Page[HistoryEntry]:
         """A player's past battles, newest first."""
-        rows = await self._database.reader.all(
-            _HISTORY, player_id=player_id, cursor=cursor or FIRST_CURSOR, places=limit + 1
+        return await _HISTORY.page(
+            self._database.reader,
+            lambda row: codec.decode(HistoryEntry, row[1]),
+            limit=limit,
+            cursor=cursor,
+            player_id=player_id,
         )
-        texts, further = _page(rows, limit)
-        return Page(tuple(codec.decode(HistoryEntry, text) for text in texts), further)
 
     async def resume(self) -> None:
         """Take up what is open, at start: what is under way is looked at at once."""
-        for _, text in await self._database.reader.all(_OPEN):
-            self.pool.resume(codec.decode(BattleSummary, text))
+        for _, line in await self._database.reader.all(_OPEN):
+            self.pool.resume(codec.decode(BattleSummary, line))
         self.pool.seats.update(await self._database.reader.all(_SEATS))
 
     # ---- changing

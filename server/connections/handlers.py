@@ -8,21 +8,23 @@ from protocol.connections import (
     Disconnect,
     ListConnections,
 )
-from protocol.errors import invalid, not_found
+from protocol.errors import not_found
 from protocol.message import Done
 from protocol.pages import Page
 from protocol.times import rfc3339
+from server.database import Cursors, SortKey
 from server.gateway import Connection, Context, Gateway, Pending, handles
 
 ROOMS_SHOWN: Final = 50
-MAX_DIGITS: Final = 15
+_CURSORS: Final = Cursors("connections.list", SortKey.BIGINT, untagged=True)
 
 
 @handles(ListConnections)
 def list_connections(ctx: Context, query: ListConnections) -> Page[ConnectionView]:
     """Open connections, newest first: one more than asked for says whether there are others."""
     gateway = ctx.part(Gateway)
-    before = None if query.cursor is None else _number(query.cursor)
+    place = _CURSORS.place(query.cursor, user_id=query.user_id)
+    before = None if place is None else int(place[0])
     if query.user_id is None:
         found = gateway.roll.newest(query.limit + 1, before)
     else:
@@ -32,8 +34,7 @@ def list_connections(ctx: Context, query: ListConnections) -> Page[ConnectionVie
             key=lambda c: c.number,
             reverse=True,
         )
-    shown = found[: query.limit]
-    further = str(shown[-1].number) if len(found) > len(shown) else None
+    shown, further = _CURSORS.cut(found, query.limit, lambda c: (c.number,), user_id=query.user_id)
     return Page(tuple(_view(gateway, c) for c in shown if not c.closed), further)
 
 
@@ -51,13 +52,6 @@ def disconnect(ctx: Context, cmd: Disconnect) -> Pending[Done]:
         # With the commit, whether anybody waits for that any more or not: a retry is told `ok`.
         work.then(lambda: gateway.disconnect(connection, cmd.reason))
     return ctx.commit(work, Done())
-
-
-def _number(cursor: str) -> int:
-    """The number that a cursor names. Raises Failure `invalid`."""
-    if not (cursor.isascii() and cursor.isdigit() and len(cursor) <= MAX_DIGITS):
-        raise invalid("cursor", "must be the `next` of a page")
-    return int(cursor)
 
 
 def _view(gateway: Gateway, connection: Connection) -> ConnectionView:

@@ -20,6 +20,15 @@ from server.database.invariants import (
     verify,
 )
 from server.database.mark import HistoryLost
+from server.database.paging import (
+    ESCAPE,
+    Cursors,
+    Listing,
+    SortKey,
+    ascending,
+    containing,
+    descending,
+)
 from server.database.pruning import PRUNE_EVERY_S, REPLIES_KEPT_MS, Pruning, forget
 from server.database.reader import Reader
 from server.database.revisions import migrate, revisions
@@ -30,12 +39,14 @@ from server.database.work import ANY_NUMBER, Change, Key, Request, Stale, Unavai
 __all__ = [
     "ANY_NUMBER",
     "AWAY",
+    "ESCAPE",
     "HISTORY",
     "MAX_DECISIONS",
     "PRUNE_EVERY_S",
     "REPLIES_KEPT_MS",
     "Change",
     "Copy",
+    "Cursors",
     "Database",
     "Due",
     "Found",
@@ -44,11 +55,13 @@ __all__ = [
     "InTheWay",
     "Invariant",
     "Key",
+    "Listing",
     "Pruning",
     "Reader",
     "Reading",
     "Request",
     "Row",
+    "SortKey",
     "Stale",
     "Statement",
     "Unavailable",
@@ -56,11 +69,14 @@ __all__ = [
     "Work",
     "WriteConflict",
     "alone",
+    "ascending",
     "check_revision",
     "clean",
     "connect",
+    "containing",
     "copy",
     "database_error",
+    "descending",
     "engine_of",
     "forget",
     "is_known",

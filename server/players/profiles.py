@@ -6,9 +6,8 @@ nowhere, so nobody stays here by a crash.
 
 import asyncio
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, cast
 
-from protocol.errors import invalid
 from protocol.message import Event
 from protocol.pages import Page
 from protocol.permissions import Permission
@@ -20,7 +19,7 @@ from protocol.players import (
     profile_room,
 )
 from protocol.times import rfc3339
-from server.database import Unavailable, Work
+from server.database import Cursors, SortKey, Unavailable, Work
 from server.database.work import Told
 from server.gateway import Gateway
 from server.players.here import Here, Place, Standing
@@ -35,7 +34,11 @@ log = logger("players")
 
 RECOUNT_EVERY_S: Final = 60.0
 TOP: Final = Place(2**31 - 1, 2**63 - 1, "g")
-"""Above everybody: "g" sorts after every id, in every collation."""
+"""Above everybody: "g" sorts after every id."""
+
+_ONLINE: Final = Cursors(
+    "players.online", SortKey.INTEGER, SortKey.BIGINT, SortKey.TEXT, untagged=True
+)
 
 
 class Profiles:
@@ -74,13 +77,11 @@ class Profiles:
 
     async def page(self, online: bool, limit: int, cursor: str | None) -> Page[Profile]:
         """Players by level. Raises Failure `invalid` for a cursor that is none."""
-        place = TOP if cursor is None else _place(cursor)
-        if online:
-            found = self._here.below(place, limit + 1)
-        else:
-            found = await self._players.below(place, limit + 1)
-        shown = found[:limit]
-        further = _cursor(shown[-1]) if len(found) > limit else None
+        if not online:
+            return await self._players.page(self._profile, limit, cursor)
+        place = _ONLINE.place(cursor)
+        found = self._here.below(TOP if place is None else cast(Place, place), limit + 1)
+        shown, further = _ONLINE.cut(found, limit, lambda standing: standing[:3])
         return Page(tuple(map(self._profile, shown)), further)
 
     def counted(self) -> PlayersCounted:
@@ -216,19 +217,3 @@ class Profiles:
 
 def _standing(record: Record) -> Standing:
     return Standing(record.level, record.exp, record.player_id, record.name)
-
-
-def _cursor(standing: Standing) -> str:
-    return f"{standing.level}.{standing.exp}.{standing.player_id}"
-
-
-def _place(cursor: str) -> Place:
-    """The place that a cursor names. Raises Failure `invalid`."""
-    try:
-        level, exp, player_id = cursor.split(".", 2)
-        place = Place(int(level), int(exp), player_id)
-    except ValueError:
-        raise invalid("cursor", "it is not of this list") from None
-    if not (0 <= place.level <= TOP.level and 0 <= place.exp <= TOP.exp):
-        raise invalid("cursor", "it is not of this list")
-    return place

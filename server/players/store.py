@@ -5,14 +5,27 @@ from functools import partial
 from typing import Final
 
 import msgspec
+from sqlalchemy import select
 
 from protocol.errors import refused
 from protocol.ids import uuid7
-from protocol.players import PlayerChanged, PlayerReason, PlayerView
-from server.database import ANY_NUMBER, Copy, Hot, Reader, Reading, Statement, Work
+from protocol.pages import Page
+from protocol.players import PlayerChanged, PlayerReason, PlayerView, Profile
+from server.database import (
+    ANY_NUMBER,
+    Copy,
+    Hot,
+    Listing,
+    Reader,
+    Reading,
+    Statement,
+    Work,
+    descending,
+)
 from server.players import rules
-from server.players.here import Place, Standing
+from server.players.here import Standing
 from server.players.rules import Record, Regen
+from server.players.tables import players
 from server.users import User
 
 MAX_HOT: Final = 10_000
@@ -31,11 +44,11 @@ _BY_ID: Final = Statement(
     "select player_id, name, level, exp, gold, gems, stat_points, attack, defense,"
     " max_hp, max_stamina, stamina, stamina_at, rev from players where player_id = :player_id",
 )
-_BELOW: Final = Statement(
-    "players.below",
-    "select level, exp, player_id, name from players"
-    " where (level, exp, player_id) < (:level, :exp, :player_id)"
-    " order by level desc, exp desc, player_id desc limit :count",
+_LIST: Final = Listing(
+    "players.page",
+    select(players.c.level, players.c.exp, players.c.player_id, players.c.name),
+    sorts={"highest": descending(players.c.level, players.c.exp, players.c.player_id)},
+    untagged=True,
 )
 _COUNT: Final = Statement("players.count", "select count(*) from players")
 _SAVE: Final = Statement(
@@ -96,10 +109,13 @@ class Players:
         copy = self.hot.peek(player_id)
         return copy.committed if copy is not None else await self._load(player_id)
 
-    async def below(self, place: Place, count: int) -> list[Standing]:
-        """So many who come after a place, the highest first."""
-        rows = await self._reader.all(_BELOW, **place._asdict(), count=count)
-        return [Standing(*row) for row in rows]
+    async def page(
+        self, item: Callable[[Standing], Profile], limit: int, cursor: str | None
+    ) -> Page[Profile]:
+        """Players by level, the highest first, each as `item` makes it."""
+        return await _LIST.page(
+            self._reader, lambda row: item(Standing(*row)), limit=limit, cursor=cursor
+        )
 
     async def count(self) -> int:
         """How many there are: reads the whole of an index."""

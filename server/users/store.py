@@ -1,16 +1,30 @@
 """The rows of people."""
 
-import re
 from collections.abc import Awaitable, Callable
 from typing import Final, NamedTuple
+
+from sqlalchemy import bindparam, or_, select
 
 from protocol.pages import Page
 from protocol.permissions import Role
 from protocol.rooms import Room
 from protocol.times import rfc3339
 from protocol.users import UserChanged, UserDeleted, UserView, user_room
-from server.database import ANY_NUMBER, Database, Reading, Row, Statement, Work, forget
+from server.database import (
+    ANY_NUMBER,
+    ESCAPE,
+    Database,
+    Listing,
+    Reading,
+    Row,
+    Statement,
+    Work,
+    ascending,
+    containing,
+    forget,
+)
 from server.users.rules import NAME_REST_MS, is_reserved
+from server.users.tables import users
 
 MAX_PRUNED: Final = 500
 
@@ -36,12 +50,21 @@ _BY_EMAIL: Final = Statement(
     "select id, username, email, password_hash, role, disabled, created_at from users"
     " where email_key = :key",
 )
-_PAGE: Final = Statement(
+_LIST: Final = Listing(
     "users.page",
-    "select id, username, email, password_hash, role, disabled, created_at from users"
-    " where username_key > :cursor and (:role = '' or role = :role)"
-    " and (username_key like :part escape '!' or email_key like :part escape '!')"
-    " order by username_key limit :places",
+    select(
+        *(users.c[name] for name in ("id", "username", "email", "password_hash", "role")),
+        *(users.c[name] for name in ("disabled", "created_at", "username_key")),
+    ),
+    sorts={"name": ascending(users.c.username_key)},
+    filters={
+        "role": users.c.role == bindparam("role"),
+        "search": or_(
+            users.c.username_key.like(bindparam("search"), escape=ESCAPE),
+            users.c.email_key.like(bindparam("search"), escape=ESCAPE),
+        ),
+    },
+    untagged=True,
 )
 _ANOTHER: Final = Statement(
     "users.another",
@@ -122,19 +145,16 @@ class User(NamedTuple):
 
 
 def _user(row: Row | None) -> User | None:
-    if row is None:
-        return None
+    return None if row is None else _read(row)
+
+
+def _read(row: Row) -> User:
     ident, username, email, password_hash, role, disabled, created_at = row
     return User(ident, username, email, password_hash, Role(role), bool(disabled), created_at)
 
 
 def _key(email: str | None) -> str | None:
     return None if email is None else email.casefold()
-
-
-def _part(search: str) -> str:
-    """What `like` takes for any text that contains another."""
-    return "%" + re.sub("[!%_]", r"!\g<0>", search.casefold()) + "%"
 
 
 AtRegistration = Callable[[Work, User, int], None]
@@ -224,16 +244,14 @@ class Users:
         self, search: str, role: Role | None, limit: int, cursor: str | None
     ) -> Page[UserView]:
         """People by username, whose name or e-mail address contains a text."""
-        rows = await self._reader.all(
-            _PAGE,
-            cursor=(cursor or "").casefold(),
-            role=role or "",
-            part=_part(search),
-            places=limit + 1,
+        return await _LIST.page(
+            self._reader,
+            lambda row: _read(row[:-1]).view,
+            limit=limit,
+            cursor=cursor,
+            role=role,
+            search=containing(search),
         )
-        found = [user for row in rows[:limit] if (user := _user(row)) is not None]
-        further = found[-1].username.casefold() if len(rows) > limit else None
-        return Page(tuple(user.view for user in found), further)
 
     @staticmethod
     def hold(work: Work, user: User) -> None:
