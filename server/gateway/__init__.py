@@ -8,6 +8,7 @@ from server.gateway.oversight import Act, Oversight
 from server.gateway.rights import RightsChange
 from server.gateway.rooms import Door, Snapshot
 from server.gateway.routes import Later, handles, unhandled
+from server.gateway.settings import GatewaySettings
 from server.transport.address import network
 from server.transport.limits import Limits
 
@@ -17,6 +18,7 @@ __all__ = [
     "Context",
     "Door",
     "Gateway",
+    "GatewaySettings",
     "Identity",
     "Later",
     "Limits",

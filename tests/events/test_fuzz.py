@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from protocol.auth import Login, RefreshBody, Register
 from protocol.ids import uuid7
 from protocol.message import Command, Spec
-from server.rest import MAX_BODY_BYTES
+from server.http.rest import MAX_BODY_BYTES
 from server.transport.websocket import RESTRICTED_BYTES
 from tests.support.engines import database
 from tests.support.fuzzed import Fuzzed, Running, check_error, check_field

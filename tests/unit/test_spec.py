@@ -24,8 +24,8 @@ from server.database.writer import MAX_WAIT_S
 from server.gateway.connection import MAX_INBOX
 from server.gateway.entrance import SocketIOConnection
 from server.gateway.rooms import MAX_GAP_BYTES, MAX_GAP_EVENTS, MAX_ROOMS
-from server.request_timeouts import MAX_HEAD_BYTES, MAX_HEADERS
-from server.rest import MAX_BODY_BYTES, STATUS
+from server.http.request_timeouts import MAX_HEAD_BYTES, MAX_HEADERS
+from server.http.rest import MAX_BODY_BYTES, STATUS
 from server.transport import limits
 from server.transport.admission import RENEWED_S
 from server.transport.backlog import USER_MESSAGES
