@@ -1,4 +1,4 @@
-"""The composition root: the ordered list of domains, and the services of the whole server."""
+"""The composition root: builds the domains in their order, and runs the services of the whole."""
 
 import asyncio
 import socket
@@ -14,28 +14,19 @@ from starlette.routing import Mount
 from starlette.types import ASGIApp, Scope
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from server import (
-    audit,
-    auth,
-    battles,
-    connections,
-    database,
-    documents,
-    health,
-    players,
-    users,
-    web,
-)
+from server import database, health
 from server.database import Unavailable
 from server.domain import Built, Core
-from server.gateway import Gateway, Parts, unhandled
+from server.domains import DOMAINS
+from server.gateway import Gateway, GatewaySettings, Parts, unhandled
 from server.gateway import handlers as gateway_handlers
 from server.gateway.asgi import Transports
-from server.page import Page
-from server.reopening import reopened
-from server.request_ids import HEADER as REQUEST_ID
-from server.request_ids import RequestIds
-from server.rest import EXCEPTION_HANDLERS
+from server.http import documents, serving
+from server.http.page import Page
+from server.http.reopening import reopened
+from server.http.request_ids import HEADER as REQUEST_ID
+from server.http.request_ids import RequestIds
+from server.http.rest import EXCEPTION_HANDLERS
 from server.runtime.clock import Clock, SystemClock
 from server.runtime.files import clean, make_folder
 from server.runtime.gauges import Gauges
@@ -53,23 +44,6 @@ P = TypeVar("P")
 log = logger("app")
 
 assert gateway_handlers  # importing it registers them
-
-DOMAINS: Final = (
-    audit.DOMAIN,
-    users.DOMAIN,
-    auth.DOMAIN,
-    players.DOMAIN,
-    battles.DOMAIN,
-    connections.DOMAIN,
-    health.DOMAIN,
-)
-"""All domains, in the order in which they are built: each comes after those that it uses."""
-
-INVARIANTS: Final = (
-    *database.HISTORY,
-    *(invariant for domain in DOMAINS for invariant in domain.invariants),
-)
-"""What must always be true of the stored data: `warroom verify` checks it."""
 
 DASHBOARD: Final = Path(__file__).parent / "dashboard"
 DRAIN_S: Final = 3.5
@@ -206,7 +180,7 @@ async def opened(settings: "ServerSettings", clock: Clock | None = None) -> Asyn
         )
     make_folder(settings.data_dir)
     await asyncio.to_thread(database.migrate, settings.database)
-    gateway = Gateway(settings, parts, clock, gauges)
+    gateway = Gateway(settings.of(GatewaySettings), parts, clock, gauges)
     parts.add(gateway)
     db = await database.connect(
         settings.database,
@@ -274,7 +248,7 @@ async def _serve(
         async with AsyncExitStack() as stack:
             if listener is None:
                 app = await stack.enter_async_context(opened(settings))
-                listener = web.listen(settings)
+                listener = serving.listen(settings, settings.of(GatewaySettings).silence_s)
                 await prepare(app)
                 await app.start()
             else:
@@ -287,7 +261,7 @@ async def _serve(
                 return
             with closing(listener.dup()) as spare:
                 with _ended_by(stop, app, spare):
-                    await web.serve(app, listener, app.over, ready)
+                    await serving.serve(app, listener, app.over, ready)
                 if stop.is_set() or not app.history_lost:
                     return
                 listener = spare.dup()

@@ -10,9 +10,10 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
-from server.app import DOMAINS
 from server.database import is_known, is_postgres
-from server.env_file import EnvFileError, read_env_file
+from server.domains import DOMAINS
+from server.gateway import GatewaySettings
+from server.runtime.env_file import EnvFileError, read_env_file
 from server.runtime.settings import (
     integer,
     log_levels,
@@ -39,7 +40,7 @@ class ConfigError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class ServerSettings:
-    """Settings of the server itself. Those of a domain are in its folder."""
+    """Settings of the server itself. Those of the gateway and of a domain are in its folder."""
 
     host: str = setting(text, "127.0.0.1", "address to listen on")
     port: int = setting(integer(0, 65535), 8000, "port to listen on; 0 takes a free one")
@@ -63,27 +64,6 @@ class ServerSettings:
     trusted_proxies: tuple[str, ...] = setting(
         networks, (), "proxies whose X-Forwarded-For and X-Forwarded-Proto are believed"
     )
-    address_limit_scale: float = setting(
-        number(0.01, 10_000),
-        1.0,
-        "multiplies what one address may send; more than 1 where many clients share one",
-    )
-    max_connections_per_address: int = setting(
-        integer(1, 1_000_000),
-        1000,
-        "connections that one address may have open, and open anew in 10 s",
-    )
-    max_connections_per_user: int = setting(
-        integer(1, 1_000_000),
-        100,
-        "connections that one person or service may have open, and open anew in 10 s",
-    )
-    max_unauthenticated_connections: int = setting(
-        integer(1, 1_000_000),
-        2000,
-        "connections of clients that are not authenticated, and requests coming in; beyond it the"
-        " oldest of the network that has most of them is closed",
-    )
     data_dir: Path = setting(path, Path(".data"), "folder of the embedded database and its secret")
     database_url: str | None = setting(
         text,
@@ -103,47 +83,6 @@ class ServerSettings:
     )
     history_s: float = setting(
         number(0, 604_800), 600.0, "how long younger ones stay beside them", unit="seconds"
-    )
-    outbox_limit_bytes: int = setting(
-        integer(65_536, 268_435_456), 1_048_576, "what may wait for one client", unit="bytes"
-    )
-    outbox_stall_s: float = setting(
-        number(1, 600), 10.0, "how long a client may take nothing of what waits", unit="seconds"
-    )
-    max_message_bytes: int = setting(
-        integer(1024, 16_777_216), 1_048_576, "largest message of a client", unit="bytes"
-    )
-    backlog_limit_bytes: int = setting(
-        integer(1_048_576, 2**40),
-        67_108_864,
-        "pending inbound bytes of all clients; above it the server pauses reading",
-        unit="bytes",
-    )
-    ping_interval_ms: int = setting(
-        integer(100, 300_000), 25_000, "how often a client is pinged", unit="milliseconds"
-    )
-    ping_timeout_ms: int = setting(
-        integer(100, 300_000),
-        20_000,
-        "how long a client may take to answer a ping",
-        unit="milliseconds",
-    )
-    connect_timeout_ms: int = setting(
-        integer(100, 300_000), 10_000, "how long a client may take to log in", unit="milliseconds"
-    )
-    receive_timeout_ms: int = setting(
-        integer(100, 300_000),
-        8_000,  # with what it takes to notice, within the 10 s that clients are told
-        "how long a request, or a message, may take to come whole",
-        unit="milliseconds",
-    )
-    allow_token_in_address: bool = setting(
-        yes_or_no,
-        False,
-        "whether `/ws` takes `?token=`; addresses end up in logs and histories",
-    )
-    command_timeout: float = setting(
-        number(0.1, 3600), 30.0, "how long a command or query may take to answer", unit="seconds"
     )
 
     @property
@@ -172,12 +111,16 @@ class ServerSettings:
         return []
 
 
-CLASSES: Final = (ServerSettings, *(d.settings for d in DOMAINS if d.settings is not None))
+CLASSES: Final = (
+    ServerSettings,
+    GatewaySettings,
+    *(d.settings for d in DOMAINS if d.settings is not None),
+)
 """Each is a frozen dataclass of fields made by `setting`, and may have `problems`."""
 
 if TYPE_CHECKING:
 
-    class Settings(ServerSettings):
+    class Settings(GatewaySettings, ServerSettings):
         """All settings. The environment's names are the fields' in capitals."""
 
         def __init__(self, **values: Any) -> None: ...

@@ -1,7 +1,7 @@
 """What a domain plugs in: all that the rest of the server has to know of it is one value.
 
-`app.py` lists the domains and builds them in that order. A domain imports others only through their
-doors (`server/<domain>/__init__.py`); those come earlier in the list.
+`domains.py` lists the domains, `app.py` builds them in that order. A domain imports others only
+through their doors (`server/<domain>/__init__.py`); those come earlier in the list.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence

@@ -12,7 +12,7 @@ from protocol.errors import unauthenticated
 from protocol.message import Limit
 from server.auth.service import Auth
 from server.gateway import Limits, network
-from server.rest import answer, body, while_connected
+from server.http.rest import answer, body, while_connected
 from server.runtime.clock import Clock
 
 Respond = Callable[[Request], Awaitable[Response]]

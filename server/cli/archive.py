@@ -26,7 +26,6 @@ FORMAT: Final = 2
 ABOUT: Final = "about.json"
 DATABASE: Final = "database"
 SUMS: Final = "SHA256SUMS"
-PIECE_BYTES: Final = 1024 * 1024
 _SMALL_BYTES: Final = 1024 * 1024
 """More than all members but the database hold."""
 _END: Final = bytes(2 * tarfile.BLOCKSIZE)
@@ -256,7 +255,7 @@ def _pieces(file: IO[bytes], size: int, check: Check) -> Iterator[bytes]:
     """So many bytes from where the file stands. Raises Damaged where it ends before."""
     while size:
         check()
-        piece = file.read(min(size, PIECE_BYTES))
+        piece = file.read(min(size, files.PIECE_BYTES))
         if not piece:
             raise Damaged("its end is missing")
         size -= len(piece)

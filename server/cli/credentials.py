@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 from server.cli.parser import Given
 from server.cli.words import CliError
-from server.env_file import EnvFileError, read_env_file
+from server.runtime.env_file import EnvFileError, read_env_file
 
 URL: Final = "http://127.0.0.1:8000"
 FILE: Final = Path("warroom") / "credentials"

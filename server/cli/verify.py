@@ -8,7 +8,6 @@ from pathlib import Path
 
 import msgspec
 
-from server.app import INVARIANTS
 from server.cli.backup import read
 from server.cli.data import private_files
 from server.cli.parser import Given
@@ -24,6 +23,7 @@ from server.database import (
     sqlite_path,
 )
 from server.database import verify as verify_data
+from server.domains import INVARIANTS
 from server.runtime import files
 from server.runtime.interrupt import Interrupt, Interrupted, interruptible
 

@@ -14,16 +14,16 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from protocol.ids import uuid7
 from protocol.message import ADDRESS_RATES, RATES
 from protocol.permissions import Permission
-from server import web
 from server.config import ServerSettings
 from server.conformance import handlers
 from server.conformance.echoes import EngineEcho, WebSocketEcho
 from server.conformance.messages import REGISTRY, scaled
 from server.conformance.namespaces import EchoNamespace, SuiteNamespace
-from server.gateway import Gateway, Identity, Parts, unhandled
+from server.gateway import Gateway, GatewaySettings, Identity, Parts, unhandled
 from server.gateway.asgi import Transports, within
 from server.gateway.connection import bounds_of
 from server.gateway.handshakes import Handshakes
+from server.http import serving
 from server.runtime.clock import Clock, SystemClock
 from server.runtime.gauges import Gauges
 from server.runtime.services import Service
@@ -60,8 +60,9 @@ class ConformanceSite:
         self.settings = settings
         self.clock: Clock = SystemClock()
         gauges, parts = Gauges(), Parts()
+        limits = settings.of(GatewaySettings)
         self.gateway = gateway = Gateway(
-            settings,
+            limits,
             parts,
             self.clock,
             gauges,
@@ -82,7 +83,7 @@ class ConformanceSite:
             bounds._replace(limit_bytes=ECHO_OUTBOX * echo_max_bytes), echo_max_bytes
         )
         options = SessionOptions(
-            settings.ping_interval_ms, settings.ping_timeout_ms, settings.max_message_bytes
+            limits.ping_interval_ms, limits.ping_timeout_ms, limits.max_message_bytes
         )
         self._engine = EngineIOServer(
             options,
@@ -147,5 +148,5 @@ async def serve(
         raise RuntimeError(f"nobody handles {', '.join(names)}")
     stop = asyncio.Event()
     on_end(stop.set)
-    listener = web.listen(settings)
-    await web.serve(ConformanceSite(settings, echo_max_bytes), listener, stop, ready)
+    listener = serving.listen(settings, settings.of(GatewaySettings).silence_s)
+    await serving.serve(ConformanceSite(settings, echo_max_bytes), listener, stop, ready)

@@ -156,7 +156,7 @@ def _write(path: Path, pieces: Iterable[bytes], its_revision: str, interrupt: In
 
 def _read(path: Path) -> Iterator[bytes]:
     with path.open("rb") as file:
-        while piece := file.read(dumps.PIECE_BYTES):
+        while piece := file.read(files.PIECE_BYTES):
             yield piece
 
 

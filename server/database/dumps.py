@@ -19,9 +19,8 @@ from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit, urlunsp
 from server.database import history
 from server.database.revisions import LOCK
 from server.database.tables import metadata
+from server.runtime import files
 from server.runtime.interrupt import Interrupt
-
-PIECE_BYTES: Final = 1024 * 1024
 
 
 def our_tables() -> tuple[str, ...]:
@@ -98,7 +97,7 @@ def dump(url: str, interrupt: Interrupt) -> Iterator[bytes]:
     with _Program("pg_dump", url, arguments, stdout=subprocess.PIPE) as program:
         assert program.output is not None
         with interrupt.waking(program.kill):
-            while piece := program.output.read(PIECE_BYTES):
+            while piece := program.output.read(files.PIECE_BYTES):
                 yield piece
         interrupt.check()
         program.wait()
@@ -214,7 +213,7 @@ class _Program:
 
     def _read_errors(self) -> None:
         assert self._process.stderr is not None
-        while piece := self._process.stderr.read1(PIECE_BYTES):  # type: ignore[attr-defined]
+        while piece := self._process.stderr.read1(files.PIECE_BYTES):  # type: ignore[attr-defined]
             self._errors = (self._errors + piece)[:_ERRORS_BYTES]
 
     def kill(self) -> None:

@@ -1,8 +1,8 @@
 """Invariants: what must always be true of the stored data, and checking it.
 
-Each domain has those of its rows in its `invariants.py`, and `app.py` has the list of all. A check
-is one statement: the database finds and counts the violating rows, so that a million rows cost this
-process no memory. Where SQL can't tell, a check reads page by page.
+Each domain has those of its rows in its `invariants.py`, and `domains.py` has the list of all. A
+check is one statement: the database finds and counts the violating rows, so that a million rows
+cost this process no memory. Where SQL can't tell, a check reads page by page.
 """
 
 from collections.abc import Awaitable, Callable, Sequence

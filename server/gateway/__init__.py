@@ -9,6 +9,7 @@ from server.gateway.oversight import Act, Oversight
 from server.gateway.rate_limits import Limits
 from server.gateway.rights import RightsChange
 from server.gateway.rooms import RoomProvider, Snapshot
+from server.gateway.settings import GatewaySettings
 from server.transport.limits import network
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "Connection",
     "Context",
     "Gateway",
+    "GatewaySettings",
     "Identity",
     "Later",
     "Limits",

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
-from typing import Final, Protocol
+from typing import Final
 
 from protocol.errors import unavailable
 from protocol.gateway import Closing, Evicted, EvictionReason
@@ -22,6 +22,7 @@ from server.gateway.presence import Presence, Roll
 from server.gateway.rate_limits import Limits
 from server.gateway.rights import ConnectionRights
 from server.gateway.rooms import Rooms
+from server.gateway.settings import GatewaySettings
 from server.runtime.clock import Clock
 from server.runtime.gauges import Gauges
 from server.runtime.log import logger
@@ -37,80 +38,6 @@ Authenticate = Callable[[object], Awaitable[Identity]]
 
 async def _nobody(_: object) -> Identity:
     raise unavailable("the server is starting")
-
-
-class GatewaySettings(Protocol):
-    """What the gateway needs to be told."""
-
-    @property
-    def outbox_limit_bytes(self) -> int:
-        """What may wait for one client."""
-        ...
-
-    @property
-    def outbox_stall_s(self) -> float:
-        """How long a client may take nothing of what waits."""
-        ...
-
-    @property
-    def max_message_bytes(self) -> int:
-        """The largest message of a client."""
-        ...
-
-    @property
-    def backlog_limit_bytes(self) -> int:
-        """What all clients together may have sent that is not handled yet."""
-        ...
-
-    @property
-    def ping_interval_ms(self) -> int:
-        """How often a client is pinged."""
-        ...
-
-    @property
-    def ping_timeout_ms(self) -> int:
-        """How long a client may take to answer a ping."""
-        ...
-
-    @property
-    def connect_timeout_ms(self) -> int:
-        """How long a client may take to log in."""
-        ...
-
-    @property
-    def receive_timeout_ms(self) -> int:
-        """How long a request or a message may take to come whole."""
-        ...
-
-    @property
-    def allow_token_in_address(self) -> bool:
-        """Whether a plain WebSocket may give its token in its address."""
-        ...
-
-    @property
-    def command_timeout(self) -> float:
-        """How long a command or query may take, in seconds."""
-        ...
-
-    @property
-    def address_limit_scale(self) -> float:
-        """What the rates of one address are multiplied by."""
-        ...
-
-    @property
-    def max_connections_per_address(self) -> int:
-        """How many connections one address may have open."""
-        ...
-
-    @property
-    def max_connections_per_user(self) -> int:
-        """How many connections one person or service may have open."""
-        ...
-
-    @property
-    def max_unauthenticated_connections(self) -> int:
-        """How many connections may be open whose clients are not authenticated."""
-        ...
 
 
 class Gateway:

@@ -14,7 +14,7 @@ from protocol.errors import unauthenticated
 from server.database import Database
 from server.gateway import Gateway
 from server.health.store import answers
-from server.rest import answer
+from server.http.rest import answer
 from server.runtime.clock import Clock
 from server.runtime.gauges import Gauges
 from server.runtime.log import logger

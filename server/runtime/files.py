@@ -19,6 +19,8 @@ from typing import Final
 
 PRIVATE: Final = 0o600
 """Only the owner reads it."""
+PIECE_BYTES: Final = 1024 * 1024
+"""So much of a large file is read at once."""
 
 
 def write(path: Path, data: bytes, mode: int = PRIVATE) -> None:

@@ -9,23 +9,25 @@ from typing import NamedTuple
 
 import pytest
 
-from server import app  # registers every message and handler
+from server import app, domains
 from server.database.tables import metadata
 from server.gateway import unhandled
 
+assert app  # importing it registers every message and handler
+
 ROOT = Path(__file__).parents[2]
 
-DOMAINS = [domain.name for domain in app.DOMAINS]
+DOMAINS = [domain.name for domain in domains.DOMAINS]
 """A domain may import those that it `uses`, through their doors: what
 `server/<domain>/__init__.py` exports."""
 
-USES = {domain.name: set(domain.uses) for domain in app.DOMAINS}
+USES = {domain.name: set(domain.uses) for domain in domains.DOMAINS}
 
 BESIDE = "conformance"
 """A server of its own on the same gateway. It knows no domain and stores nothing; the command line
 alone opens it."""
 
-GROUND = {"cli", "database", "gateway", "transport", "runtime", "dashboard"}
+GROUND = {"cli", "database", "gateway", "http", "transport", "runtime", "dashboard"}
 PURE = {"rules.py", "state.py", "schedule.py", "formulas.py", "rolls.py", "catalogue.py"}
 IMPURE = {
     "asyncio",
@@ -43,7 +45,7 @@ IMPURE = {
     "server.runtime",
     "server.transport",
 }
-ENTRIES = {"server/app.py", "server/config.py"} | {
+ENTRIES = {"server/app.py", "server/domains.py"} | {
     f"server/cli/{path.name}" for path in (ROOT / "server" / "cli").glob("*.py")
 }
 WITH_SQL = {"store.py", "invariants.py"}
@@ -171,7 +173,7 @@ def test_every_statement_has_a_name_of_its_own() -> None:
 
 @each([s for s in SERVER if s.parts[1] in ("gateway", "transport", "database", "runtime")])
 def test_what_all_stand_on_knows_no_domain(source: Source) -> None:
-    above = [f"server.{name}" for name in (*DOMAINS, "app", "cli", "config", "rest")]
+    above = [f"server.{name}" for name in (*DOMAINS, "app", "cli", "config", "domains", "http")]
     assert not [i for i in source.imports for name in above if i.within(name)]
 
 
@@ -202,7 +204,7 @@ def test_every_folder_of_the_server_is_in_the_table() -> None:
 
 @each([s for s in SERVER if s.parts[1] == BESIDE])
 def test_conformance_mode_stores_nothing_and_knows_no_domain(source: Source) -> None:
-    barred = [f"server.{name}" for name in (*DOMAINS, "app", "cli", "database")]
+    barred = [f"server.{name}" for name in (*DOMAINS, "app", "cli", "database", "domains")]
     assert not [i for i in source.imports for name in barred if i.within(name)]
 
 
@@ -222,7 +224,7 @@ def test_a_domain_uses_those_that_are_built_before_it() -> None:
 
 
 def test_a_domain_s_door_says_what_it_is() -> None:
-    for domain in app.DOMAINS:
+    for domain in domains.DOMAINS:
         door = BY_NAME[f"server/{domain.name}/__init__.py"]
         assert "DOMAIN" in _exports(door)
         tables = {table.name for table in domain.tables}
@@ -233,7 +235,7 @@ def test_a_domain_s_door_says_what_it_is() -> None:
 
 
 def test_every_table_is_the_history_s_or_a_domain_s() -> None:
-    owned = [table.name for domain in app.DOMAINS for table in domain.tables]
+    owned = [table.name for domain in domains.DOMAINS for table in domain.tables]
     history = {"facts", "room_events", "room_numbers", "kept_replies"}
     assert sorted([*owned, *history]) == sorted(metadata.tables)
 
@@ -257,12 +259,29 @@ def _exports(door: Source) -> list[str]:
     return []
 
 
-@each([s for s in SERVER if s.name != "server/app.py" and s.domain is None])
+@each([s for s in SERVER if s.domain is None])
 def test_only_the_composition_root_opens_domains(source: Source) -> None:
     used = [i for i in source.imports for d in DOMAINS if i.within(f"server.{d}")]
     if source.name not in ENTRIES:
         assert used == []
     assert not [i for i in used if i.module.count(".") > 1], "a door is enough"
+
+
+def test_only_one_file_lists_the_domains() -> None:
+    """A domain's value is made in its door, and read from the list alone."""
+    readers = {
+        source.name
+        for source in SERVER
+        if any(i.name == "DOMAIN" for i in source.imports)
+        or any(isinstance(n, ast.Attribute) and n.attr == "DOMAIN" for n in ast.walk(source.tree))
+    }
+    assert readers == {"server/domains.py"}
+
+
+@each([s for s in SERVER if s.parts[1] == "http"])
+def test_http_knows_no_domain_and_no_gateway(source: Source) -> None:
+    above = [f"server.{name}" for name in (*DOMAINS, "app", "cli", "domains", "gateway")]
+    assert not [i for i in source.imports for name in above if i.within(name)]
 
 
 def test_only_the_reader_imports_databases() -> None:
@@ -320,7 +339,7 @@ def test_every_command_and_query_has_a_handler() -> None:
 
 
 def test_every_domain_s_handlers_are_listed() -> None:
-    listed = {module.__name__ for domain in app.DOMAINS for module in domain.handlers}
+    listed = {module.__name__ for domain in domains.DOMAINS for module in domain.handlers}
     there = {
         ".".join(source.parts).removesuffix(".py")
         for source in SERVER

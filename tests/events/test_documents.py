@@ -11,7 +11,7 @@ from protocol import asyncapi
 from protocol.auth import Login
 from protocol.client import log_in
 from protocol.ids import uuid7
-from server.web import SECURITY_HEADERS
+from server.http.serving import SECURITY_HEADERS
 from tests.contracts import MESSAGES
 from tests.support.asyncapi import Described
 from tests.support.battles import easy_battle, strike

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from protocol.ids import uuid7
 from protocol.message import Command, Spec
-from server.rest import MAX_BODY_BYTES
+from server.http.rest import MAX_BODY_BYTES
 from server.transport.websocket import RESTRICTED_BYTES
 from tests.contracts import BODIES
 from tests.contracts.auth import NEW_NAME

@@ -9,7 +9,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from server.web import SECURITY_HEADERS
+from server.http.serving import SECURITY_HEADERS
 from tests.support.markdown import ROOT
 from tests.support.server import Server
 

@@ -14,7 +14,7 @@ import pytest
 from protocol.auth import Login
 from protocol.client import log_in
 from protocol.errors import Failure
-from server.app import INVARIANTS
+from server.domains import INVARIANTS
 from tests.support.engines import execute, on_both_engines
 from tests.support.people import PASSWORD, Person, connected
 from tests.support.postgres import Postgres

@@ -10,12 +10,13 @@ from protocol.battles import battle_room
 from protocol.ids import uuid7
 from protocol.permissions import Role
 from protocol.users import user_room
-from server.app import INVARIANTS, opened
+from server.app import opened
 from server.auth import Auth
 from server.battles import Battles, BattleService
 from server.config import Settings
 from server.database import check_revision, migrate
 from server.database.url import is_postgres
+from server.domains import INVARIANTS
 from tests.support.clock import ManualClock
 from tests.support.ear import Ear, player
 from tests.support.engines import copied, database, execute, on_both_engines

@@ -8,9 +8,9 @@ from starlette.routing import Route
 from protocol.message import Command, Done, Limit, command
 from protocol.permissions import Permission
 from protocol.secret import Secret
-from server import documents
 from server.cli import main
 from server.gateway import Context, Pending, handles
+from server.http import documents
 
 
 @command("tests.broken", permission=Permission.CONNECT, limit=Limit.ACTION)

@@ -11,9 +11,9 @@ import msgspec
 
 from protocol.message import Query, query
 from protocol.permissions import Permission
-from server import web
 from server.cli import main
 from server.gateway import Context, handles
+from server.http import serving
 
 COUNTED = ("server.", "protocol.", "uvicorn.", "websockets.", "httptools.", "starlette.")
 """The packages whose objects are counted. Those of asyncio hang on these."""
@@ -44,6 +44,6 @@ async def count_objects(_: Context, __: CountObjects) -> Counted:
 
 
 if __name__ == "__main__":
-    web.GC_THRESHOLDS = (0, 0, 0)  # type: ignore[misc]
+    serving.GC_THRESHOLDS = (0, 0, 0)  # type: ignore[misc]
     gc.disable()
     main()

@@ -16,8 +16,8 @@ from protocol.permissions import Role
 from server.app import App, opened
 from server.auth import Auth
 from server.config import Settings
+from server.http.serving import WebServer
 from server.transport.handshake import Handshake
-from server.web import WebServer
 from tests.support.clock import ManualClock
 from tests.support.lines import Line, line
 from tests.support.people import PASSWORD

@@ -2,8 +2,8 @@
 
 from typing import Final
 
-from server.app import INVARIANTS
 from server.database import verify
+from server.domains import INVARIANTS
 
 NO_ADMIN: Final = "users.an_admin"
 """What a server that was put together without `run` does not have."""

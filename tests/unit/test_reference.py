@@ -3,15 +3,14 @@
 from collections import Counter
 from html.parser import HTMLParser
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
 
 from protocol import spec
 from protocol.message import Spec, find, specs
-from server import reference
+from server.app import DASHBOARD
+from server.http import reference
 
-DASHBOARD = Path(reference.__file__).parent / "dashboard"
 NO_END = {"link", "meta", "br", "hr", "img"}
 
 

@@ -7,7 +7,7 @@ import pytest
 import uvicorn
 from uvicorn.server import ServerState
 
-from server.request_timeouts import MAX_HEAD_BYTES, MAX_HEADERS, MAX_PIPELINED, TimedRequests
+from server.http.request_timeouts import MAX_HEAD_BYTES, MAX_HEADERS, MAX_PIPELINED, TimedRequests
 from server.transport.refusals import STANDSTILL_S, RefusalReason
 from tests.support.refused import TIMEOUT_S, Refused
 

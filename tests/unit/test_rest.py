@@ -10,7 +10,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from protocol.errors import Code, Error, Failure, busy
-from server.rest import (
+from server.http.rest import (
     EXCEPTION_HANDLERS,
     MAX_BODY_BYTES,
     STATUS,

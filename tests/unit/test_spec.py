@@ -27,8 +27,8 @@ from server.gateway.backlog import USER_MESSAGES
 from server.gateway.connection import MAX_INBOX
 from server.gateway.main_namespace import SocketIOConnection
 from server.gateway.rooms import MAX_GAP_BYTES, MAX_GAP_EVENTS, MAX_ROOMS
-from server.request_timeouts import MAX_HEAD_BYTES, MAX_HEADERS
-from server.rest import MAX_BODY_BYTES, STATUS
+from server.http.request_timeouts import MAX_HEAD_BYTES, MAX_HEADERS
+from server.http.rest import MAX_BODY_BYTES, STATUS
 from server.transport import limits
 from server.transport.frame_reader import FRAGMENT_BYTES, SPARE_FRAGMENTS
 from server.transport.outbox import MAX_LOSSY

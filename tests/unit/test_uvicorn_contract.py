@@ -1,5 +1,5 @@
-"""What `server/transport/websocket.py` and `server/web.py` rely on in uvicorn, some of it not
-documented. An upgrade that moves one of these fails here."""
+"""What `server/transport/websocket.py` and `server/http/serving.py` rely on in uvicorn, some of it
+not documented. An upgrade that moves one of these fails here."""
 
 import ast
 import asyncio
@@ -16,12 +16,12 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from uvicorn.server import ServerState
 
+from server.http.serving import WebServer
 from server.runtime.clock import SystemClock
 from server.runtime.gauges import Gauges
 from server.transport.handshake import Handshake
 from server.transport.refusals import Refusals
 from server.transport.websocket import Turn, WebSocket
-from server.web import WebServer
 
 WS: Any = functools.partial(Handshake, Refusals(Gauges(), SystemClock(), 10.0))
 

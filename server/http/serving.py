@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 import uvicorn
 from starlette.types import ASGIApp
 
-from server.request_timeouts import TimedRequests
+from server.http.request_timeouts import TimedRequests
 from server.runtime.clock import Clock
 from server.runtime.log import logger
 from server.runtime.services import Service, run_all
@@ -125,12 +125,12 @@ def bound(listener: socket.socket, silence_s: float) -> None:
             listener.setsockopt(level, option, value)
 
 
-def listen(settings: "ServerSettings") -> socket.socket:
-    """Take the address. Raises OSError where it can't be had."""
+def listen(settings: "ServerSettings", silence_s: float) -> socket.socket:
+    """Take the address; `silence_s` as for `bound`. Raises OSError where it can't be had."""
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     address = (settings.host, settings.port)
     listener = socket.create_server(address, family=family, backlog=2048)
-    bound(listener, (settings.ping_interval_ms + settings.ping_timeout_ms) / 1000)
+    bound(listener, silence_s)
     return listener
 
 

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from protocol import asyncapi
-from server.reference import page
+from server.http.reference import page
 
 _FOR_EVERYBODY: Final = {"access-control-allow-origin": "*"}
 """A page that draws AsyncAPI documents reads it from wherever it is. There is nothing secret in it,

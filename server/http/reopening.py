@@ -13,9 +13,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from protocol.errors import unavailable
-from server import web
 from server.database import AWAY, Unavailable
-from server.rest import EXCEPTION_HANDLERS
+from server.http import serving
+from server.http.rest import EXCEPTION_HANDLERS
 from server.runtime.log import logger
 
 log = logger("app")
@@ -48,7 +48,8 @@ async def reopened(
                 # Such as a table that is not there yet: the database may be being restored.
                 log.exception("reopening_failed")
             if not answered:
-                await answering.enter_async_context(web.answering(_closed(health), listener.dup()))
+                closed = serving.answering(_closed(health), listener.dup())
+                await answering.enter_async_context(closed)
                 answered = True
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), AGAIN_S)

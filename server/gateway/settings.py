@@ -1,0 +1,78 @@
+"""Settings of the gateway: clients, what they may send, and what may wait for them."""
+
+from dataclasses import dataclass
+
+from server.runtime.settings import integer, number, setting, yes_or_no
+
+
+@dataclass(frozen=True, kw_only=True)
+class GatewaySettings:
+    """Settings of the gateway."""
+
+    address_limit_scale: float = setting(
+        number(0.01, 10_000),
+        1.0,
+        "multiplies what one address may send; more than 1 where many clients share one",
+    )
+    max_connections_per_address: int = setting(
+        integer(1, 1_000_000),
+        1000,
+        "connections that one address may have open, and open anew in 10 s",
+    )
+    max_connections_per_user: int = setting(
+        integer(1, 1_000_000),
+        100,
+        "connections that one person or service may have open, and open anew in 10 s",
+    )
+    max_unauthenticated_connections: int = setting(
+        integer(1, 1_000_000),
+        2000,
+        "connections of clients that are not authenticated, and requests coming in; beyond it the"
+        " oldest of the network that has most of them is closed",
+    )
+    outbox_limit_bytes: int = setting(
+        integer(65_536, 268_435_456), 1_048_576, "what may wait for one client", unit="bytes"
+    )
+    outbox_stall_s: float = setting(
+        number(1, 600), 10.0, "how long a client may take nothing of what waits", unit="seconds"
+    )
+    max_message_bytes: int = setting(
+        integer(1024, 16_777_216), 1_048_576, "largest message of a client", unit="bytes"
+    )
+    backlog_limit_bytes: int = setting(
+        integer(1_048_576, 2**40),
+        67_108_864,
+        "pending inbound bytes of all clients; above it the server pauses reading",
+        unit="bytes",
+    )
+    ping_interval_ms: int = setting(
+        integer(100, 300_000), 25_000, "how often a client is pinged", unit="milliseconds"
+    )
+    ping_timeout_ms: int = setting(
+        integer(100, 300_000),
+        20_000,
+        "how long a client may take to answer a ping",
+        unit="milliseconds",
+    )
+    connect_timeout_ms: int = setting(
+        integer(100, 300_000), 10_000, "how long a client may take to log in", unit="milliseconds"
+    )
+    receive_timeout_ms: int = setting(
+        integer(100, 300_000),
+        8_000,  # with what it takes to notice, within the 10 s that clients are told
+        "how long a request, or a message, may take to come whole",
+        unit="milliseconds",
+    )
+    allow_token_in_address: bool = setting(
+        yes_or_no,
+        False,
+        "whether `/ws` takes `?token=`; addresses end up in logs and histories",
+    )
+    command_timeout: float = setting(
+        number(0.1, 3600), 30.0, "how long a command or query may take to answer", unit="seconds"
+    )
+
+    @property
+    def silence_s(self) -> float:
+        """How long nothing may be heard of a client, in seconds."""
+        return (self.ping_interval_ms + self.ping_timeout_ms) / 1000
