@@ -47,8 +47,8 @@ _WAIT_FOR_DISK: Final = (
     "select set_config('synchronous_commit', 'on', false)"
     " where current_setting('synchronous_commit') = 'off'"
 )
-"""With `off`, which a role or a database may have set, PostgreSQL answers COMMIT before it is on disk,
-and a power cut loses acknowledged commands. All other values wait for the disk.
+"""With `off`, which a role or a database may have set, PostgreSQL answers COMMIT before it is on
+disk, and a power cut loses acknowledged commands. All other values wait for the disk.
 Source: PostgreSQL, Asynchronous Commit."""
 _READ_ONLY: Final = (ReadOnly, asyncpg.ReadOnlySQLTransactionError)
 WEEK_MS: Final = 7 * 86_400_000
