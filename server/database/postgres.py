@@ -43,6 +43,13 @@ _END: Final = (
     "select pg_terminate_backend(pid) from pg_stat_activity"
     " where pid = $1 and application_name = $2"
 )
+_WAIT_FOR_DISK: Final = (
+    "select set_config('synchronous_commit', 'on', false)"
+    " where current_setting('synchronous_commit') = 'off'"
+)
+"""With `off`, which a role or a database may have set, PostgreSQL answers COMMIT before it is on
+disk, and a power cut loses acknowledged commands. All other values wait for the disk.
+Source: PostgreSQL, Asynchronous Commit."""
 _READ_ONLY: Final = (ReadOnly, asyncpg.ReadOnlySQLTransactionError)
 WEEK_MS: Final = 7 * 86_400_000
 
@@ -119,6 +126,7 @@ class PostgresEngine:
         settings = self._mark.settings(name)
         connection = await dial(self._dsn, self._mark.writer, Target.WRITES, **settings)
         try:
+            await connection.execute(_WAIT_FOR_DISK, timeout=STEP_S)
             await self._mark.prepare(connection)
         except BaseException:
             connection.terminate()

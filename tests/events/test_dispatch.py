@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.battles import easy_battle
 from tests.support.people import Person, connected
 from tests.support.server import Server
 
@@ -42,9 +43,13 @@ async def test_binary_is_invalid(alice: Person) -> None:
 
 
 async def test_a_message_that_asks_for_no_answer_is_carried_out(alice: Person) -> None:
-    await alice.tell("rooms.join", room="battles")
-    await alice.ok("players.get")  # answered in order, so the join is done
-    await alice.ok("rooms.leave", room="battles")
+    battle_id = await easy_battle(alice)
+    await alice.tell("rooms.join", room=f"battle:{battle_id}")
+    await alice.tell("battles.join", battle_id=battle_id)
+    battle = await alice.ok("battles.get", battle_id=battle_id)  # in order: both are done
+    assert battle["seats"][alice.id]["seated"]
+    joined = [data for name, data, _ in alice.events if name == "battles.player_joined"]
+    assert [event["seat"]["player_id"] for event in joined] == [alice.id]
 
 
 async def test_too_many_at_once_are_told_when_to_go_on(alice: Person) -> None:

@@ -205,10 +205,13 @@ async def test_nothing_is_answered_once_the_session_is_closed(raw: Wire) -> None
 async def test_a_text_frame_that_is_no_text_ends_its_connection_alone(
     server: Server, token: str, unlogged: None
 ) -> None:
-    raw = await Wire.connect(server.url, token=token)
-    raw.write(frame(b"42\xff\xfe", TEXT))
-    await raw.until_closed()
-    await raw.close()
+    raw, other = [await Wire.connect(server.url, token=token) for _ in range(2)]
+    before = len(raw.frames)
+    raw.write(frame(b'421["players.get",{"\xff\xfe":1}]', TEXT) + frame('422["players.get"]'))
+    assert (await raw.until_closed()).code == 1007  # RFC 6455, 7.4.1: data that is no UTF-8
+    assert raw.frames[before:] == []
+    assert (await other.call("players.get"))["ok"]
+    await other.close()
 
 
 BROKEN_FRAMES = {

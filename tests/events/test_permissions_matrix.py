@@ -164,10 +164,15 @@ async def test_rooms_are_open_to_who_has_their_permission(
 
 async def test_no_service_is_given_more_than_the_scopes(quiet: Server) -> None:
     given = {scope for scopes in SCOPES.values() for scope in scopes}
+    withheld = {str(p) for p in permissions.Permission} - given
+    assert {"play", "administer"} <= withheld
+    before = contents(quiet.data_dir)
     async with beside(quiet) as office:
-        for permission in {str(p) for p in permissions.Permission} - given:
-            with pytest.raises(ValueError, match=permission):
-                await office.service(permission)
+        for permission in withheld:
+            for scopes in ([permission], [permission, *given], [*given, permission]):
+                with pytest.raises(ValueError, match=permission):
+                    await office.service(*scopes)
+    assert contents(quiet.data_dir) == before
 
 
 @pytest.mark.parametrize("way", TRANSPORTS)
