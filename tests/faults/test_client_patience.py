@@ -14,7 +14,7 @@ from protocol.battles import Leave
 from protocol.client import Client
 from protocol.errors import Code, Failure
 from protocol.message import Done
-from server.web import WebServer
+from server.http.serving import WebServer
 
 WITHIN_S = 20
 WAIT_MS = 1500
