@@ -11,7 +11,7 @@ from protocol.ids import uuid7
 from protocol.players import PlayerChanged, PlayerReason, PlayerView
 from server.database import ANY_NUMBER, Copy, Hot, Reader, Reading, Statement, Work
 from server.players import rules
-from server.players.here import Place, Standing
+from server.players.online_index import Place, Standing
 from server.players.rules import Record, Regen
 from server.users import User
 
