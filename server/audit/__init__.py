@@ -1,7 +1,8 @@
 """The audit log: who changed what of users, service keys and connections."""
 
+from server.audit.audit_log import AuditLog
 from server.audit.settings import AuditSettings
-from server.audit.store import AuditLog
+from server.audit.store import AuditRows
 from server.audit.tables import ALL
 from server.domain import Built, Core, Domain
 
@@ -9,8 +10,8 @@ __all__ = ["DOMAIN", "AuditLog"]
 
 
 async def _build(core: Core) -> Built:
-    log = AuditLog(core.database, core.settings.of(AuditSettings).audit_days)
-    return Built(parts=[log], prune=log.prune)
+    rows = AuditRows(core.database, core.settings.of(AuditSettings).audit_days)
+    return Built(parts=[AuditLog(rows)], prune=rows.prune)
 
 
 DOMAIN = Domain(name="audit", build=_build, tables=ALL, settings=AuditSettings)

@@ -1,17 +1,11 @@
-"""The rows of the audit log: written in the unit that does what they say, so neither is without the
-other. There is no query of them yet."""
+"""The rows of the audit log. There is no query of them yet."""
 
-from functools import partial
 from typing import Final
 
 from protocol.ids import uuid7
 from protocol.times import rfc3339
 from server.database import ANY_NUMBER, Database, Statement, Work
 from server.gateway import Act
-from server.runtime.log import logger
-from server.runtime.origin import ORIGIN, written
-
-log = logger("audit")
 
 MAX_PRUNED: Final = 500
 DAY_MS: Final = 86_400_000
@@ -30,7 +24,7 @@ _DELETE_OLD: Final = Statement(
 )
 
 
-class AuditLog:
+class AuditRows:
     """All acts of the last `days`. A row names an actor and a target, and never what was given."""
 
     def __init__(self, database: Database, days: int) -> None:
@@ -38,16 +32,9 @@ class AuditLog:
         self._kept_ms = days * DAY_MS
 
     @staticmethod
-    def record(work: Work, act: Act) -> None:
-        """Put an act into the unit that does it; it is logged once that is committed.
-
-        Its row has the correlation id under which the log has it.
-        """
-        origin, fields = ORIGIN.get(), act._asdict()
-        correlation_id = None if origin is None else written(origin)
-        work.change(_INSERT, id=uuid7(act.at), correlation_id=correlation_id, **fields)
-        del fields["at"]  # the line has its own
-        work.then(partial(log.info, "command_audited", **fields))
+    def add(work: Work, act: Act, correlation_id: str | None) -> None:
+        """Put the row of an act into the unit that does it."""
+        work.change(_INSERT, id=uuid7(act.at), correlation_id=correlation_id, **act._asdict())
 
     async def prune(self, now: int) -> None:
         """Delete what is older than it is kept. Raises Unavailable."""

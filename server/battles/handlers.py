@@ -29,7 +29,7 @@ from server.battles.formulas import cost
 from server.battles.store import Battles, Hosted
 from server.database import Copy
 from server.gateway import Context, Later, Pending, handles
-from server.players import Players, Record, gain, paid, refreshed, spend_gems
+from server.players import Players, Record, gain, refreshed, spend_gems, spend_stamina
 
 
 @handles(ListBattles)
@@ -126,7 +126,7 @@ def _strike(
     )
     work = ctx.work()
     battles.record(work, copy, events)
-    players.save_stamina(work, player, paid(fresh, price))
+    players.save_stamina(work, player, spend_stamina(fresh, price))
     struck = events[0]
     assert isinstance(struck, Struck)
     reply = Strike(struck.damage, struck.critical, struck.enemy_hp, struck.stamina)

@@ -22,7 +22,7 @@ from protocol.times import rfc3339
 from server.database import Cursors, SortKey, Unavailable, Work
 from server.database.work import Told
 from server.gateway import Gateway
-from server.players.here import Here, Place, Standing
+from server.players.online_index import OnlineIndex, Place, Standing
 from server.players.rules import Record
 from server.players.store import Players
 from server.runtime.clock import Clock
@@ -50,7 +50,7 @@ class Profiles:
         self._presence = gateway.presence
         self._clock = clock
         self._seats: Mapping[str, str] = {}
-        self._here = Here()
+        self._online = OnlineIndex()
         self._registered = 0
         self._recounted = asyncio.Event()
         self._touched: set[str] = set()
@@ -68,7 +68,7 @@ class Profiles:
 
     async def get(self, player_id: str) -> Profile | None:
         """A player's profile."""
-        standing = self._here.get(player_id)
+        standing = self._online.get(player_id)
         if standing is None:
             record = await self._players.glance(player_id)
             standing = None if record is None else _standing(record)
@@ -80,20 +80,20 @@ class Profiles:
         if not online:
             return await self._players.page(self._profile, limit, cursor)
         place = _ONLINE.place(cursor)
-        found = self._here.below(TOP if place is None else cast(Place, place), limit + 1)
+        found = self._online.below(TOP if place is None else cast(Place, place), limit + 1)
         shown, further = _ONLINE.cut(found, limit, lambda standing: standing[:3])
         return Page(tuple(map(self._profile, shown)), further)
 
     def counted(self) -> PlayersCounted:
         """How many players there are, and are here."""
-        return PlayersCounted(online=len(self._here), registered=self._registered)
+        return PlayersCounted(online=len(self._online), registered=self._registered)
 
     def _profile(self, standing: Standing) -> Profile:
         return Profile(
             player_id=standing.player_id,
             name=standing.name,
             level=standing.level,
-            online=standing.player_id in self._here,
+            online=standing.player_id in self._online,
             battle_id=self._seats.get(standing.player_id),
         )
 
@@ -110,22 +110,22 @@ class Profiles:
     async def _arrive(self, player_id: str) -> None:
         record = await self._players.glance(player_id)
         if record is not None and self._presence.may(player_id, Permission.PLAY):
-            self._here.put(_standing(record))
+            self._online.put(_standing(record))
             self._recounted.set()
             self.touch(player_id)
 
     async def gone(self, player_id: str) -> None:
         """A person has gone."""
         self._arrived.discard(player_id)
-        standing = self._here.get(player_id)
+        standing = self._online.get(player_id)
         if standing is not None:
-            self._here.drop(player_id)
+            self._online.drop(player_id)
             self._recounted.set()
             self._tell_of(standing)
 
     def touch(self, player_id: str) -> None:
         """A profile has changed. Costs next to nothing where nobody watches it."""
-        standing = self._here.get(player_id)
+        standing = self._online.get(player_id)
         if standing is not None:
             self._tell_of(standing)
         elif self._rooms.watched(profile_room(player_id)):
@@ -137,8 +137,8 @@ class Profiles:
             self._publish(ProfileChanged(profile=self._profile(standing)))
 
     def _gained(self, before: Record, record: Record) -> None:
-        if record.player_id in self._here:
-            self._here.put(_standing(record))
+        if record.player_id in self._online:
+            self._online.put(_standing(record))
         if record.level != before.level:
             self.touch(record.player_id)
 
@@ -150,7 +150,7 @@ class Profiles:
         """Forget the player of a person who is deleted."""
 
         def forget() -> None:
-            self._here.drop(user.id)
+            self._online.drop(user.id)
             self._count(-1)
 
         work.then(forget)

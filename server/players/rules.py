@@ -156,16 +156,11 @@ def refreshed(record: Record, now: int, regen: Regen) -> Record:
     return _refilled(record, now)
 
 
-def spend_stamina(record: Record, cost: int, now: int, regen: Regen) -> Record:
-    """The record at `now` with `cost` less stamina.
+def spend_stamina(fresh: Record, cost: int) -> Record:
+    """A record that is `refreshed` already, with `cost` less stamina.
 
     Raises Failure `refused` (exhausted), and ValueError for a negative cost.
     """
-    return paid(refreshed(record, now, regen), cost)
-
-
-def paid(fresh: Record, cost: int) -> Record:
-    """A record that is refreshed already, with `cost` less stamina. Raises as `spend_stamina`."""
     _require_not_negative(cost)
     if fresh.stamina < cost:
         raise refused(PlayerReason.EXHAUSTED, f"it takes {cost} stamina, {fresh.stamina} is left")

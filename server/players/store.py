@@ -23,7 +23,7 @@ from server.database import (
     descending,
 )
 from server.players import rules
-from server.players.here import Standing
+from server.players.online_index import Standing
 from server.players.rules import Record, Regen
 from server.players.tables import players
 from server.users import User

@@ -19,7 +19,7 @@ from server.battles.store import Hosted
 from server.config import Settings
 from server.database import Work
 from server.gateway.rooms import MAX_GAP_BYTES, MAX_GAP_EVENTS
-from server.players import Players, spend_stamina
+from server.players import Players, refreshed, spend_stamina
 from tests.support.clock import ManualClock
 from tests.support.ear import Ear, player
 
@@ -119,7 +119,8 @@ async def test_what_is_told_by_latest_events_is_told_again_without_a_snapshot(to
     # Spent while the connection was away, or told to one that was dead already.
     copy = await told.app.part(Players).get(logged_in.user.id)
     work = Work(rfc3339(told.app.clock.now_ms()))
-    spent = spend_stamina(copy.tip, 30, told.app.clock.now_ms(), told.app.part(Players).regen)
+    regen = told.app.part(Players).regen
+    spent = spend_stamina(refreshed(copy.tip, told.app.clock.now_ms(), regen), 30)
     told.app.part(Players).save_stamina(work, copy, spent)
     await told.app.database.writer.submit(work, b"", None)
     since = {"epoch": first["epoch"], "seq": first["seq"]}

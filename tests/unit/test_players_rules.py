@@ -113,7 +113,7 @@ def test_stamina_grows_by_whole_intervals_and_keeps_the_rest() -> None:
 def test_stamina_stops_at_its_maximum_and_starts_anew_when_spent() -> None:
     full = rules.refreshed(player(stamina=95), NOW + 12_000, REGEN)
     assert (full.stamina, full.stamina_at) == (100, NOW + 12_000)
-    spent = rules.spend_stamina(full, 10, NOW + 60_000, REGEN)
+    spent = rules.spend_stamina(rules.refreshed(full, NOW + 60_000, REGEN), 10)
     assert (spent.stamina, spent.stamina_at) == (90, NOW + 60_000)
 
 
@@ -149,7 +149,7 @@ def test_all_stamina_spent_was_there_or_has_grown(steps: list[tuple[int, int]]) 
     for wait, cost in steps:
         now += wait
         try:
-            record = rules.spend_stamina(record, cost, now, REGEN)
+            record = rules.spend_stamina(rules.refreshed(record, now, REGEN), cost)
         except Failure:
             continue
         spent += cost
@@ -161,19 +161,19 @@ def test_a_clock_that_goes_back_changes_nothing() -> None:
     tired = player(stamina=5)
     assert rules.refreshed(tired, NOW - 60_000, REGEN) == tired
     assert rules.refreshed(player(), NOW - 60_000, REGEN) == player()
-    spent = rules.spend_stamina(player(), 10, NOW - 60_000, REGEN)
+    spent = rules.spend_stamina(rules.refreshed(player(), NOW - 60_000, REGEN), 10)
     assert (spent.stamina, spent.stamina_at) == (90, NOW)
     assert rules.gain(player(stamina=5), 0, 100, NOW - 60_000).stamina_at == NOW
 
 
 def test_spending_counts_what_has_grown() -> None:
-    spent = rules.spend_stamina(player(stamina=5), 15, NOW + 13_000, REGEN)
+    spent = rules.spend_stamina(rules.refreshed(player(stamina=5), NOW + 13_000, REGEN), 15)
     assert (spent.stamina, spent.stamina_at) == (0, NOW + 10_000)
 
 
 def test_the_exhausted_are_refused() -> None:
     with pytest.raises(Failure) as failure:
-        rules.spend_stamina(player(stamina=5), 16, NOW + 13_000, REGEN)
+        rules.spend_stamina(rules.refreshed(player(stamina=5), NOW + 13_000, REGEN), 16)
     assert reason(failure) == PlayerReason.EXHAUSTED
 
 
@@ -189,7 +189,7 @@ def test_too_few_gems_are_refused() -> None:
 
 def test_nothing_negative_can_be_spent() -> None:
     with pytest.raises(ValueError, match="negative"):
-        rules.spend_stamina(player(), -1, NOW, REGEN)
+        rules.spend_stamina(rules.refreshed(player(), NOW, REGEN), -1)
     with pytest.raises(ValueError, match="negative"):
         rules.spend_gems(player(), -1)
     with pytest.raises(ValueError, match="negative"):

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.players.here import Here, Place, Standing
+from server.players.online_index import OnlineIndex, Place, Standing
 
 ids = st.sampled_from("abcdef")
 standings = st.builds(
@@ -20,7 +20,7 @@ places = st.builds(Place, st.integers(0, 4), st.integers(0, 3), st.sampled_from(
 def test_a_page_is_what_comes_after_a_place(
     plan: list[Standing | str], place: Place, count: int
 ) -> None:
-    here, expected = Here(), dict[str, Standing]()
+    here, expected = OnlineIndex(), dict[str, Standing]()
     for step in plan:
         if isinstance(step, Standing):
             here.put(step)

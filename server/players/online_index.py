@@ -1,4 +1,4 @@
-"""Who is here, in the order of lists, in memory: one page costs the same however many there are."""
+"""Players who are online, in the order of lists: a page costs the same however many there are."""
 
 from bisect import bisect_left, insort
 from typing import NamedTuple
@@ -21,8 +21,8 @@ class Standing(NamedTuple):
     name: str
 
 
-class Here:
-    """The players who are here, by id and in order."""
+class OnlineIndex:
+    """The players who are online, by id and in order."""
 
     def __init__(self) -> None:
         self._by_id: dict[str, Standing] = {}
@@ -35,22 +35,22 @@ class Here:
         return player_id in self._by_id
 
     def get(self, player_id: str) -> Standing | None:
-        """The standing of a player who is here."""
+        """The standing of a player who is online."""
         return self._by_id.get(player_id)
 
     def put(self, standing: Standing) -> None:
-        """Somebody is here, or stands elsewhere now."""
+        """A player is online, or has another place now."""
         self.drop(standing.player_id)
         self._by_id[standing.player_id] = standing
         insort(self._ordered, standing)
 
     def drop(self, player_id: str) -> None:
-        """Somebody is not here."""
+        """A player is not online."""
         standing = self._by_id.pop(player_id, None)
         if standing is not None:
             del self._ordered[bisect_left(self._ordered, standing)]
 
     def below(self, place: Place, count: int) -> list[Standing]:
-        """So many who come after a place, the highest first."""
+        """Up to `count` players who come after a place, the highest first."""
         end = bisect_left(self._ordered, place)
         return self._ordered[max(0, end - count) : end][::-1]
