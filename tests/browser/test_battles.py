@@ -7,9 +7,11 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser as Chromium
 
+from protocol.auth import Login
+from protocol.client import log_in
 from tests.support.battles import easy_battle, strike
 from tests.support.browser import Browser, opened
-from tests.support.people import Person, connected
+from tests.support.people import PASSWORD, Person, connected
 from tests.support.server import Server
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
@@ -154,3 +156,24 @@ async def test_nothing_moves_while_others_fight(
         assert not await page.evaluate("window.shifts")
     for person in (one, other):
         await person.close()
+
+
+async def test_who_has_a_seat_elsewhere_is_led_back_to_it(
+    chromium: Chromium, server: Server
+) -> None:
+    """Taken where this page could not see it: the refusal says which battle it is."""
+    async with opened(chromium, server.url) as browser:
+        page = browser.page
+        name = await browser.register()
+        back = page.get_by_test_id("return")
+        assert not await back.is_visible()
+        other = await Person(server.url, await log_in(server.url, Login(name, PASSWORD))).connect()
+        battle_id = await easy_battle(other)
+        await other.ok("battles.join", battle_id=battle_id)
+        cards = page.locator(f"[data-testid=battle-card]:not([data-battle-id='{battle_id}'])")
+        await cards.locator("[data-testid=join]:not([aria-disabled])").first.click()
+        await back.wait_for()
+        link = await back.get_attribute("href")
+        assert link is not None
+        assert link.endswith(f"/{battle_id}")
+        await other.close()
