@@ -2,6 +2,11 @@
 
 Each domain has a class of its own; `server/config.py` loads, checks and documents all of them. The
 docstring of what reads a value says what it must be.
+
+Not pydantic-settings: of the six problems of a start with three wrong values, a SECRET_KEY that is
+too short and two malformed lines in `.env`, version 2.16 named three, by the names of fields; the
+fourth only once those were right, with the secret in the message. It has no word for where a value
+comes from, and importing it takes 9 MB beside 66 MB, and 80 ms of CPU beside 1,030.
 """
 
 import ipaddress

@@ -1,6 +1,11 @@
 """The frames that one client sends over a WebSocket: bytes to messages.
 
 It reads no socket, and knows nothing of handshakes. No extensions.
+
+Not a library: to read a message of 150 bytes takes 0.8 to 1.0 µs of CPU here, 4.3 to 5.8 in the
+sans-I/O protocol of `websockets` 17 and 14 to 18 in `wsproto` 1.3 (in turns in one process, Python
+3.11); a strike that is not stored takes some 13 in all. Both also took 100,000 empty fragments of
+one message, for 5 and 10 s of CPU: see SPARE_FRAGMENTS. Unmasking is that of `websockets`.
 Source: RFC 6455, sections 5 (frames), 7.4 (codes of a close) and 8.1 (text is UTF-8).
 """
 
