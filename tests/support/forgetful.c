@@ -1,11 +1,17 @@
 /* A file system that forgets what was not synced. Source: fsync(2), rename(2), libfuse 3.
 
-   usage: forgetful MOUNTPOINT SURVIVED
+   usage: forgetful MOUNTPOINT SURVIVED [names | data]
 
    All is in memory. A file holds what was last synced with fsync, a folder the names that it had
    when it was last synced: that is what a power cut leaves. Each sync that changes anything of it
    writes it into the folder SURVIVED/<number>, so that these are all states that a power cut at
-   any moment can leave. Runs in the foreground until it is unmounted; one thread. */
+   any moment can leave. Runs in the foreground until it is unmounted; one thread.
+
+   With a third argument only a cut writes, into SURVIVED/cut: with `names` the same, with `data`
+   the names as they are, synced or not, and the bytes that were synced. Asking for the attributes
+   of MOUNTPOINT/.cut-<number> plans the cut: that change from now on, counted from 1, is not made,
+   and from then on everything fails with EIO. The size of MOUNTPOINT/.changes is the number of
+   changes so far. A change is what alters a file or a folder, or syncs it. */
 #define FUSE_USE_VERSION 31
 #define _GNU_SOURCE
 #include <errno.h>
@@ -43,6 +49,9 @@ static struct node *root;
 static const char *survived;
 static ino_t numbers;
 static int states;
+static int only_cut, names_stay; /* the third argument */
+static int changes, cut_at;      /* 0: no cut is planned */
+static int is_cut;
 
 static void *need(void *memory)
 {
@@ -128,13 +137,15 @@ static void take_away(struct node *folder, const char *text)
 static void write_out(const struct node *node, const char *path)
 {
     if (S_ISDIR(node->mode)) {
+        const struct body *folder = names_stay ? &node->now : &node->kept;
+
         mkdir(path, 0700);
-        for (size_t i = 0; i < node->kept.count; i++) {
+        for (size_t i = 0; i < folder->count; i++) {
             char *inner;
 
-            if (asprintf(&inner, "%s/%s", path, node->kept.names[i].text) < 0)
+            if (asprintf(&inner, "%s/%s", path, folder->names[i].text) < 0)
                 abort();
-            write_out(node->kept.names[i].node, inner);
+            write_out(folder->names[i].node, inner);
             free(inner);
         }
     } else {
@@ -167,8 +178,28 @@ static void keep(struct node *node)
         memcpy(kept->bytes, now->bytes, now->size);
         kept->size = now->size;
     }
+    if (only_cut)
+        return;
     snprintf(path, sizeof path, "%s/%06d", survived, ++states);
     write_out(root, path);
+}
+
+/* Called before each change. Returns the error that is given instead of it, or 0. */
+static int before_change(void)
+{
+    char unfinished[4096], path[4096];
+
+    if (is_cut)
+        return -EIO;
+    if (++changes != cut_at)
+        return 0;
+    snprintf(unfinished, sizeof unfinished, "%s/unfinished", survived);
+    snprintf(path, sizeof path, "%s/cut", survived);
+    write_out(root, unfinished);
+    if (rename(unfinished, path))
+        abort();
+    is_cut = 1;
+    return -EIO;
 }
 
 /* ---- what is asked of a file system */
@@ -191,10 +222,20 @@ static void *begin(struct fuse_conn_info *connection, struct fuse_config *config
 static int get_attributes(const char *path, struct stat *found, struct fuse_file_info *file)
 {
     struct node *node = of(path, file);
+    int number = 0;
 
+    memset(found, 0, sizeof *found);
+    if (path != NULL && (!strcmp(path, "/.changes") || sscanf(path, "/.cut-%d", &number) == 1)) {
+        if (number)
+            cut_at = changes + number;
+        found->st_mode = S_IFREG;
+        found->st_size = changes;
+        return 0;
+    }
+    if (is_cut && node != root)
+        return -EIO;
     if (node == NULL)
         return -ENOENT;
-    memset(found, 0, sizeof *found);
     found->st_ino = node->number;
     found->st_mode = node->mode;
     found->st_nlink = node->links;
@@ -212,6 +253,8 @@ static int read_folder(const char *path, void *names, fuse_fill_dir_t fill, off_
     struct node *node = of(path, file);
 
     (void)offset, (void)flags;
+    if (is_cut)
+        return -EIO;
     fill(names, ".", NULL, 0, 0);
     fill(names, "..", NULL, 0, 0);
     for (size_t i = 0; i < node->now.count; i++)
@@ -232,14 +275,22 @@ static int add(const char *path, struct node *node)
 
 static int make_folder(const char *path, mode_t mode)
 {
+    int fault = before_change();
+
+    if (fault)
+        return fault;
     return find(path, NULL) != NULL ? -EEXIST : add(path, new_node(S_IFDIR | mode));
 }
 
 static int create(const char *path, mode_t mode, struct fuse_file_info *file)
 {
-    struct node *node = new_node(S_IFREG | (mode & 07777));
-    int fault = add(path, node);
+    struct node *node;
+    int fault = before_change();
 
+    if (fault)
+        return fault;
+    node = new_node(S_IFREG | (mode & 07777));
+    fault = add(path, node);
     node->now.bytes = need(calloc(1, 1));
     file->fh = (uint64_t)(uintptr_t)node;
     return fault;
@@ -249,6 +300,8 @@ static int open_node(const char *path, struct fuse_file_info *file)
 {
     struct node *node = find(path, NULL);
 
+    if (is_cut)
+        return -EIO;
     if (node == NULL)
         return -ENOENT;
     file->fh = (uint64_t)(uintptr_t)node;
@@ -259,7 +312,10 @@ static int remove_name(const char *path)
 {
     const char *last = NULL;
     struct node *folder = find(path, &last), *node = find(path, NULL);
+    int fault = before_change();
 
+    if (fault)
+        return fault;
     if (node == NULL)
         return -ENOENT;
     if (S_ISDIR(node->mode) && node->now.count)
@@ -272,7 +328,10 @@ static int remove_name(const char *path)
 static int add_link(const char *from, const char *to)
 {
     struct node *node = find(from, NULL);
+    int fault = before_change();
 
+    if (fault)
+        return fault;
     if (node == NULL)
         return -ENOENT;
     if (find(to, NULL) != NULL)
@@ -285,21 +344,19 @@ static int rename_node(const char *from, const char *to, unsigned int flags)
 {
     const char *last = NULL;
     struct node *folder = find(from, &last), *node = find(from, NULL);
-    int fault = flags ? -EINVAL : node == NULL ? -ENOENT : add(to, node);
+    int fault = before_change();
 
+    if (!fault)
+        fault = flags ? -EINVAL : node == NULL ? -ENOENT : add(to, node);
     if (!fault)
         take_away(folder, last);
     return fault;
 }
 
-static int resize(const char *path, off_t size, struct fuse_file_info *file)
+static void set_size(struct node *node, off_t size)
 {
-    struct node *node = of(path, file);
-    struct body *now;
+    struct body *now = &node->now;
 
-    if (node == NULL)
-        return -ENOENT;
-    now = &node->now;
     if ((size_t)size > now->room) {
         now->room = (size_t)size * 2;
         now->bytes = need(realloc(now->bytes, now->room + 1));
@@ -308,6 +365,18 @@ static int resize(const char *path, off_t size, struct fuse_file_info *file)
         memset(now->bytes + now->size, 0, (size_t)size - now->size);
     now->size = (size_t)size;
     clock_gettime(CLOCK_REALTIME, &node->changed);
+}
+
+static int resize(const char *path, off_t size, struct fuse_file_info *file)
+{
+    struct node *node = of(path, file);
+    int fault = before_change();
+
+    if (fault)
+        return fault;
+    if (node == NULL)
+        return -ENOENT;
+    set_size(node, size);
     return 0;
 }
 
@@ -316,6 +385,8 @@ static int read_bytes(const char *path, char *bytes, size_t size, off_t offset,
 {
     struct node *node = of(path, file);
 
+    if (is_cut)
+        return -EIO;
     if ((size_t)offset >= node->now.size)
         return 0;
     if (size > node->now.size - (size_t)offset)
@@ -328,18 +399,24 @@ static int write_bytes(const char *path, const char *bytes, size_t size, off_t o
                        struct fuse_file_info *file)
 {
     struct node *node = of(path, file);
+    int fault = before_change();
 
+    if (fault)
+        return fault;
     if ((size_t)offset + size > node->now.size)
-        resize(path, offset + (off_t)size, file);
+        set_size(node, offset + (off_t)size);
     memcpy(node->now.bytes + offset, bytes, size);
     return (int)size;
 }
 
 static int sync_node(const char *path, int only_bytes, struct fuse_file_info *file)
 {
+    int fault = before_change();
+
     (void)only_bytes;
-    keep(of(path, file));
-    return 0;
+    if (!fault)
+        keep(of(path, file));
+    return fault;
 }
 
 static int set_mode(const char *path, mode_t mode, struct fuse_file_info *file)
@@ -390,8 +467,10 @@ int main(int count, char **given)
 {
     char *arguments[] = {given[0], "-f", "-s", given[1], NULL};
 
-    if (count != 3)
+    if (count < 3 || count > 4)
         return 2;
+    only_cut = count == 4;
+    names_stay = only_cut && !strcmp(given[3], "data");
     root = new_node(S_IFDIR | 0700);
     survived = given[2];
     return fuse_main(4, arguments, &operations, NULL);
