@@ -1,8 +1,8 @@
 """What bounds a client before it authenticates: token buckets, networks, how many at once.
 
 The buckets are not a library's: to count a message for its user and its address takes 0.4 to 0.7 us
-of CPU here; for one of the two, `limits` 5.8 takes 5 to 14 and `throttled-py` 3.5 takes 10 (in turns
-in one process, Python 3.11). `aiolimiter` 1.3 takes 1, but does not say how long to wait, and
+of CPU here; for one of the two, `limits` 5.8 takes 5 to 14 and `throttled-py` 3.5 takes 10 (in
+turns in one process, Python 3.11). `aiolimiter` 1.3 takes 1, but does not say how long to wait, and
 forgets no name: after 100,000 made-up names 59 MB were in use, and 7 MB here.
 """
 
