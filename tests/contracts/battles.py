@@ -313,7 +313,7 @@ CONTRACT = Contract(
             before={"seq": 0},
         ),
     },
-    views=frozenset({"battles", "battle"}),
+    views={"battles": "battle-card", "battle": None},
     asked_with=frozenset({("battles.list", "cursor"), ("battles.history", "cursor")}),
     shown=frozenset({"text"}),
 )

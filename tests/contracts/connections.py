@@ -24,7 +24,7 @@ CONTRACT = Contract(
             listener="admin",
         ),
     },
-    views=frozenset({"connections"}),
+    views={"connections": "connection-row"},
     asked_with=frozenset({("connections.list", "cursor")}),
     shown=frozenset({"reason"}),
 )

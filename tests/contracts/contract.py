@@ -1,6 +1,6 @@
 """What a contract holds: messages, rooms, bodies and views of one domain, as tests know them."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -9,6 +9,7 @@ import msgspec
 from protocol.errors import ErrorReason
 
 if TYPE_CHECKING:
+    from server.app import App
     from tests.support.stage import Doomed, Stage
 
 UNKNOWN: Final = "01a20622-9de7-7967-8b71-288684b33bd5"
@@ -85,11 +86,26 @@ class Body(NamedTuple):
     data: dict[str, Any]
 
 
+@dataclass(frozen=True)
+class Act:
+    """A command that an admin sends so that kept events of the domain happen."""
+
+    name: str
+    data: Mapping[str, Any]
+
+
+Tick = Callable[["App"], Awaitable[None]]
+"""Does once what a service of the domain does when time has passed. Raises Unavailable."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Contract:
     """One domain.
 
-    `views` are those of the page; `asked_with` are texts, by message and path, that are only
+    `views` are those of the page, by name: the test id to wait for before one is looked at, None
+    where tests/browser/test_views.py opens it in a test of its own. `acts` and `tick`, where time
+    passes, bring about the kept events of rooms that there is one of, for the law and for all who
+    may not hear them; `asked_with` are texts, by message and path, that are only
     compared with what is there, and `shown` the fields that others see; `unaudited` are commands
     over others that are not in the audit log, each with why not.
     """
@@ -98,7 +114,9 @@ class Contract:
     rooms: Mapping[str, RoomNeeds] = field(default_factory=dict)
     bodies: Mapping[str, Body] = field(default_factory=dict)
     routes_refused: Mapping[tuple[str, ErrorReason], ProvokeRoute] = field(default_factory=dict)
-    views: frozenset[str] = frozenset()
+    views: Mapping[str, str | None] = field(default_factory=dict)
+    acts: Sequence[Act] = ()
+    tick: Tick | None = None
     asked_with: frozenset[tuple[str, str]] = frozenset()
     shown: frozenset[str] = frozenset()
     unaudited: Mapping[str, str] = field(default_factory=dict)

@@ -64,6 +64,6 @@ CONTRACT = Contract(
             missing="no such player",
         ),
     },
-    views=frozenset({"player", "players"}),
+    views={"player": "history", "players": "player-row"},
     asked_with=frozenset({("players.list", "cursor")}),
 )

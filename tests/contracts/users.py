@@ -93,7 +93,7 @@ CONTRACT = Contract(
             fold=fold_user,
         ),
     },
-    views=frozenset({"users", "user"}),
+    views={"users": None, "user": None},
     asked_with=frozenset({("users.list", "cursor"), ("users.list", "search")}),
     shown=frozenset({"email"}),
 )

@@ -13,6 +13,7 @@ from protocol.domains import load
 from protocol.ids import uuid7
 from protocol.message import Limit
 from protocol.rooms import KINDS
+from tests.contracts import ACTS
 from tests.contracts import ROOMS as TARGETS
 from tests.contracts.contract import EVERYBODY, UNKNOWN, About
 from tests.support.battles import easy_battle, fight
@@ -244,6 +245,17 @@ TEXTS = {
 """Texts that some library might take for a join; not one of them asks for it as we do."""
 
 
+async def everything_happens(world: World, admin: Person) -> None:
+    """The owner fights and is changed, and what the contracts have an admin do is done."""
+    owner = world.owner
+    await owner.ok("battles.join", battle_id=world.battle_id)
+    await fight(owner, world.battle_id)
+    await owner.ok("battles.claim", battle_id=world.battle_id)
+    await admin.ok("users.update", user_id=owner.id, email=f"{owner.id}@example.org")
+    for act in ACTS:
+        await admin.ok(act.name, **act.data)
+
+
 async def test_who_was_refused_hears_nothing_of_what_happens_then(
     world: World, callers: dict[str, Callers], admins: Iterator[LoggedIn], transport: Transport
 ) -> None:
@@ -269,11 +281,7 @@ async def test_who_was_refused_hears_nothing_of_what_happens_then(
         listening[word] = await Person(owner.url, owner.logged_in).connect()
         await listening[word].ok("rooms.join", room=rooms[word])
 
-    await owner.ok("battles.join", battle_id=world.battle_id)
-    await fight(owner, world.battle_id)
-    await owner.ok("battles.claim", battle_id=world.battle_id)
-    email = f"{owner.id}@example.org"
-    await listening["user"].ok("users.update", user_id=owner.id, email=email)
+    await everything_happens(world, listening["user"])
 
     for word, listener in listening.items():
         await listener.until_event(TARGETS[word].event)

@@ -6,6 +6,7 @@ by the page's reducers as well.
 
 import asyncio
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -20,11 +21,12 @@ from protocol.facts import room_of as told_room
 from protocol.message import KEPT, Event, Kind, specs
 from protocol.players import player_room
 from protocol.users import user_room
+from tests.contracts import ACTS
 from tests.support.folds import FOLDS
 from tests.support.programs import need
 from tests.support.server import ROOT
 from tests.support.verified import verified
-from tests.support.world import BOSS, CONNECTIONS, SUBJECTS, Log, World, make
+from tests.support.world import BOSS, CONNECTIONS, SINGLE, SUBJECTS, Log, World, make
 
 Step = tuple[Any, ...]
 
@@ -60,6 +62,7 @@ joined = st.tuples(
     st.sampled_from(["known", "known", "anew", "nothing", "less", "ahead", "epoch"]),
 )
 passed = st.tuples(st.just("time"), st.sampled_from([0.1, 1, 10, 10, 20, 20, 61, 121, 301, 901]))
+acted = st.tuples(st.just("act"), st.integers(0, max(0, len(ACTS) - 1)))
 subject = st.integers(0, len(SUBJECTS) - 1)
 ruled = st.tuples(
     st.just("rule"),
@@ -83,6 +86,7 @@ step = often(
     (2, ruled),
     (1, followed),
     (8, done),
+    *([(2, acted)] if ACTS else []),
     (2, joined),
     (4, st.tuples(st.just("at once"), st.lists(often((2, done), (1, joined)), max_size=6))),
     (3, passed),
@@ -97,6 +101,7 @@ BEGIN: list[Step] = [
     *(("join", place, "battle", 0, "nothing") for place in range(CONNECTIONS)),
     *(("join", place, kind, 0, "anew") for kind in ("own", "line") for place in range(3)),
     *(("join", BOSS, "subject", number, "anew") for number in range(len(SUBJECTS))),
+    *(("join", BOSS, "single", number, "nothing") for number in range(len(SINGLE))),
     *(("look", place) for place in range(CONNECTIONS)),
     *(("do", place, 0, ("battles.join",), True) for place in range(3)),
 ]
@@ -106,6 +111,8 @@ plans = st.lists(step, min_size=20, max_size=50).map(lambda steps: BEGIN + steps
 
 def room_of(world: World, place: int, kind: str, number: int) -> str:
     match kind:
+        case "single":
+            return SINGLE[number]
         case "battle":
             return battle_room(world.battles[number])
         case "line":
@@ -128,6 +135,16 @@ def fields_of(world: World, name: str, number: int, given: tuple[Any, ...]) -> d
     return {"battle_id": world.battles[number], **more}
 
 
+def ruling(world: World, number: int, *given: Any) -> tuple[str, Mapping[str, Any]]:
+    """What an admin does to somebody; or, where no verb is given, the act of some contract."""
+    if not given:
+        return ACTS[number].name, ACTS[number].data
+    ((verb, *values),) = given
+    more = dict(zip(("email" if verb == "mail" else "role",), values, strict=False))
+    name = "users.update" if verb == "mail" else f"users.{verb}"
+    return name, {"user_id": world.subjects[number], **more}
+
+
 async def carry_out(world: World, step: Step) -> None:
     """One step; afterwards somebody joins every room."""
     await take(world, step)
@@ -145,11 +162,10 @@ async def take(world: World, step: Step) -> None:
             answer = ear.ask(name, **fields_of(world, name, number, tuple(given)))
             if waits:
                 await answer
-        case ("rule", number, (verb, *given)):
+        case ("rule" | "act", number, *given):
             ear = await world.watchers[BOSS].come()
-            more = dict(zip(("email" if verb == "mail" else "role",), given, strict=False))
-            name = "users.update" if verb == "mail" else f"users.{verb}"
-            await ear.ask(name, user_id=world.subjects[number], **more)
+            name, fields = ruling(world, number, *given)
+            await ear.ask(name, **fields)
         case ("join", place, kind, number, since):
             await world.watchers[place].join(room_of(world, place, kind, number), since)
         case ("leave", place, kind, number):
@@ -218,6 +234,8 @@ def everything() -> list[Step]:
         ("rule", 1, ("delete",)),
         ("look", BOSS),
         ("rule", 0, ("enable",)),
+        *(("act", number) for number in range(len(ACTS))),
+        ("look", BOSS),
         *each("battles.chat", "hi"),
         *(("go", place) for place in (0, 3)),
         ("time", 1),
@@ -234,6 +252,7 @@ def everything() -> list[Step]:
         *each("battles.join", number=1),
         *each("battles.leave", number=1),
         ("time", 301),
+        ("look", BOSS),
     ]
 
 

@@ -10,6 +10,7 @@ import shutil
 import sqlite3
 import threading
 from contextlib import AsyncExitStack, closing, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,6 +20,7 @@ from protocol.gateway import JoinRoom
 from protocol.message import Event
 from protocol.permissions import Permission, Role, granted
 from protocol.players import player_room
+from protocol.rooms import KINDS
 from protocol.users import user_room
 from server.app import App, opened
 from server.auth import Auth
@@ -29,7 +31,7 @@ from server.gateway import Identity, Snapshot
 from server.gateway.rooms import RoomProvider
 from server.players import Players
 from server.players.service import StaminaPush
-from tests.contracts import ROOMS
+from tests.contracts import ROOMS, TICKS
 from tests.support.clock import ManualClock
 from tests.support.ear import Ear
 from tests.support.folds import State, Told, fold_of, lasting
@@ -44,6 +46,12 @@ EMPTY: dict[str, State] = {
     word: kind.before for word, kind in ROOMS.items() if kind.before is not None
 }
 """What a room is before its first event, where that is told."""
+
+
+SINGLE: list[str] = [
+    word for word, kind in ROOMS.items() if kind.fold is not None and not KINDS[word].keyed
+]
+"""The rooms with kept events that there is one of."""
 
 
 COMMIT_S = 0.002
@@ -304,7 +312,9 @@ class World:
         """Turn the clock, and let everything happen that happens by itself."""
         self.clock.advance(seconds)
         service = self.app.part(BattleService)
-        for happen in (service.tick, service.fill_pool, service.reconcile, self._stamina.tell):
+        ticks = [partial(tick, self.app) for tick in TICKS]
+        battles = (service.tick, service.fill_pool, service.reconcile)
+        for happen in (*battles, self._stamina.tell, *ticks):
             with suppress(Unavailable):  # while commits fail: the next time is soon
                 await happen()
 
@@ -317,7 +327,8 @@ class World:
         """All rooms there are here."""
         own = [player_room(person) for person in self.people]
         own += [user_room(person) for person in self.subjects]
-        return [*map(listing_room, self.battles), *map(battle_room, self.battles), *own]
+        of_battles = [*map(listing_room, self.battles), *map(battle_room, self.battles)]
+        return [*of_battles, *own, *SINGLE]
 
     async def snapshots(self) -> dict[str, tuple[int, State]]:
         """What each room is to somebody who joins it now."""
