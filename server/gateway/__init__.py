@@ -5,8 +5,9 @@ from server.gateway.context import Context, Parts, Pending
 from server.gateway.gateway import Gateway
 from server.gateway.identity import Identity
 from server.gateway.oversight import Act, Oversight
+from server.gateway.providers import CounterRoom, LogRoom, RowRoom, StateRoom, own
 from server.gateway.rights import RightsChange
-from server.gateway.rooms import RoomProvider, Snapshot
+from server.gateway.rooms import RoomProvider, Rooms, Snapshot
 from server.gateway.routes import Later, handles, unhandled
 from server.transport.address import network
 from server.transport.limits import Limits
@@ -15,17 +16,23 @@ __all__ = [
     "Act",
     "Connection",
     "Context",
+    "CounterRoom",
     "Gateway",
     "Identity",
     "Later",
     "Limits",
+    "LogRoom",
     "Oversight",
     "Parts",
     "Pending",
     "RightsChange",
     "RoomProvider",
+    "Rooms",
+    "RowRoom",
     "Snapshot",
+    "StateRoom",
     "handles",
     "network",
+    "own",
     "unhandled",
 ]

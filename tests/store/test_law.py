@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from protocol import rooms
 from protocol.battles import AttackKind, battle_room, listing_room
-from protocol.message import KEPT, Kind, specs
+from protocol.facts import room_of as room_of_event
+from protocol.message import KEPT, Event, Kind, specs
 from protocol.players import player_room
 from protocol.users import user_room
 from tests.support.folds import FOLDS
@@ -25,8 +26,11 @@ from tests.support.server import ROOT
 from tests.support.verified import verified
 from tests.support.world import BOSS, CONNECTIONS, SUBJECTS, Log, World, make
 
-WITHOUT_KEPT_EVENTS = {"battles", "connections", "players", "profile"}
-"""Kinds of rooms in which nothing is kept, so that there is no law for them."""
+KEPT_EVENTS = {spec.type for spec in specs(Kind.EVENT) if spec.delivery is KEPT}
+KEPT_KINDS = {
+    room_of_event(event).partition(":")[0] for event in KEPT_EVENTS if issubclass(event, Event)
+}
+"""Kinds of rooms with kept events. The others have no law: nothing is kept in them."""
 
 Step = tuple[Any, ...]
 
@@ -193,7 +197,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_every_kind_of_room_has_its_fold() -> None:
-    assert set(FOLDS) == set(rooms.KINDS) - WITHOUT_KEPT_EVENTS
+    assert set(FOLDS) == KEPT_KINDS <= set(rooms.KINDS)
 
 
 def everything() -> list[Step]:
@@ -238,6 +242,7 @@ def everything() -> list[Step]:
 async def test_each_kept_event_is_folded(template: Path, tmp_path: Path) -> None:
     world = await run(everything(), template)
     assert world.names == {spec.name for spec in specs(Kind.EVENT) if spec.delivery is KEPT}
+    assert {log.room.partition(":")[0] for log in world.logs} == KEPT_KINDS
 
 
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
