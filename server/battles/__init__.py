@@ -1,8 +1,10 @@
 """Battles: live and co-operative."""
 
+from functools import partial
+
 from server.battles import handlers
 from server.battles.invariants import INVARIANTS
-from server.battles.rooms import BattleRoom, ListingRoom, PoolRoom
+from server.battles.rooms import counter, providers
 from server.battles.service import BattleService
 from server.battles.store import Battles
 from server.battles.tables import ALL
@@ -20,6 +22,7 @@ log = logger("battles")
 async def _build(core: Core) -> Built:
     battles = Battles(core.database, core.clock)
     service = BattleService(battles, core.gateway, core.clock)
+    count = counter(battles, core.gateway.rooms, core.clock)
     profiles = core.part(Profiles)
     profiles.show_seats(battles.pool.seats)
     battles.pool.on_seat(profiles.touch)
@@ -37,15 +40,11 @@ async def _build(core: Core) -> Built:
 
     return Built(
         parts=[battles, service],
-        rooms={
-            "battles": PoolRoom(battles.pool),
-            "listing": ListingRoom(battles),
-            "battle": BattleRoom(battles),
-        },
+        rooms=providers(core.database.reader, battles, count),
         services={
             "battles": service.run,
             "battle pool": service.keep_pool,
-            "battle count": service.keep_count,
+            "battle count": partial(count.publish_when, battles.pool.recounted),
             "seats": service.keep_presence,
         },
         start=start,

@@ -1,64 +1,27 @@
-"""The rooms of battles: the pool, each battle's line, and each battle. Whoever plays may watch."""
+"""The rooms of battles: the pool, the line of each battle, and each battle."""
 
-from protocol.message import Event
-from server.battles.pool import Pool
+from protocol.battles import battles_room, listing_room
 from server.battles.store import Battles
-from server.gateway import Identity, Snapshot
+from server.database import Reader
+from server.gateway import CounterRoom, LogRoom, RoomProvider, Rooms, Snapshot, StateRoom
+from server.runtime.clock import Clock
 
 
-class PoolRoom:
-    """The room `battles`. Nothing is kept in it: it says how many there are, not which."""
-
-    def __init__(self, pool: Pool) -> None:
-        self._pool = pool
-
-    async def authorise(self, identity: Identity, ident: str) -> None:
-        """Open to whoever has the room's permission."""
-
-    async def snapshot(self, ident: str) -> Snapshot:
-        """How many battles are open."""
-        return Snapshot(0, self._pool.counted())
-
-    async def latest(self, ident: str) -> list[Event]:
-        """How many battles are open."""
-        return [self._pool.counted()]
+def counter(battles: Battles, rooms: Rooms, clock: Clock) -> CounterRoom:
+    """The room `battles`: how many are open, not which."""
+    return CounterRoom(rooms, clock, battles_room(), battles.pool.counted)
 
 
-class ListingRoom:
-    """The kind of room `listing:<id>`."""
+def providers(reader: Reader, battles: Battles, count: CounterRoom) -> dict[str, RoomProvider]:
+    """The kinds of rooms, by their words."""
 
-    def __init__(self, battles: Battles) -> None:
-        self._battles = battles
-
-    async def authorise(self, identity: Identity, ident: str) -> None:
-        """Raises Failure `not_found` for a battle that is not."""
-        if ident not in self._battles.pool:
-            await self._battles.line(ident)
-
-    async def snapshot(self, ident: str) -> Snapshot:
-        """The battle's line."""
-        return Snapshot(*await self._battles.line(ident))
-
-    async def latest(self, ident: str) -> list[Event]:
-        """Nothing: all that is told here is kept."""
-        return []
-
-
-class BattleRoom:
-    """The kind of room `battle:<id>`."""
-
-    def __init__(self, battles: Battles) -> None:
-        self._battles = battles
-
-    async def authorise(self, identity: Identity, ident: str) -> None:
-        """Raises Failure `not_found` for a battle that is not."""
-        await self._battles.get(ident)
-
-    async def snapshot(self, ident: str) -> Snapshot:
-        """The battle: its log is numbered as its state is."""
-        battle = (await self._battles.get(ident)).committed.battle
+    async def read(battle_id: str) -> Snapshot:
+        battle = (await battles.get(battle_id)).committed.battle
         return Snapshot(battle.seq, battle)
 
-    async def latest(self, ident: str) -> list[Event]:
-        """Nothing: all that is told here is kept."""
-        return []
+    known = battles.pool.__contains__
+    return {
+        "battles": count,
+        "listing": StateRoom(reader, listing_room, "battle", battles.line, known=known),
+        "battle": LogRoom(read),
+    }

@@ -2,19 +2,17 @@
 
 from typing import Final
 
-from protocol.battles import Difficulty, battles_room
+from protocol.battles import Difficulty
 from protocol.permissions import Permission
-from protocol.times import rfc3339
 from server.battles import rules, schedule
 from server.battles.catalogue import TIERS
 from server.battles.state import seated
 from server.battles.store import Battles, Hosted
 from server.database import Unavailable, WriteConflict
-from server.database.work import Told
 from server.gateway import Gateway
 from server.runtime.clock import Clock
 from server.runtime.log import logger
-from server.runtime.services import repeat, told_together
+from server.runtime.services import repeat
 
 log = logger("battles")
 
@@ -38,7 +36,6 @@ class BattleService:
     def __init__(self, battles: Battles, gateway: Gateway, clock: Clock) -> None:
         self._battles = battles
         self._pool = battles.pool
-        self._rooms = gateway.rooms
         self._presence = gateway.presence
         self._clock = clock
         self._offered = 0
@@ -100,16 +97,6 @@ class BattleService:
         """All in turn, so that each is met."""
         self._offered += 1
         return list(TIERS)[self._offered % len(TIERS)]
-
-    async def keep_count(self) -> None:
-        """Tell how many battles are open, when that has changed."""
-        await told_together(self._pool.recounted, self.tell_count, self._clock)
-
-    def tell_count(self) -> None:
-        """Tell the pool's room how many battles are open."""
-        if self._rooms.watched(battles_room()):
-            told = Told.of(self._pool.counted(), rfc3339(self._clock.now_ms()))
-            self._rooms.publish(told, None)
 
     async def keep_presence(self) -> None:
         """Put right what a fault has left wrong, again and again."""

@@ -43,13 +43,14 @@ from server.database import (
     Hot,
     Listing,
     Pruning,
+    Reading,
     Stale,
     Statement,
     Work,
     descending,
     retry_while_stale,
 )
-from server.database.history import Kept, after, bounds
+from server.database.history import Kept, after
 from server.runtime.clock import Clock
 from server.users import User
 
@@ -195,17 +196,11 @@ class Battles:
         row = await self._database.reader.one(_SEAT_OF, player_id=player_id)
         return None if row is None else str(row[0])
 
-    async def line(self, battle_id: str) -> tuple[int, BattleSummary]:
-        """A battle's line, and the number of the last event of its room.
-
-        Raises Failure `not_found`.
-        """
-        async with self._database.reader.moment() as reading:
-            row = await reading.one(_LINE, battle_id=battle_id)
-            there = await bounds(reading, listing_room(battle_id))
-        if row is None:
-            raise not_found("battle")
-        return there.newest, codec.decode(BattleSummary, row[0])
+    @staticmethod
+    async def line(reading: Reading, battle_id: str) -> BattleSummary | None:
+        """A battle's line."""
+        row = await reading.one(_LINE, battle_id=battle_id)
+        return None if row is None else codec.decode(BattleSummary, row[0])
 
     async def page(
         self, status: Status | None, limit: int, cursor: str | None

@@ -1,17 +1,19 @@
 """Connections: who is at the other end of each, as operators see them."""
 
+from functools import partial
+
 from server.connections import handlers
-from server.connections.rooms import ConnectionsRoom
-from server.connections.service import Counting
+from server.connections.rooms import counter, keep_counter
 from server.domain import Built, Core, Domain
 
-__all__ = ["DOMAIN"]
+__all__ = ["DOMAIN", "counter", "keep_counter"]
 
 
 async def _build(core: Core) -> Built:
+    room = counter(core.gateway, core.clock)
     return Built(
-        rooms={"connections": ConnectionsRoom(core.gateway)},
-        services={"connections": Counting(core.gateway, core.clock).run},
+        rooms={"connections": room},
+        services={"connections": partial(keep_counter, room, core.gateway)},
     )
 
 

@@ -1,29 +1,23 @@
 """The room of connections: how many there are."""
 
-from protocol.connections import ConnectionsCounted
-from protocol.message import Event
-from server.gateway import Gateway, Identity, Snapshot
+from protocol.connections import ConnectionsCounted, connections_room
+from server.gateway import CounterRoom, Gateway
+from server.runtime.clock import Clock
 
 
-class ConnectionsRoom:
-    """The room `connections`. Nothing in it is kept, so its number is always 0."""
-
-    def __init__(self, gateway: Gateway) -> None:
-        self._gateway = gateway
-
-    async def authorise(self, identity: Identity, ident: str) -> None:
-        """Open to whoever has the room's permission."""
-
-    async def snapshot(self, ident: str) -> Snapshot:
-        """How many are connected."""
-        return Snapshot(0, counted(self._gateway))
-
-    async def latest(self, ident: str) -> list[Event]:
-        """How many are connected."""
-        return [counted(self._gateway)]
+def counter(gateway: Gateway, clock: Clock) -> CounterRoom:
+    """The room `connections`."""
+    return CounterRoom(gateway.rooms, clock, connections_room(), lambda: _counted(gateway))
 
 
-def counted(gateway: Gateway) -> ConnectionsCounted:
-    """How many are connected now, as it is told."""
+async def keep_counter(room: CounterRoom, gateway: Gateway) -> None:
+    """Publish how many there are, unless nobody has come or gone since. A service.
+
+    That they are as many again does not do: somebody may have joined the room in between.
+    """
+    await room.publish_polled(lambda: gateway.roll.changes)
+
+
+def _counted(gateway: Gateway) -> ConnectionsCounted:
     people, services, connections = gateway.roll.present
     return ConnectionsCounted(people=people, services=services, connections=connections)

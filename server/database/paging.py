@@ -202,6 +202,13 @@ def containing(search: str) -> str | None:
     return f"%{literal}%" if search else None
 
 
+class _Compiled(NamedTuple):
+    """A statement, and the values in its conditions that are always the same."""
+
+    statement: Statement
+    constants: Mapping[str, Any]
+
+
 class Listing:
     """A list of rows that is read page by page.
 
@@ -230,7 +237,7 @@ class Listing:
         self._sorts = dict(sorts)
         self._filters = dict(filters or {})
         self._always = {*_parameters(rows.whereclause)}
-        self._statements: dict[tuple[str, frozenset[str], bool], Statement] = {}
+        self._statements: dict[tuple[str, frozenset[str], bool], _Compiled] = {}
         self._cursors: dict[str, Cursors] = {}
         self._places: dict[str, Callable[[Row], Place]] = {}
         for sort, (columns, _) in self._sorts.items():
@@ -258,8 +265,8 @@ class Listing:
         cursors = self._cursors[by]
         place = cursors.place(cursor, **filters)
         given = {name: value for name, value in filters.items() if value is not None}
-        statement = self.statement(by, given, begun=place is not None)
-        values: dict[str, Any] = {_LIMIT: limit + 1}
+        statement, constants = self._compiled(by, given, begun=place is not None)
+        values: dict[str, Any] = {**constants, _LIMIT: limit + 1}
         values |= zip(_names(place or ()), place or (), strict=True)
         values |= {name: given[name] for name in given if name in statement.parameters}
         found = await reading.all(statement, **values)
@@ -270,12 +277,15 @@ class Listing:
         """The statement that reads a page in an order, with some of the filters: the first page,
         or (`begun`) one after a place. Its parameters are the filters', `place_0`, … and `count`.
         """
+        return self._compiled(sort, filters, begun=begun).statement
+
+    def _compiled(self, sort: str, filters: Collection[str], *, begun: bool) -> _Compiled:
         kind = (sort, frozenset(filters), begun)
         if kind not in self._statements:
-            self._statements[kind] = Statement(self._name, self._text(*kind))
+            self._statements[kind] = self._compile(*kind)
         return self._statements[kind]
 
-    def _text(self, sort: str, filters: frozenset[str], begun: bool) -> str:
+    def _compile(self, sort: str, filters: frozenset[str], begun: bool) -> _Compiled:
         columns, down = self._sorts[sort]
         conditions = [self._filters[name] for name in sorted(filters - self._always)]
         rows = self._rows.where(*conditions)
@@ -285,7 +295,9 @@ class Listing:
             place = tuple_(*places) if len(columns) > 1 else places[0]
             rows = rows.where(row < place if down else row > place)
         rows = rows.order_by(*(c.desc() if down else c.asc() for c in columns))
-        return " ".join(str(rows.limit(bindparam(_LIMIT)).compile(dialect=_DIALECT)).split())
+        compiled = rows.limit(bindparam(_LIMIT)).compile(dialect=_DIALECT)
+        constants = {name: value for name, value in compiled.params.items() if value is not None}
+        return _Compiled(Statement(self._name, " ".join(str(compiled).split())), constants)
 
     def _check(self, sort: str, columns: tuple[Column[Any], ...], most: int | None) -> None:
         where = f"{self._name}, sorted by {sort!r}"

@@ -6,9 +6,10 @@ from server.gateway.gateway import Gateway
 from server.gateway.handler_registry import Later, handles, unhandled
 from server.gateway.identity import Identity
 from server.gateway.oversight import Act, Oversight
+from server.gateway.providers import CounterRoom, LogRoom, RowRoom, StateRoom, own
 from server.gateway.rate_limits import Limits
 from server.gateway.rights import RightsChange
-from server.gateway.rooms import RoomProvider, Snapshot
+from server.gateway.rooms import RoomProvider, Rooms, Snapshot
 from server.gateway.settings import GatewaySettings
 from server.transport.limits import network
 
@@ -16,18 +17,24 @@ __all__ = [
     "Act",
     "Connection",
     "Context",
+    "CounterRoom",
     "Gateway",
     "GatewaySettings",
     "Identity",
     "Later",
     "Limits",
+    "LogRoom",
     "Oversight",
     "Parts",
     "Pending",
     "RightsChange",
     "RoomProvider",
+    "Rooms",
+    "RowRoom",
     "Snapshot",
+    "StateRoom",
     "handles",
     "network",
+    "own",
     "unhandled",
 ]

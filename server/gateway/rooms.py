@@ -180,6 +180,16 @@ class Rooms:
         meta = codec.Meta(room, at, seq, epoch, actor)
         return Frame.of(name, data, meta, delivery)
 
+    def publish_latest(self, event: Message) -> None:
+        """Publish an event that is not kept, as of now, to all in its room.
+
+        Raises ValueError for one that is kept: only a commit publishes it.
+        """
+        frame = self._as_of_now(event)
+        if frame.delivery is KEPT:
+            raise ValueError(f"{frame.name} is kept: it is published by the commit of its unit")
+        self.tell(frame)
+
     def watched(self, room: str) -> bool:
         """Whether anybody is in a room."""
         return room in self._members

@@ -5,7 +5,7 @@ from server.domain import Built, Core, Domain
 from server.players import handlers
 from server.players.invariants import INVARIANTS
 from server.players.profiles import Profiles
-from server.players.rooms import PlayerRoom, PlayersRoom, ProfileRoom
+from server.players.rooms import providers
 from server.players.rules import (
     CLOCKS_DIFFER_MS,
     Record,
@@ -52,13 +52,10 @@ async def _build(core: Core) -> Built:
     users.forgets(player_room)
     return Built(
         parts=[players, profiles],
-        rooms={
-            "player": PlayerRoom(reader, players, core.clock),
-            "players": PlayersRoom(profiles),
-            "profile": ProfileRoom(profiles),
-        },
+        rooms=providers(reader, players, profiles, core.clock),
         services={
-            "profiles": profiles.run,
+            "profiles": profiles.rows.run,
+            "arrivals": profiles.keep_arrivals,
             "player count": profiles.keep_count,
             "player recount": profiles.keep_recount,
             "stamina": StaminaPush(players, core.gateway, core.clock).run,

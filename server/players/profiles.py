@@ -8,7 +8,6 @@ import asyncio
 from collections.abc import Mapping
 from typing import Final, cast
 
-from protocol.message import Event
 from protocol.pages import Page
 from protocol.permissions import Permission
 from protocol.players import (
@@ -18,16 +17,14 @@ from protocol.players import (
     players_room,
     profile_room,
 )
-from protocol.times import rfc3339
 from server.database import Cursors, SortKey, Unavailable, Work
-from server.database.work import Told
-from server.gateway import Gateway
+from server.gateway import CounterRoom, Gateway, RowRoom
 from server.players.online_index import OnlineIndex, Place, Standing
 from server.players.rules import Record
 from server.players.store import Players
 from server.runtime.clock import Clock
 from server.runtime.log import logger
-from server.runtime.services import PUT_OFF_S, repeat, told_together
+from server.runtime.services import PUT_OFF_S, repeat
 from server.users import User
 
 log = logger("players")
@@ -46,16 +43,23 @@ class Profiles:
 
     def __init__(self, players: Players, gateway: Gateway, clock: Clock) -> None:
         self._players = players
-        self._rooms = gateway.rooms
         self._presence = gateway.presence
         self._clock = clock
         self._seats: Mapping[str, str] = {}
         self._online = OnlineIndex()
         self._registered = 0
         self._recounted = asyncio.Event()
-        self._touched: set[str] = set()
         self._arrived: set[str] = set()  # who could not be looked up when they came
         self._wake = asyncio.Event()
+        self.count = CounterRoom(gateway.rooms, clock, players_room(), self.counted)
+        self.rows = RowRoom(
+            gateway.rooms,
+            clock,
+            profile_room,
+            "player",
+            self.get,
+            lambda p: ProfileChanged(profile=p),
+        )
         players.on_gain(self._gained)
         gateway.presence.on_change(self.here, self.gone, Permission.PLAY)
 
@@ -121,20 +125,18 @@ class Profiles:
         if standing is not None:
             self._online.drop(player_id)
             self._recounted.set()
-            self._tell_of(standing)
+            self._publish(standing)
 
     def touch(self, player_id: str) -> None:
         """A profile has changed. Costs next to nothing where nobody watches it."""
         standing = self._online.get(player_id)
         if standing is not None:
-            self._tell_of(standing)
-        elif self._rooms.watched(profile_room(player_id)):
-            self._touched.add(player_id)  # it must be read first
-            self._wake.set()
+            self._publish(standing)
+        else:
+            self.rows.touch(player_id)
 
-    def _tell_of(self, standing: Standing) -> None:
-        if self._rooms.watched(profile_room(standing.player_id)):
-            self._publish(ProfileChanged(profile=self._profile(standing)))
+    def _publish(self, standing: Standing) -> None:
+        self.rows.publish(standing.player_id, lambda: self._profile(standing))
 
     def _gained(self, before: Record, record: Record) -> None:
         if record.player_id in self._online:
@@ -159,44 +161,30 @@ class Profiles:
         self._registered += more
         self._recounted.set()
 
-    # ---- telling
+    # ---- services
 
-    async def run(self) -> None:
-        """Tell of changed profiles of players who are not here, to whoever watches them."""
+    async def keep_arrivals(self) -> None:
+        """Look up the players who could not be looked up when they came, until they are."""
         while True:
             await self._wake.wait()
             self._wake.clear()
             try:
-                await self.tell()
+                await self.look_up_arrived()
             except Unavailable as e:
-                log.warning("profiles_put_off", error=str(e))
+                log.warning("arrivals_put_off", error=str(e))
                 await self._clock.sleep(PUT_OFF_S)
                 self._wake.set()
 
-    async def tell(self) -> None:
-        """Tell all that had to be read first. Raises Unavailable: the rest is still to be told."""
+    async def look_up_arrived(self) -> None:
+        """Look them all up. Raises Unavailable: the rest is still to be done."""
         while self._arrived:
             player_id = next(iter(self._arrived))
             await self._arrive(player_id)
             self._arrived.discard(player_id)
-        while self._touched:
-            player_id = self._touched.pop()
-            try:
-                profile = await self.get(player_id)
-            except Unavailable:
-                self._touched.add(player_id)
-                raise
-            if profile is not None:
-                self._publish(ProfileChanged(profile=profile))
 
     async def keep_count(self) -> None:
-        """Tell how many players there are and are here, when that has changed."""
-        await told_together(self._recounted, self.tell_count, self._clock)
-
-    def tell_count(self) -> None:
-        """Tell whoever watches how many players there are, and are here."""
-        if self._rooms.watched(players_room()):
-            self._publish(self.counted())
+        """Publish how many players there are and are here, when that has changed."""
+        await self.count.publish_when(self._recounted)
 
     async def keep_recount(self) -> None:
         """Count anew now and then: players are also added and taken away beside this process."""
@@ -210,9 +198,6 @@ class Profiles:
         if self._registered == before != count:
             self._registered = count
             self._recounted.set()
-
-    def _publish(self, event: Event) -> None:
-        self._rooms.publish(Told.of(event, rfc3339(self._clock.now_ms())), None)
 
 
 def _standing(record: Record) -> Standing:

@@ -6,9 +6,7 @@ Stamina is a function of time and no row changes while it grows, so nobody else 
 from typing import Final
 
 from protocol.players import StaminaChanged, player_room
-from protocol.times import rfc3339
 from server.database import Unavailable
-from server.database.work import Told
 from server.gateway import Gateway
 from server.players import rules
 from server.players.store import Players
@@ -50,4 +48,4 @@ class StaminaPush:
             if before.get(person) != seen:
                 stamina = rules.stamina_view(record, self._players.regen)
                 event = StaminaChanged(player_id=person, stamina=stamina)
-                self._gateway.rooms.publish(Told.of(event, rfc3339(now)), None)
+                self._gateway.rooms.publish_latest(event)

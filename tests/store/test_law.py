@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from protocol import rooms
 from protocol.battles import AttackKind, battle_room, listing_room
-from protocol.facts import room_of as told_room
+from protocol.facts import room_of as room_of_event
 from protocol.message import KEPT, Event, Kind, specs
 from protocol.players import player_room
 from protocol.users import user_room
@@ -27,6 +27,12 @@ from tests.support.programs import need
 from tests.support.server import ROOT
 from tests.support.verified import verified
 from tests.support.world import BOSS, CONNECTIONS, SINGLE, SUBJECTS, Log, World, make
+
+KEPT_EVENTS = {spec.type for spec in specs(Kind.EVENT) if spec.delivery is KEPT}
+KEPT_KINDS = {
+    room_of_event(event).partition(":")[0] for event in KEPT_EVENTS if issubclass(event, Event)
+}
+"""Kinds of rooms with kept events. The others have no law: nothing is kept in them."""
 
 Step = tuple[Any, ...]
 
@@ -207,11 +213,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_every_kind_of_room_has_its_fold() -> None:
-    """But for those in which nothing is kept, so that there is no law for them."""
-    kept = [spec.type for spec in specs(Kind.EVENT) if spec.delivery is KEPT]
-    told_in = {told_room(event).partition(":")[0] for event in kept if issubclass(event, Event)}
-    assert set(FOLDS) == told_in
-    assert told_in < set(rooms.KINDS)
+    assert set(FOLDS) == KEPT_KINDS <= set(rooms.KINDS)
 
 
 def everything() -> list[Step]:
@@ -259,6 +261,7 @@ def everything() -> list[Step]:
 async def test_each_kept_event_is_folded(template: Path, tmp_path: Path) -> None:
     world = await run(everything(), template)
     assert world.names == {spec.name for spec in specs(Kind.EVENT) if spec.delivery is KEPT}
+    assert {log.room.partition(":")[0] for log in world.logs} == KEPT_KINDS
 
 
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])

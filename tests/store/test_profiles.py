@@ -72,7 +72,7 @@ async def watching(app: App, *names: str) -> Ear:
 
 async def told(app: App, ear: Ear) -> list[dict[str, Any]]:
     """What was told of profiles since the last time."""
-    await app.part(Profiles).tell()
+    await app.part(Profiles).rows.publish_touched()
     heard, ear.heard = ear.heard, []
     return [item.data["profile"] for item in heard if isinstance(item, Told)]
 
@@ -245,7 +245,7 @@ async def test_nothing_is_read_for_a_profile_that_nobody_watches(
         return await real(self, statement, **given)
 
     monkeypatch.setattr(Reader, "one", one)
-    await app.part(Profiles).tell()
+    await app.part(Profiles).rows.publish_touched()
     assert asked == []
     ear = await watching(app, profile_room(people["ada"]))
     app.part(Profiles).touch(people["ada"])
@@ -358,11 +358,11 @@ async def test_who_can_not_be_looked_up_is_here_once_they_can(
     monkeypatch.setattr(Reader, "one", one)
     ears = [await Ear(app, player(people[name])).open() for name in ("ada", "ben")]
     with pytest.raises(Unavailable):
-        await app.part(Profiles).tell()
+        await app.part(Profiles).look_up_arrived()
     await ears[0].gone()
     assert app.part(Profiles).counted().online == 0
     away[0] = False
-    await app.part(Profiles).tell()
+    await app.part(Profiles).look_up_arrived()
     assert [profile["name"] for profile in await listed(app, online=True)] == ["ben"]
 
 

@@ -10,10 +10,10 @@ import pytest
 from protocol.permissions import Role, granted
 from server.app import App, opened
 from server.config import Settings
-from server.connections import Counting
-from server.connections.service import EVERY_S
+from server.connections import counter, keep_counter
 from server.gateway import Identity
 from server.gateway.presence import Roll
+from server.runtime.services import TOLD_EVERY_S
 from tests.support.clock import ManualClock
 from tests.support.ear import Ear, player
 from tests.support.folds import Told
@@ -44,11 +44,12 @@ async def second(app: App) -> AsyncIterator[Second]:
     """Lets a second pass for the service."""
     clock = app.clock
     assert isinstance(clock, ManualClock)
-    task = asyncio.create_task(Counting(app.gateway, clock).run())
-    assert await clock.asleep() == EVERY_S >= 1
+    room = counter(app.gateway, clock)
+    task = asyncio.create_task(keep_counter(room, app.gateway))
+    assert await clock.asleep() == TOLD_EVERY_S >= 1
 
     async def pass_one() -> None:
-        clock.advance(EVERY_S)
+        clock.advance(TOLD_EVERY_S)
         await clock.asleep()
 
     yield pass_one
