@@ -199,6 +199,27 @@ def test_no_domain_knows_the_transports(source: Source) -> None:
     assert not [i for i in source.imports if i.within("server.transport")]
 
 
+def _names(tree: ast.AST) -> set[str]:
+    """Every name of a variable, an attribute, an argument, a function or a class."""
+    found = set()
+    for node in ast.walk(tree):
+        match node:
+            case ast.Name(id=name) | ast.Attribute(attr=name) | ast.arg(arg=name):
+                found.add(name)
+            case ast.ClassDef(name=name) | ast.FunctionDef(name=name):
+                found.add(name)
+    return found
+
+
+@each([s for s in SERVER if s.parts[1] == "transport"])
+def test_a_transport_knows_no_command_and_no_user(source: Source) -> None:
+    assert {i.name for i in source.imports if i.within("protocol.message")} <= {"KEPT", "Delivery"}
+    assert not [i for i in source.imports if i.within("protocol.permissions")]
+    assert not [i for i in source.imports if i.within("protocol.rooms")]
+    users = re.compile(r"(?:^|_)(?:user|person|people|identity)(?:_|s?$)")
+    assert not {name for name in _names(source.tree) if users.search(name)}
+
+
 def test_every_folder_of_the_server_is_in_the_table() -> None:
     folders = {p.name for p in (ROOT / "server").iterdir() if (p / "__init__.py").is_file()}
     assert folders == {*DOMAINS, *GROUND, BESIDE} - {"dashboard"}
