@@ -236,6 +236,13 @@ def two(tmp_path_factory: pytest.TempPathFactory) -> Two:
     return made
 
 
+def cut_now(disk: Cuttable) -> None:
+    """Cut the power when a command has ended."""
+    disk.cut_after(1)
+    with pytest.raises(OSError, match="Input/output error"):
+        (disk.folder / "one more").touch()
+
+
 def moments_of(changes: int, number: int, lost: Lost) -> list[int]:
     """So many of the changes, with the last ones among them: there it is decided."""
     chosen = random.Random(f"{SEED} {lost}").sample(range(1, changes - 2), number - 3)
@@ -254,6 +261,9 @@ async def test_a_backup_that_is_cut_leaves_the_old_one_or_the_new_one(
             before = disk.changes
             assert await program.run(data(disk.folder), "backup", str(file)) == 0
             changes = disk.changes - before
+            cut_now(disk)
+        archive.read(disk.left / file.name, lambda: None)
+        assert (disk.left / file.name).read_bytes() != old, "it said that it was done"
         for moment in moments_of(changes, BACKUP_CUTS, lost):
             async with cuttable(tmp_path / f"cut{moment}", lost) as disk:
                 file = two.put(disk, "new")
@@ -278,6 +288,9 @@ async def test_a_restore_that_is_cut_leaves_the_old_data_or_the_new(
             before = disk.changes
             assert await program.run(data(disk.folder), "restore", str(file), "--force") == 0
             changes = disk.changes - before
+            cut_now(disk)
+        assert (data(disk.left) / "secret_key").read_bytes() == two.secret("new")
+        assert await two.found(disk.left, tmp_path / "after") == "new", "it said that it was done"
         for moment in moments_of(changes, RESTORE_CUTS, lost):
             async with cuttable(tmp_path / f"cut{moment}", lost) as disk:
                 file = two.put(disk, "new")
