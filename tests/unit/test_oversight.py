@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from protocol import codec
@@ -49,10 +50,11 @@ class Queue:
         self.work = work
 
 
-class Target(Done, frozen=True):
-    """A reply that names what was made."""
-
-    user_id: str = UNKNOWN
+def target_of(spec: Spec) -> Any:
+    """A reply that names what was made, where the command itself does not."""
+    made = spec.audit is not None and spec.audit not in spec.type.__struct_fields__
+    fields = [(str(spec.audit), str, UNKNOWN)] if made else []
+    return msgspec.defstruct("Target", fields, frozen=True)()
 
 
 def committed(spec: Spec, caller: Identity, work: Work | None = None) -> tuple[Work, list[Act]]:
@@ -67,7 +69,7 @@ def committed(spec: Spec, caller: Identity, work: Work | None = None) -> tuple[W
     ctx = Context(line, None, queue, ManualClock(), None, overseen)  # type: ignore[arg-type]
     unit = ctx.work() if work is None else work
     unit.change(OTHER)
-    ctx.commit(unit, Target())
+    ctx.commit(unit, target_of(spec))
     return queue.work, acts
 
 
