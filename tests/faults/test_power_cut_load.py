@@ -118,9 +118,12 @@ async def cut_under_load(
     disk.cut_after(after)
     await disk.until_cut()
     await server.kill()
-    for task in striking:
-        task.cancel()
-    await asyncio.gather(*striking, return_exceptions=True)
+    ending = set(striking)
+    while ending:
+        # Python 3.11 loses a cancel that meets the end of a `wait_for`.
+        for task in ending:
+            task.cancel()
+        _, ending = await asyncio.wait(ending, timeout=1)
 
 
 def lost_of(database: Path, strikers: list[Striker]) -> set[str]:
@@ -141,6 +144,8 @@ def lost_of(database: Path, strikers: list[Striker]) -> set[str]:
     }
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(400)
 @both
 async def test_five_cuts_under_load_lose_nothing_that_was_acknowledged(
     tmp_path: Path, lost: Lost
