@@ -6,6 +6,7 @@ from protocol.players import ProfileChanged, StaminaChanged, player_room
 from server.database import Reader
 from server.database.history import bounds
 from server.gateway import Identity, Snapshot
+from server.players.player_count import PlayerCount
 from server.players.profiles import Profiles
 from server.players.store import Players
 from server.runtime.clock import Clock
@@ -69,16 +70,16 @@ class ProfileRoom:
 class PlayersRoom:
     """The room `players`. Nothing is kept in it."""
 
-    def __init__(self, profiles: Profiles) -> None:
-        self._profiles = profiles
+    def __init__(self, count: PlayerCount) -> None:
+        self._count = count
 
     async def authorise(self, identity: Identity, ident: str) -> None:
         """Open to whoever has the room's permission."""
 
     async def snapshot(self, ident: str) -> Snapshot:
         """How many players there are, and are here."""
-        return Snapshot(0, self._profiles.counted())
+        return Snapshot(0, self._count.counted())
 
     async def latest(self, ident: str) -> list[Event]:
         """How many players there are, and are here."""
-        return [self._profiles.counted()]
+        return [self._count.counted()]
