@@ -104,12 +104,6 @@ class Accounts:
             name, "users.update", lambda work, user: self._people.update(work, user, role=role)
         )
 
-    async def set_email(self, name: str, email: str | None) -> None:
-        """Give a person another e-mail address, or none. Raises ValueError, Failure `conflict`."""
-        await self._change(
-            name, "users.update", lambda work, user: self._people.update(work, user, email=email)
-        )
-
     async def set_password(self, name: str, password: str) -> None:
         """Give a person another password, and end all their log-ins.
 

@@ -4,6 +4,8 @@ from protocol.players import player_room
 from server.domain import Built, Core, Domain
 from server.players import handlers
 from server.players.invariants import INVARIANTS
+from server.players.online_index import OnlineIndex
+from server.players.player_count import PlayerCount
 from server.players.profiles import Profiles
 from server.players.rooms import providers
 from server.players.rules import (
@@ -26,6 +28,7 @@ from server.users import Users
 __all__ = [
     "CLOCKS_DIFFER_MS",
     "DOMAIN",
+    "PlayerCount",
     "Players",
     "Profiles",
     "Record",
@@ -43,7 +46,9 @@ async def _build(core: Core) -> Built:
     settings, reader = core.settings.of(PlayerSettings), core.database.reader
     regen = Regen(round(settings.stamina_regen_interval * 1000), settings.stamina_regen_percent)
     players = Players(reader, regen)
-    profiles = Profiles(players, core.gateway, core.clock)
+    online = OnlineIndex()
+    count = PlayerCount(players, online, core.gateway, core.clock)
+    profiles = Profiles(players, online, count, core.gateway, core.clock)
     users = core.part(Users)
     users.at_registration(players.start)
     users.at_registration(profiles.register)
@@ -51,16 +56,16 @@ async def _build(core: Core) -> Built:
     users.at_deletion(profiles.end)
     users.forgets(player_room)
     return Built(
-        parts=[players, profiles],
-        rooms=providers(reader, players, profiles, core.clock),
+        parts=[players, profiles, count],
+        rooms=providers(reader, players, profiles, count, core.clock),
         services={
             "profiles": profiles.rows.run,
             "arrivals": profiles.keep_arrivals,
-            "player count": profiles.keep_count,
-            "player recount": profiles.keep_recount,
+            "player count": count.keep_published,
+            "player recount": count.keep_right,
             "stamina": StaminaPush(players, core.gateway, core.clock).run,
         },
-        start=profiles.recount,
+        start=count.recount,
     )
 
 

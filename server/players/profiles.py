@@ -11,25 +11,23 @@ from typing import Final, cast
 from protocol.pages import Page
 from protocol.permissions import Permission
 from protocol.players import (
-    PlayersCounted,
     Profile,
     ProfileChanged,
-    players_room,
     profile_room,
 )
 from server.database import Cursors, SortKey, Unavailable, Work
-from server.gateway import CounterRoom, Gateway, RowRoom
+from server.gateway import Gateway, RowRoom
 from server.players.online_index import OnlineIndex, Place, Standing
+from server.players.player_count import PlayerCount
 from server.players.rules import Record
 from server.players.store import Players
 from server.runtime.clock import Clock
 from server.runtime.log import logger
-from server.runtime.services import PUT_OFF_S, repeat
+from server.runtime.services import PUT_OFF_S
 from server.users import User
 
 log = logger("players")
 
-RECOUNT_EVERY_S: Final = 60.0
 TOP: Final = Place(2**31 - 1, 2**63 - 1, "g")
 """Above everybody: "g" sorts after every id."""
 
@@ -41,17 +39,22 @@ _ONLINE: Final = Cursors(
 class Profiles:
     """All profiles."""
 
-    def __init__(self, players: Players, gateway: Gateway, clock: Clock) -> None:
+    def __init__(
+        self,
+        players: Players,
+        online: OnlineIndex,
+        count: PlayerCount,
+        gateway: Gateway,
+        clock: Clock,
+    ) -> None:
         self._players = players
         self._presence = gateway.presence
         self._clock = clock
         self._seats: Mapping[str, str] = {}
-        self._online = OnlineIndex()
-        self._registered = 0
-        self._recounted = asyncio.Event()
+        self._online = online
+        self._count = count
         self._arrived: set[str] = set()  # who could not be looked up when they came
         self._wake = asyncio.Event()
-        self.count = CounterRoom(gateway.rooms, clock, players_room(), self.counted)
         self.rows = RowRoom(
             gateway.rooms,
             clock,
@@ -88,10 +91,6 @@ class Profiles:
         shown, further = _ONLINE.cut(found, limit, lambda standing: standing[:3])
         return Page(tuple(map(self._profile, shown)), further)
 
-    def counted(self) -> PlayersCounted:
-        """How many players there are, and are here."""
-        return PlayersCounted(online=len(self._online), registered=self._registered)
-
     def _profile(self, standing: Standing) -> Profile:
         return Profile(
             player_id=standing.player_id,
@@ -115,7 +114,7 @@ class Profiles:
         record = await self._players.glance(player_id)
         if record is not None and self._presence.may(player_id, Permission.PLAY):
             self._online.put(_standing(record))
-            self._recounted.set()
+            self._count.add()
             self.touch(player_id)
 
     async def gone(self, player_id: str) -> None:
@@ -124,7 +123,7 @@ class Profiles:
         standing = self._online.get(player_id)
         if standing is not None:
             self._online.drop(player_id)
-            self._recounted.set()
+            self._count.add()
             self._publish(standing)
 
     def touch(self, player_id: str) -> None:
@@ -146,20 +145,16 @@ class Profiles:
 
     def register(self, work: Work, _: User, __: int) -> None:
         """Count the player of a person who registers."""
-        work.then(lambda: self._count(1))
+        work.then(lambda: self._count.add(1))
 
     async def end(self, work: Work, user: User, _: int) -> None:
         """Forget the player of a person who is deleted."""
 
         def forget() -> None:
             self._online.drop(user.id)
-            self._count(-1)
+            self._count.add(-1)
 
         work.then(forget)
-
-    def _count(self, more: int) -> None:
-        self._registered += more
-        self._recounted.set()
 
     # ---- services
 
@@ -181,23 +176,6 @@ class Profiles:
             player_id = next(iter(self._arrived))
             await self._arrive(player_id)
             self._arrived.discard(player_id)
-
-    async def keep_count(self) -> None:
-        """Publish how many players there are and are here, when that has changed."""
-        await self.count.publish_when(self._recounted)
-
-    async def keep_recount(self) -> None:
-        """Count anew now and then: players are also added and taken away beside this process."""
-        await repeat(self.recount, RECOUNT_EVERY_S, self._clock, Unavailable, "players count")
-
-    async def recount(self) -> None:
-        """Count all players. Raises Unavailable."""
-        before = self._registered
-        count = await self._players.count()
-        # Who registers meanwhile is in the one or the other; at worst it is off until next time.
-        if self._registered == before != count:
-            self._registered = count
-            self._recounted.set()
 
 
 def _standing(record: Record) -> Standing:

@@ -3,13 +3,14 @@
 from protocol.players import PlayerView, StaminaChanged, player_room
 from server.database import Reader, Reading
 from server.gateway import RoomProvider, StateRoom, own
+from server.players.player_count import PlayerCount
 from server.players.profiles import Profiles
 from server.players.store import Players
 from server.runtime.clock import Clock
 
 
 def providers(
-    reader: Reader, players: Players, profiles: Profiles, clock: Clock
+    reader: Reader, players: Players, profiles: Profiles, count: PlayerCount, clock: Clock
 ) -> dict[str, RoomProvider]:
     """The kinds of rooms, by their words."""
 
@@ -22,6 +23,6 @@ def providers(
 
     return {
         "player": StateRoom(reader, player_room, "room", read, authorise=own, latest=stamina),
-        "players": profiles.count,
+        "players": count.room,
         "profile": profiles.rows,
     }

@@ -84,7 +84,7 @@ async def test_what_is_done_on_the_command_line_has_it_too(
     user_id = (await accounts.add("ada", SECRET, Role.PLAYER)).user_id
     await accounts.set_role("ada", Role.VIEWER)
     await accounts.set_role("ada", Role.VIEWER)  # which changes nothing
-    await accounts.set_email("ada", "ada@example.org")
+    await accounts.set_role("ada", Role.PLAYER)
     await accounts.set_password("ada", SECRET)
     await accounts.disable("ada")
     await accounts.enable("ada")

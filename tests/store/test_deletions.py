@@ -13,7 +13,7 @@ from protocol.ids import uuid7
 from protocol.permissions import Role
 from protocol.players import PlayerChanged, player_room
 from server.app import App, opened
-from server.auth import Accounts, Auth, Rights
+from server.auth import Accounts, Auth, People, Rights
 from server.battles import Battles, BattleService
 from server.config import Settings
 from server.database import Statement, Work
@@ -207,10 +207,17 @@ async def test_a_place_that_is_being_taken_is_given_up_too(house: House) -> None
 async def test_a_deletion_and_a_change_at_once_do_not_both_stand(house: House) -> None:
     boss, gone = await house.admin(), await house.add("gone")
     other = await Ear(house.here, boss.identity).open()
+    there = house.there
+
+    async def set_email(work: Work, _: int) -> None:
+        user = await there.part(Users).by_id(gone)
+        if user is not None:
+            await there.part(People).update(work, user, email="gone@example.org")
+
     answers = await asyncio.gather(
         boss.ask("users.delete", user_id=gone, request_id=uuid7()),
         other.ask("users.update", user_id=gone, role="viewer", request_id=uuid7()),
-        house.there.part(Accounts).set_email("gone", "gone@example.org"),
+        there.part(Rights).change(set_email),
         return_exceptions=True,
     )
     assert isinstance(answers[0], dict)

@@ -15,7 +15,7 @@ from server.battles import store as battles
 from server.config import Settings
 from server.database import Statement
 from server.gateway import Identity
-from server.players import Profiles
+from server.players import PlayerCount
 from server.players import store as players
 from server.users import store as users
 from tests.support.clock import ManualClock
@@ -119,4 +119,4 @@ async def test_seats_are_taken_up_at_start(app: App) -> None:
         if cursor is None:
             break
     assert seated == MANY.in_progress == len(app.part(Battles).pool.seats)
-    assert app.part(Profiles).counted().registered == MANY.players + MANY.in_progress + MANY.over
+    assert app.part(PlayerCount).counted().registered == MANY.players + MANY.in_progress + MANY.over

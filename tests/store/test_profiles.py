@@ -19,7 +19,7 @@ from server.battles.service import BattleService
 from server.config import Settings
 from server.database import Reader, Statement, Unavailable, Work
 from server.gateway import Identity
-from server.players import Players, Profiles
+from server.players import PlayerCount, Players, Profiles
 from server.players.rules import gain
 from server.runtime.services import GATHER_S, TOLD_EVERY_S
 from tests.support.clock import ManualClock
@@ -309,7 +309,7 @@ async def test_counts_are_told_together_and_at_most_once_a_second(
     app: App, people: dict[str, str], clock: ManualClock
 ) -> None:
     ear = await watching(app, players_room())
-    task = asyncio.create_task(app.part(Profiles).keep_count())
+    task = asyncio.create_task(app.part(PlayerCount).keep_told())
     ears = [await Ear(app, player(ident)).open() for ident in people.values()]
     assert await clock.asleep() == GATHER_S
     clock.advance(GATHER_S)
@@ -332,17 +332,17 @@ async def test_counts_are_told_together_and_at_most_once_a_second(
 async def test_players_added_beside_this_process_are_counted_now_and_then(
     app: App, people: dict[str, str], settings: Settings, clock: ManualClock
 ) -> None:
-    assert app.part(Profiles).counted().registered == len(people)
+    assert app.part(PlayerCount).counted().registered == len(people)
     async with opened(settings, clock) as other:
         await other.part(Auth).add("fay", "correct horse", Role.PLAYER)
-        assert app.part(Profiles).counted().registered == len(people)
-        await app.part(Profiles).recount()
-        assert app.part(Profiles).counted().registered == len(people) + 1
+        assert app.part(PlayerCount).counted().registered == len(people)
+        await app.part(PlayerCount).recount()
+        assert app.part(PlayerCount).counted().registered == len(people) + 1
         work = Work("2026-11-23T01:39:02.123Z")
         work.change(DELETE, name="ada")
         await other.database.writer.submit(work, b"", None)
-    await app.part(Profiles).recount()
-    assert app.part(Profiles).counted().registered == len(people)
+    await app.part(PlayerCount).recount()
+    assert app.part(PlayerCount).counted().registered == len(people)
 
 
 async def test_who_can_not_be_looked_up_is_here_once_they_can(
@@ -360,7 +360,7 @@ async def test_who_can_not_be_looked_up_is_here_once_they_can(
     with pytest.raises(Unavailable):
         await app.part(Profiles).look_up_arrived()
     await ears[0].gone()
-    assert app.part(Profiles).counted().online == 0
+    assert app.part(PlayerCount).counted().online == 0
     away[0] = False
     await app.part(Profiles).look_up_arrived()
     assert [profile["name"] for profile in await listed(app, online=True)] == ["ben"]
@@ -387,5 +387,5 @@ async def test_a_new_process_knows_seats_and_finds_nobody_here(
             await app.start()
             (profile,) = await listed(app)
             assert (profile["online"], profile["battle_id"]) == (False, battle_id)
-            assert app.part(Profiles).counted().online == 0
-            assert app.part(Profiles).counted().registered == 1
+            assert app.part(PlayerCount).counted().online == 0
+            assert app.part(PlayerCount).counted().registered == 1
