@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Scope
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from server import database, health
-from server.database import Unavailable
+from server.database import Unavailable, WriteConflict
 from server.domain import Built, Core
 from server.domains import DOMAINS
 from server.gateway import Gateway, GatewaySettings, Parts, unhandled
@@ -131,7 +131,8 @@ class App:
         return origin == own or origin in self.settings.cors_origins
 
     async def _prune(self) -> None:
-        await repeat(self.prune, database.PRUNE_EVERY_S, self.clock, Unavailable, "pruning")
+        put_off = (Unavailable, WriteConflict)
+        await repeat(self.prune, database.PRUNE_EVERY_S, self.clock, put_off, "pruning")
 
     def _clock_was_set(self) -> None:
         """What was written before is as old as the clock says, or much younger: what is deleted
@@ -139,7 +140,7 @@ class App:
         self._prune_from_s = self.clock.monotonic() + database.REPLIES_KEPT_MS / 1000
 
     async def prune(self) -> None:
-        """Let go of all that has aged. Raises Unavailable."""
+        """Let go of all that has aged. Raises Unavailable, WriteConflict."""
         if self.clock.monotonic() < self._prune_from_s:
             return
         now = self.clock.now_ms()
@@ -208,6 +209,8 @@ async def opened(settings: "ServerSettings", clock: Clock | None = None) -> Asyn
                 parts.add(part)
             for word, provider in one.rooms.items():
                 gateway.rooms.add(word, provider)
+        if words := gateway.rooms.unprovided():
+            raise RuntimeError(f"no provider for the rooms {', '.join(words)}")
         app = App(core, built)
         app.services |= services
         yield app

@@ -3,11 +3,9 @@
 from typing import Final
 
 from protocol.ids import uuid7
-from protocol.times import rfc3339
-from server.database import ANY_NUMBER, Database, Statement, Work
+from server.database import Database, Statement, Work, sweep
 from server.gateway import Act
 
-MAX_PRUNED: Final = 500
 DAY_MS: Final = 86_400_000
 
 _INSERT: Final = Statement(
@@ -39,7 +37,4 @@ class AuditRows:
     async def prune(self, now: int) -> None:
         """Delete what is older than it is kept. Raises Unavailable."""
         cutoff = now - self._kept_ms
-        while await self._database.reader.one(_OLD, cutoff=cutoff) is not None:
-            work = Work(rfc3339(now))
-            work.change(_DELETE_OLD, rows=ANY_NUMBER, cutoff=cutoff, most=MAX_PRUNED)
-            await self._database.commit(work)
+        await sweep(self._database, _OLD, _DELETE_OLD, cutoff=cutoff)

@@ -3,7 +3,6 @@
 import asyncio
 from functools import partial
 from hmac import compare_digest
-from typing import Final
 
 import msgspec
 
@@ -30,8 +29,6 @@ from server.runtime.log import logger
 from server.users import User
 
 log = logger("auth")
-
-MAX_PRUNED: Final = 500
 
 
 def person(user: User) -> Person:
@@ -260,14 +257,8 @@ class Auth:
         Raises Unavailable.
         """
         expired = now - REUSE_GRACE_MS  # one that was used in its last moment may still be retried
-        while await self._logins.any_expired(expired):
-            work, _ = self._work()
-            self._logins.delete_expired(work, expired, MAX_PRUNED)
-            await self._database.commit(work)
-        while await self._networks.any_unused(now - NETWORK_LIFE_MS):
-            work, _ = self._work()
-            self._networks.delete_unused(work, now - NETWORK_LIFE_MS, MAX_PRUNED)
-            await self._database.commit(work)
+        await self._logins.delete_expired(self._database, expired)
+        await self._networks.delete_unused(self._database, now - NETWORK_LIFE_MS)
 
     def _work(self) -> tuple[Work, int]:
         now = self._clock.now_ms()

@@ -7,7 +7,7 @@ it was read, in the same statement.
 import hashlib
 from typing import Final, NamedTuple
 
-from server.database import ANY_NUMBER, Change, Reader, Statement, Work
+from server.database import ANY_NUMBER, Change, Database, Reader, Statement, Work, sweep
 
 _INSERT: Final = Statement(
     "auth.insert_refresh_token",
@@ -229,14 +229,10 @@ class Logins:
         """The condition that a service key has these scopes and is not revoked."""
         return [Change(_HOLD_KEY, _HOLD_KEY.values({"id": key_id, "scopes": scopes}), 1)]
 
-    async def any_expired(self, now_ms: int) -> bool:
-        """Whether there are refresh tokens that nobody can use any more."""
-        return await self._reader.one(_EXPIRED, now=now_ms) is not None
-
     @staticmethod
-    def delete_expired(work: Work, now_ms: int, most: int) -> None:
-        """Delete so many of them."""
-        work.change(_DELETE_EXPIRED, rows=ANY_NUMBER, now=now_ms, most=most)
+    async def delete_expired(database: Database, now_ms: int) -> None:
+        """Delete the refresh tokens that no client can use any more. Raises Unavailable."""
+        await sweep(database, _EXPIRED, _DELETE_EXPIRED, now=now_ms)
 
     async def find_key(self, key: str) -> ServiceKey | None:
         """The service key, unless it was revoked."""
@@ -339,14 +335,10 @@ class Networks:
             kept=KEPT_NETWORKS,
         )
 
-    async def any_unused(self, before_ms: int) -> bool:
-        """Whether there are networks that nobody has used since."""
-        return await self._reader.one(_UNUSED_NETWORK, before=before_ms) is not None
-
     @staticmethod
-    def delete_unused(work: Work, before_ms: int, most: int) -> None:
-        """Delete so many of them."""
-        work.change(_DELETE_UNUSED_NETWORKS, rows=ANY_NUMBER, before=before_ms, most=most)
+    async def delete_unused(database: Database, before_ms: int) -> None:
+        """Delete the networks that no user has logged in from since. Raises Unavailable."""
+        await sweep(database, _UNUSED_NETWORK, _DELETE_UNUSED_NETWORKS, before=before_ms)
 
 
 class ChangeRow(NamedTuple):

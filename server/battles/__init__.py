@@ -8,7 +8,7 @@ from server.battles.rooms import counter, providers
 from server.battles.service import BattleService
 from server.battles.store import Battles
 from server.battles.tables import ALL
-from server.database import Unavailable
+from server.database import Unavailable, WriteConflict
 from server.domain import Built, Core, Domain
 from server.players import Profiles
 from server.runtime.log import logger
@@ -32,7 +32,10 @@ async def _build(core: Core) -> Built:
         await battles.resume()
         try:
             await service.fill_pool()
-        except Unavailable as e:  # such as a full disk: what is there can be read, and played on
+        except (
+            Unavailable,
+            WriteConflict,
+        ) as e:  # such as a full disk: what is there can be read, and played on
             log.warning("pool_not_filled", error=str(e))
 
     async def prune(now: int) -> None:

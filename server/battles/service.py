@@ -74,7 +74,7 @@ class BattleService:
             self._pool.taken.clear()
             try:
                 await self.fill_pool()
-            except Unavailable as e:
+            except (Unavailable, WriteConflict) as e:
                 log.warning("pool_put_off", error=str(e))
                 await self._clock.sleep(PUT_OFF_S)
             else:

@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -234,7 +235,10 @@ class Battles:
     # ---- changing
 
     async def offer(self, difficulty: Difficulty, required_level: int, now: int) -> None:
-        """Put a new battle into the pool."""
+        """Put a new battle into the pool. Raises WriteConflict, Unavailable."""
+        await retry_while_stale(partial(self._offer, difficulty, required_level, now))
+
+    async def _offer(self, difficulty: Difficulty, required_level: int, now: int) -> None:
         battle_id, seed = uuid7(now), secrets.token_hex(16)
         offered = rules.offer(battle_id, difficulty, required_level, now, Rolls(seed, 0))
         created = Created(battle_id=battle_id, battle=offered)
@@ -263,7 +267,8 @@ class Battles:
         """
         while rows := await self._database.reader.all(_AGED, now=now, most=MAX_PRUNED):
             for battle_id, status, state_seq in rows:
-                await self._prune(pruning, battle_id, Status(status), state_seq, now)
+                aged = battle_id, Status(status), state_seq
+                await retry_while_stale(partial(self._prune, pruning, *aged, now))
 
     async def _prune(
         self, pruning: Pruning, battle_id: str, status: Status, state_seq: int, now: int

@@ -29,7 +29,7 @@ from server.database.paging import (
     containing,
     descending,
 )
-from server.database.pruning import PRUNE_EVERY_S, REPLIES_KEPT_MS, Pruning, forget
+from server.database.pruning import PRUNE_EVERY_S, REPLIES_KEPT_MS, Pruning, forget, sweep
 from server.database.reader import Reader
 from server.database.revisions import migrate, revisions
 from server.database.statement import Row, Statement
@@ -90,5 +90,6 @@ __all__ = [
     "revisions",
     "rows",
     "sqlite_path",
+    "sweep",
     "verify",
 ]

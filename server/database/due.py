@@ -14,7 +14,7 @@ from server.runtime.clock import Clock
 from server.runtime.log import logger
 from server.runtime.services import PUT_OFF_S
 
-log = logger("due")
+log = logger("database")
 
 GATHER_S: Final = 0.2
 AT_ONCE: Final = 64

@@ -112,10 +112,21 @@ class Pruning:
 
     async def _prune_replies(self, now: int) -> None:
         cutoff = rfc3339(now - REPLIES_KEPT_MS)
-        while await self._database.reader.one(_OLD_REPLY, cutoff=cutoff) is not None:
-            work = Work(rfc3339(now))
-            work.change(_DELETE_REPLIES, rows=ANY_NUMBER, cutoff=cutoff, most=SLICE)
-            await _submit(self._database, work)
+        await sweep(self._database, _OLD_REPLY, _DELETE_REPLIES, cutoff=cutoff)
+
+
+async def sweep(database: Database, some: Statement, delete: Statement, **given: object) -> None:
+    """Delete rows that have aged, in slices of `SLICE`.
+
+    `some` reads one of them, if any are left; `delete` deletes at most `:most` of them. Both have
+    the parameters `given`. Where another process deletes the same, the rest is for the next time.
+    Raises Unavailable.
+    """
+    while await database.reader.one(some, **given) is not None:
+        work = Work(at="")
+        work.change(delete, rows=ANY_NUMBER, most=SLICE, **given)
+        if not await _submit(database, work):
+            return
 
 
 async def forget(database: Database, work: Work, room: str) -> None:

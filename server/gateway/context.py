@@ -116,7 +116,9 @@ class Context(msgspec.Struct, eq=False):
         return work
 
     def commit(self, work: Work, reply: R) -> Pending[R]:
-        """Commit a unit, publish its events, keep its reply. A handler returns what this gives.
+        """Queue a unit: once it is committed, its events are published, its reply kept and sent.
+
+        A handler returns what this gives.
 
         Raises Failure `busy` where commits wait for too long; Unavailable; ValueError for a reply
         that is too large to be kept.

@@ -136,6 +136,10 @@ class Rooms:
             raise ValueError(f"{word} is no kind of room, or has its provider already")
         self._providers[word] = provider
 
+    def unprovided(self) -> list[str]:
+        """The kinds of rooms that have no provider yet, by their words."""
+        return sorted(rooms.KINDS.keys() - self._providers.keys())
+
     def publish(self, told: Told, seq: int | None) -> None:
         """Tell everybody in a room."""
         self._gauges.events.add(told.name)

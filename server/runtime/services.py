@@ -36,7 +36,11 @@ class Ended(Exception):
 
 
 async def repeat(
-    work: Service, every_s: float, clock: Clock, put_off: type[Exception], name: str
+    work: Service,
+    every_s: float,
+    clock: Clock,
+    put_off: type[Exception] | tuple[type[Exception], ...],
+    name: str,
 ) -> None:
     """Do something again and again, with a pause in between.
 

@@ -11,7 +11,6 @@ from protocol.rooms import Room
 from protocol.times import rfc3339
 from protocol.users import UserChanged, UserDeleted, UserView, user_room
 from server.database import (
-    ANY_NUMBER,
     ESCAPE,
     Database,
     Listing,
@@ -22,11 +21,10 @@ from server.database import (
     ascending,
     containing,
     forget,
+    sweep,
 )
 from server.users.rules import NAME_REST_MS, is_reserved
 from server.users.tables import users
-
-MAX_PRUNED: Final = 500
 
 _INSERT: Final = Statement(
     "users.insert",
@@ -215,10 +213,7 @@ class Users:
     async def prune(self, now: int) -> None:
         """Forget names that may be given again. Raises Unavailable."""
         since = now - NAME_REST_MS
-        while await self._reader.one(_ANY_RESTED, since=since) is not None:
-            work = Work(rfc3339(now))
-            work.change(_DELETE_RESTED, rows=ANY_NUMBER, since=since, most=MAX_PRUNED)
-            await self._database.commit(work)
+        await sweep(self._database, _ANY_RESTED, _DELETE_RESTED, since=since)
 
     async def by_email(self, email: str) -> User | None:
         """The person with this e-mail address, whatever its case."""

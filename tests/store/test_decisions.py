@@ -10,11 +10,12 @@ import pytest
 from protocol.auth import Login, Register
 from protocol.errors import Code, Failure
 from protocol.permissions import Role
+from protocol.times import rfc3339
 from server.app import App, opened
 from server.auth import Accounts, Auth, rights
 from server.battles import Battles, BattleService
 from server.config import Settings
-from server.database import MAX_DECISIONS, Stale, Work, WriteConflict
+from server.database import MAX_DECISIONS, Request, Stale, Work, WriteConflict
 from tests.support.clock import ManualClock
 from tests.support.ear import Ear, player
 from tests.support.engines import database, on_both_engines, rows
@@ -29,8 +30,9 @@ NETWORK = "203.0.113.7"
 class Two:
     """A server in this process, and another on the same data."""
 
-    def __init__(self, here: App, there: App, url: str) -> None:
+    def __init__(self, here: App, there: App, url: str, clock: ManualClock) -> None:
         self.here = here
+        self.clock = clock
         self.there = there
         self.url = url
 
@@ -39,8 +41,9 @@ class Two:
 async def two(tmp_path: Path, engine: str, postgres: Postgres | None) -> AsyncIterator[Two]:
     url = await database(engine, postgres, tmp_path / "warroom.db")
     settings = Settings(data_dir=tmp_path, database_url=url, password_hash_cost=4)
-    async with opened(settings, ManualClock()) as here, opened(settings, ManualClock()) as there:
-        yield Two(here, there, url)
+    clock = ManualClock()
+    async with opened(settings, clock) as here, opened(settings, ManualClock()) as there:
+        yield Two(here, there, url, clock)
 
 
 class Faster:
@@ -191,3 +194,39 @@ async def test_a_seat_that_can_not_be_put_right_now_is_put_right_soon(
     assert "presence_hook_failed" not in logged
     await service.reconcile()
     assert await is_away()
+
+
+@pytest.mark.parametrize(
+    ("statement", "left"),
+    [
+        ("auth.delete_expired_refresh_tokens", "select 1 from refresh_tokens"),
+        ("users.delete_rested_names", "select 1 from retired_names"),
+        ("audit.delete_old", "select 1 from audit where at < 1800000000000"),
+        ("history.delete_replies", "select 1 from kept_replies"),
+    ],
+)
+async def test_what_can_not_be_pruned_now_is_pruned_the_next_time(
+    two: Two, statement: str, left: str
+) -> None:
+    app, accounts = two.here, two.here.part(Accounts)
+    await app.part(Auth).add("ada", PASSWORD, Role.PLAYER)
+    asked = Request(("ada", "once"), "digest")
+    await app.database.writer.submit(Work(rfc3339(two.clock.now_ms())), b"{}", asked)
+    await accounts.add("ben", PASSWORD, Role.PLAYER)
+    await accounts.delete("ben")
+    assert await rows(two.url, left)
+    two.clock.advance(400 * 86_400)
+    faster = Faster(app, statement, 1)
+    await app.prune()
+    assert faster.left == 0
+    assert await rows(two.url, left)
+    await app.prune()
+    assert not await rows(two.url, left)
+
+
+@pytest.mark.parametrize("times", [1, MAX_DECISIONS - 1])
+async def test_the_pool_is_filled_after_a_stale_decision(two: Two, times: int) -> None:
+    faster = Faster(two.here, "battles.insert", times)
+    await two.here.part(BattleService).fill_pool()
+    assert faster.left == 0
+    assert len(two.here.part(Battles).pool.waiting) == 3

@@ -10,7 +10,8 @@ from protocol.battle_events import ChatSaid
 from protocol.battles import ChatLine
 from protocol.errors import Failure
 from protocol.gateway import EvictionReason, JoinRoom, RoomReason
-from protocol.permissions import Role, granted
+from protocol.permissions import Permission, Role, granted
+from protocol.rooms import KINDS, RoomKind
 from server.app import App, opened
 from server.battles import Battles, rules
 from server.battles.store import Hosted
@@ -134,3 +135,13 @@ async def test_a_connection_is_in_so_many_rooms_and_no_more(
     assert sorted(rooms.joined(ear)) == ["battles", "players"]
     rooms.leave(ear, "players")
     await rooms.join(ear, JoinRoom(f"battle:{battle_id}"))
+
+
+async def test_a_server_with_a_kind_of_room_that_nothing_provides_does_not_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kind = RoomKind("pets", False, Permission.CONNECT, "No domain has them.")
+    monkeypatch.setitem(KINDS, "pets", kind)
+    with pytest.raises(RuntimeError, match="no provider for the rooms pets"):
+        async with opened(Settings(data_dir=tmp_path), ManualClock()):
+            pass
