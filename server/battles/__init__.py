@@ -32,10 +32,8 @@ async def _build(core: Core) -> Built:
         await battles.resume()
         try:
             await service.fill_pool()
-        except (
-            Unavailable,
-            WriteConflict,
-        ) as e:  # such as a full disk: what is there can be read, and played on
+        except (Unavailable, WriteConflict) as e:
+            # Such as a full disk: what is there can be read, and played on.
             log.warning("pool_not_filled", error=str(e))
 
     async def prune(now: int) -> None:

@@ -291,7 +291,7 @@ async def test_dev_starts_anew_when_a_source_changes(tmp_path: Path) -> None:
 
     url = (await until("Warroom is at")).split()[-1]
     person = await connected(url)
-    source = tmp_path / "server" / "page.py"
+    source = tmp_path / "server" / "http" / "page.py"
     source.write_text(source.read_text() + "\n# changed\n")
     await person.until_event("server.closing")
     await person.close()
