@@ -1,8 +1,7 @@
 """What tests know of each domain, written by hand: one file a domain, composed here.
 
 It is not read from `protocol`: what changes there by mistake is to be noticed here. A new domain
-adds a file with its CONTRACT. Source of the permissions: the table of permissions in the
-specification of operating.
+adds a file with its CONTRACT.
 """
 
 import importlib

@@ -102,12 +102,13 @@ Tick = Callable[["App"], Awaitable[None]]
 class Contract:
     """One domain.
 
-    `views` are those of the page, by name: the test id to wait for before one is looked at, None
-    where tests/browser/test_views.py opens it in a test of its own. `acts` and `tick`, where time
-    passes, bring about the kept events of rooms that there is one of, for the law and for all who
-    may not hear them; `asked_with` are texts, by message and path, that are only
-    compared with what is there, and `shown` the fields that others see; `unaudited` are commands
-    over others that are not in the audit log, each with why not.
+    `views`: those of the page, by name, each with the test id to wait for before it is looked at;
+    None where tests/browser/test_views.py opens it in a test of its own. `acts`: commands that an
+    admin sends so that the kept events of rooms that there is one of happen; `tick`: what time does
+    there. tests/store/test_law.py compares snapshots with the events after them, and
+    tests/events/test_rooms_foreign.py listens without permission. `asked_with`: texts, by message
+    and path, that are only compared with stored ones; `shown`: the fields that other users see.
+    `unaudited`: commands over others that are not in the audit log, each with the reason.
     """
 
     messages: Mapping[str, Needs] = field(default_factory=dict)
