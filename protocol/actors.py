@@ -19,5 +19,5 @@ def server(part: str) -> str:
 
 
 COMMAND_LINE: Final = server("cli")
-"""Whoever ran a command on the machine: the operating system let them in, and it is not known who
-that is."""
+"""A user of the machine who ran a command. The operating system let them in: the server does not
+know their name."""

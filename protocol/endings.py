@@ -113,7 +113,7 @@ class RefusalReason(Ending):
         1008,
         (),
         RETRY,
-        "nobody logged in, in time: send `auth` at once",
+        "the client did not authenticate in time: send `auth` at once",
         "no log-in in time",
     )
     PING_TIMEOUT = "ping_timeout", 1008, (), RETRY, "nothing was heard of you", "ping timeout"
@@ -122,7 +122,7 @@ class RefusalReason(Ending):
         1008,
         (),
         RETRY,
-        "more waited than may, before anybody had logged in: read what is sent",
+        "the send buffer was exceeded before authentication: read what is sent",
         "what waited was not read",
     )
     BROKEN_POLL = (

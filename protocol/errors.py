@@ -34,7 +34,7 @@ class Code(Ending):
     BUSY = (
         "busy",
         RETRY,
-        "the server has too much to do, or many want the same thing at once",
+        "the server has too much to do, or others changed the same at once: retry",
     )
     UNAVAILABLE = (
         "unavailable",
@@ -87,7 +87,8 @@ class Fault(msgspec.Struct, frozen=True):
 
 
 class Error(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What stands under `error` in a reply. `details`: what a program may read, by `reason`."""
+    """What stands under `error` in a reply. `details`: what a program may read, by `reason`; of
+    `internal` a Fault."""
 
     code: Code
     message: str
@@ -167,7 +168,7 @@ def unavailable(message: str) -> Failure:
 def internal(fault_id: str) -> Error:
     """A fault of the server, by the id under which it is logged."""
     message = f"a fault of the server, logged as {fault_id}"
-    return Error(Code.INTERNAL, message, details={"fault_id": fault_id})
+    return Error(Code.INTERNAL, message, details=msgspec.to_builtins(Fault(fault_id)))
 
 
 class RequestReason(ErrorReason):

@@ -49,7 +49,7 @@ class ResetReason(Ending):
         "ahead",
         NO_RETRY,
         "the `seq` given is higher than any there is: it never was, or all of the room's history"
-        " was let go",
+        " was pruned",
     )
     GAP_TOO_LARGE = (
         "gap_too_large",
@@ -137,7 +137,7 @@ class ExpiryReason(Ending):
         " again after 10 seconds: log in again",
     )
     DISABLED = "disabled", NO_RETRY, "the person may not come in any more: tell the person"
-    DELETED = "deleted", NO_RETRY, "the person is no more: tell the person"
+    DELETED = "deleted", NO_RETRY, "the user was deleted: tell the person"
     REVOKED = "revoked", NO_RETRY, "the service key was ended: get another"
 
 

@@ -1,4 +1,4 @@
-"""The composition root: builds the domains in their order, and runs the services of the whole."""
+"""The composition root: builds the domains, and runs the services of the whole server."""
 
 import asyncio
 import socket
@@ -22,7 +22,7 @@ from server.gateway import Gateway, GatewaySettings, Parts, unhandled
 from server.gateway import handlers as gateway_handlers
 from server.gateway.asgi import Transports
 from server.http import documents, serving
-from server.http.page import Page
+from server.http.page import DashboardFiles
 from server.http.reopening import reopened
 from server.http.request_ids import HEADER as REQUEST_ID
 from server.http.request_ids import RequestIds
@@ -93,7 +93,7 @@ class App:
         routes = [
             *(route for one in self._built for route in one.routes),
             *documents.routes(),
-            Mount("/", Page(directory=DASHBOARD, html=True)),
+            Mount("/", DashboardFiles(directory=DASHBOARD, html=True)),
         ]
         rest = Starlette(routes=routes, exception_handlers=EXCEPTION_HANDLERS)
         rest.add_middleware(

@@ -82,7 +82,7 @@ class ServerSettings:
         integer(1, 1_000_000), 1000, "newest events that stay in the history of a room"
     )
     history_s: float = setting(
-        number(0, 604_800), 600.0, "how long younger ones stay beside them", unit="seconds"
+        number(0, 604_800), 600.0, "minimum age before an event is pruned", unit="seconds"
     )
 
     @property

@@ -6,17 +6,23 @@ of all domains, and has no use for the rest of the composition root.
 
 from typing import Final
 
-from server import audit, auth, battles, connections, health, players, users
+import server.audit
+import server.auth
+import server.battles
+import server.connections
+import server.health
+import server.players
+import server.users
 from server.database import HISTORY
 
 DOMAINS: Final = (
-    audit.DOMAIN,
-    users.DOMAIN,
-    auth.DOMAIN,
-    players.DOMAIN,
-    battles.DOMAIN,
-    connections.DOMAIN,
-    health.DOMAIN,
+    server.audit.DOMAIN,
+    server.users.DOMAIN,
+    server.auth.DOMAIN,
+    server.players.DOMAIN,
+    server.battles.DOMAIN,
+    server.connections.DOMAIN,
+    server.health.DOMAIN,
 )
 """Each comes after those that it uses."""
 

@@ -24,7 +24,7 @@ from server.gateway import Act
 from server.runtime.clock import Clock
 from server.users import User
 
-COMMAND_LINE: Final = "command line"
+ACTOR_NAME: Final = "command line"
 """The name of the actor: the operating system let them in, and it is not known who that is."""
 
 
@@ -38,19 +38,12 @@ Put = Callable[[Work, User], Awaitable[Changed]]
 """Puts a change of a person into a unit."""
 
 
-def _act(work: Work) -> None:
-    """Make a unit one of the command line, before anything is put into it.
+def _work(now: int) -> Work:
+    """A unit of the command line.
 
     Its audit row has no id of an actor, as there is none; its events have `server:cli`.
     """
-    work.actor, work.on_others = actors.COMMAND_LINE, True
-
-
-def _work(now: int) -> Work:
-    """A unit of the command line."""
-    work = Work(rfc3339(now))
-    _act(work)
-    return work
+    return Work(rfc3339(now), actor=actors.COMMAND_LINE, on_others=True)
 
 
 class Accounts:
@@ -84,11 +77,12 @@ class Accounts:
         self, username: str, password: str, role: Role, email: str | None = None
     ) -> UserView:
         """Add a person. Raises Failure `conflict`, `invalid` for the password, `busy`."""
+        hashing = self._people.hashing(password)
 
         async def attempt() -> UserView:
             now = self._clock.now_ms()
             work = _work(now)
-            user = await self._people.add(work, username, password, role, email, now)
+            user = await self._people.add(work, username, hashing, role, email, now)
             self._record(work, "users.create", user.id, now)
             await self._database.commit(work)
             return user.view
@@ -131,27 +125,25 @@ class Accounts:
         """Delete a person, as `users.delete`. Raises as `set_role`."""
 
         async def decide(work: Work, now: int) -> Ended:
-            _act(work)
             user = await self._person(name)
             ended = await self._people.delete(work, user, now)
             self._record(work, "users.delete", user.id, now)
             return ended
 
-        await self._rights.change(decide)
+        await self._rights.change(decide, actors.COMMAND_LINE)
 
     async def _change(self, name: str, action: str, put: Put) -> None:
         async def decide(work: Work, now: int) -> Ended | None:
-            _act(work)
             user = await self._person(name)
             changed = await put(work, user)
             if work.changes:  # else there is nothing to change
                 self._record(work, action, user.id, now)
             return changed.ended
 
-        await self._rights.change(decide)
+        await self._rights.change(decide, actors.COMMAND_LINE)
 
     def _record(self, work: Work, action: str, target: str, now: int) -> None:
-        self._trail.record(work, Act(action, target, None, COMMAND_LINE, "", now))
+        self._trail.record(work, Act(action, target, None, ACTOR_NAME, "", now))
 
     async def add_service_key(self, name: str, scopes: list[str]) -> str:
         """Make a service key: shown once, stored hashed. Raises ValueError, Failure `busy`."""
@@ -184,7 +176,6 @@ class Accounts:
         """End a service key. Raises ValueError where there is no such key; Failure `busy`."""
 
         async def decide(work: Work, now: int) -> Ended | None:
-            _act(work)
             found = await self._logins.find_key_named(name)
             if found is None:
                 raise ValueError(f"there is no service key named {name}")
@@ -195,7 +186,7 @@ class Accounts:
             self._record(work, "service_keys.revoke", key_id, now)
             return Ended(key_id, None, ExpiryReason.REVOKED)
 
-        await self._rights.change(decide)
+        await self._rights.change(decide, actors.COMMAND_LINE)
 
     async def _person(self, name: str) -> User:
         user = await self._users.by_login(name)

@@ -42,10 +42,9 @@ async def get(ctx: Context, query: GetUser) -> UserView:
 @handles(CreateUser)
 async def create(ctx: Context, cmd: CreateUser) -> Pending[UserView]:
     """Add a person."""
-    work = ctx.work()
-    user = await ctx.part(People).add(
-        work, cmd.username, cmd.password, cmd.role, cmd.email, ctx.now, ctx.connection.network
-    )
+    people, work = ctx.part(People), ctx.work()
+    hashing = people.hashing(cmd.password, ctx.connection.network)
+    user = await people.add(work, cmd.username, hashing, cmd.role, cmd.email, ctx.now)
     return ctx.commit(work, user.view)
 
 

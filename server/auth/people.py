@@ -4,6 +4,7 @@ Each decision is put into a unit of work that is not committed yet: a command co
 reply, the command line without one.
 """
 
+from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
 from msgspec import UNSET, UnsetType
@@ -26,6 +27,10 @@ class Changed(NamedTuple):
 
     user: User
     ended: Ended | None = None
+
+
+Hashing = Callable[[], Awaitable[str]]
+"""Gives the hash of a password, once it is its turn."""
 
 
 class People:
@@ -60,24 +65,36 @@ class People:
         if await self.users.by_email(email) is not None:
             raise conflict(UserReason.EMAIL_TAKEN, "the e-mail address is taken", field="email")
 
+    def hashing(self, password: str, network: str = "", kind: Kind = Kind.LOG_IN) -> Hashing:
+        """Hash a password at the first call, and give the same hash from then on.
+
+        So a decision that is made again costs no second hash. `network` and `kind` say whose turn
+        it is: see `Passwords.hash`, whose Failures a call raises.
+        """
+        hashed: list[str] = []
+
+        async def once() -> str:
+            if not hashed:
+                hashed.append(await self._passwords.hash(password, network, kind))
+            return hashed[0]
+
+        return once
+
     async def add(
         self,
         work: Work,
         username: str,
-        password: str,
+        hashing: Hashing,
         role: Role,
         email: str | None,
         now: int,
-        network: str = "",
-        kind: Kind = Kind.LOG_IN,
     ) -> User:
         """Add a person, and all that others give whoever is new. Stale where a name is taken.
 
-        `network` and `kind` say whose turn it is to have a password hashed: see `Passwords.hash`.
         Raises Failure `conflict` as `check_free`, `invalid` for the password, `busy`.
         """
         await self.check_free(username, email, now)
-        password_hash = await self._passwords.hash(password, network, kind)
+        password_hash = await hashing()
         user = User(uuid7(), username, email, password_hash, role, disabled=False, created_at=now)
         self.users.add(work, user)
         return user

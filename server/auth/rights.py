@@ -62,12 +62,15 @@ class Rights:
         self._seen = await self._log.newest()
         self._gateway.rights.doubt(self._seen)
 
-    async def change(self, decide: Decide) -> None:
-        """Change rights, and act on it. Raises what `decide` does, Unavailable, Failure `busy`."""
+    async def change(self, decide: Decide, actor: str | None = None) -> None:
+        """Change rights, and act on it. Raises what `decide` does, Unavailable, Failure `busy`.
+
+        `actor`: who changes them, where it is not the server itself.
+        """
 
         async def attempt() -> bool:
             now = self._clock.now_ms()
-            work = Work(rfc3339(now))
+            work = Work(rfc3339(now), actor=actor, on_others=actor is not None)
             ended = await decide(work, now)
             if ended is None and not work.changes:
                 return False

@@ -95,12 +95,11 @@ class Auth:
         network: str = "",
     ) -> LoggedIn:
         """Add a person of any role and log in. Raises Failure as `register` does."""
+        hashing = self.people.hashing(password, network, Kind.REGISTRATION)
 
         async def attempt() -> LoggedIn:
             work, now = self._work()
-            user = await self.people.add(
-                work, username, password, role, email, now, network, Kind.REGISTRATION
-            )
+            user = await self.people.add(work, username, hashing, role, email, now)
             logged_in = self._log_in(work, user, now)
             self._networks.note(work, user.id, network, None, now)
             await self._database.commit(work)

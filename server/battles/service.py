@@ -12,11 +12,10 @@ from server.database import Unavailable, WriteConflict
 from server.gateway import Gateway
 from server.runtime.clock import Clock
 from server.runtime.log import logger
-from server.runtime.services import repeat
+from server.runtime.services import PUT_OFF_S, repeat
 
 log = logger("battles")
 
-PUT_OFF_S: Final = 1.0
 RECONCILE_EVERY_S: Final = 5.0
 POOL_SIZE: Final = 3
 

@@ -10,13 +10,13 @@ from typing import Final
 import msgspec
 
 from protocol import codec
+from protocol.endings import RefusalReason
 from protocol.errors import Failure
 from protocol.ids import uuid7
 from server.gateway.handshakes import Handshakes
 from server.gateway.identity import Identity
 from server.gateway.main_namespace import MainNamespace, SocketIOConnection
 from server.transport.packet import MAIN, Kind, build
-from server.transport.refusals import RefusalReason
 from server.transport.socketio import MAX_ATTACHMENTS, Client, Refusal
 
 AUTH_AFTER_S: Final = 0.1

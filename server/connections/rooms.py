@@ -11,9 +11,9 @@ def counter(gateway: Gateway, clock: Clock) -> CounterRoom:
 
 
 async def keep_counter(room: CounterRoom, gateway: Gateway) -> None:
-    """Publish how many there are, unless nobody has come or gone since. A service.
+    """Publish how many there are, unless no connection was opened or closed since. A service.
 
-    That they are as many again does not do: somebody may have joined the room in between.
+    The number of changes is compared, not the count: a client may have joined in between.
     """
     await room.publish_polled(lambda: gateway.roll.changes)
 

@@ -34,9 +34,9 @@ class Database:
         self.epoch = epoch
 
     def commit(self, work: Work) -> asyncio.Future[None]:
-        """Commit a unit of work that nobody sent a request for.
+        """Commit a unit of work that no request caused.
 
-        It is queued at once, and not cancelled with whoever awaits it. Raises Stale, Unavailable.
+        It is queued at once; cancelling the caller does not cancel it. Raises Stale, Unavailable.
         """
         return self.writer.submit(work)
 

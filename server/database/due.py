@@ -1,6 +1,6 @@
 """Due moments: what is to be done for a key once its moment has come.
 
-It stands in the database's folder because it tells the outcomes of a commit apart.
+It stands in the database's folder because it handles Stale and Unavailable.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from server.runtime.services import PUT_OFF_S
 
 log = logger("database")
 
-GATHER_S: Final = 0.2
+PASS_EVERY_S: Final = 0.2
 AT_ONCE: Final = 64
 AFTER_FAULT_MS: Final = 60_000
 MAX_SLEEP_S: Final = 60.0
@@ -40,7 +40,7 @@ class Due:
       and then calls the domain's function with each key that is due.
 
     A key stays due until its function has had another moment set, or has cleared it. It is given
-    again, `GATHER_S` later, where the function did neither, or was stale; a minute later where it
+    again with the next pass where the function did neither, or was stale; a minute later where it
     failed. Beats that were missed, as by a server that was down, are for the function to skip: it
     is called once for a key, however late it is.
 
@@ -53,7 +53,8 @@ class Due:
         """`name` is what the log calls it."""
         self._name = name
         self._clock = clock
-        self._longest_ms = longest_ms
+        # What has failed is put off for a minute: that is not too far ahead.
+        self._longest_ms = None if longest_ms is None else max(longest_ms, AFTER_FAULT_MS)
         self._moments: dict[str, int] = {}
         self._heap: list[tuple[int, str]] = []  # also what is outdated
         self._queued: dict[str, int] = {}  # what in the heap is not; a key that is acted on is out
@@ -110,11 +111,11 @@ class Due:
     async def run(self, act: Act) -> None:
         """Act on each key when it is due, for ever. A service.
 
-        Passes begin at least `GATHER_S` apart, so what falls due in between shares a commit. While
+        Passes begin at least `PASS_EVERY_S` apart: what falls due in between shares a commit. While
         the database is away, all stays due.
         """
         while True:
-            pause = GATHER_S
+            pause = PASS_EVERY_S
             try:
                 await self.act_once(act)
             except Unavailable as e:

@@ -1,7 +1,7 @@
 """Pages of lists, read off an index: the cursor of the next page names the last row of this one.
 
-A page costs the same however deep it is. No row comes twice and none that stays is missed, whatever
-is added or deleted between two pages.
+A page costs the same however deep it is. Whatever is added or deleted between two pages, no row is
+missed or repeated, unless its sort value changes meanwhile.
 
 A list of rows is declared once, in its store, as data:
 
@@ -70,7 +70,7 @@ from server.database.statement import Row, Statement
 T = TypeVar("T", bound=msgspec.Struct)
 R = TypeVar("R")
 
-Place = tuple[int | str, ...]
+Position = tuple[int | str, ...]
 """The values of a row in the columns that a list is sorted by."""
 
 ESCAPE: Final = "!"
@@ -108,7 +108,7 @@ class Cursors:
         self._keys = keys
         self._untagged = untagged
 
-    def place(self, cursor: str | None, **filters: object) -> Place | None:
+    def place(self, cursor: str | None, **filters: object) -> Position | None:
         """The place that a cursor names, None for the first page.
 
         Raises Failure `invalid` with the field `cursor`.
@@ -129,14 +129,14 @@ class Cursors:
         )
 
     def cut(
-        self, found: Sequence[R], limit: int, place: Callable[[R], Place], **filters: object
+        self, found: Sequence[R], limit: int, place: Callable[[R], Position], **filters: object
     ) -> tuple[Sequence[R], str | None]:
         """What a page shows of what was found, and its `next`: `found` has `limit` items, and one
         more where another page follows. `place` gives that of an item."""
         shown = found[:limit]
         return shown, self._cursor(place(shown[-1]), filters) if len(found) > limit else None
 
-    def _cursor(self, place: Place, filters: Mapping[str, object]) -> str:
+    def _cursor(self, place: Position, filters: Mapping[str, object]) -> str:
         packed = self._tag(filters) + _BETWEEN.join(map(str, place)).encode()
         cursor = _TAGGED + urlsafe_b64encode(packed).decode().rstrip("=")
         if len(cursor) > MAX_CURSOR:
@@ -239,7 +239,7 @@ class Listing:
         self._always = {*_parameters(rows.whereclause)}
         self._statements: dict[tuple[str, frozenset[str], bool], _Compiled] = {}
         self._cursors: dict[str, Cursors] = {}
-        self._places: dict[str, Callable[[Row], Place]] = {}
+        self._places: dict[str, Callable[[Row], Position]] = {}
         for sort, (columns, _) in self._sorts.items():
             self._check(sort, columns, most)
             keys = [_key(column) for column in columns]
@@ -327,7 +327,7 @@ def _key(column: Column[Any]) -> SortKey:
     raise ValueError(f"a list can't be sorted by {column}: it is neither an integer nor text")
 
 
-def _placer(rows: Select[Any], columns: tuple[Column[Any], ...]) -> Callable[[Row], Place]:
+def _placer(rows: Select[Any], columns: tuple[Column[Any], ...]) -> Callable[[Row], Position]:
     """What takes the place of a row from what was selected of it. Raises ValueError."""
     selected = [column.key for column in rows.selected_columns]
     positions = [selected.index(column.key) for column in columns]

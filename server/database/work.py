@@ -98,7 +98,7 @@ def _server_of(name: str) -> str:
 
 
 def _is_of_operators(room: str) -> bool:
-    """Whether a room's audience may know who acts on others: only those who act on others too."""
+    """Whether a room's members may know who acted on others: only operators may."""
     kind = rooms.parse(room)
     return kind is not None and kind[0].permission in OVER_OTHERS
 

@@ -1,8 +1,8 @@
-"""Who may still come in: how many connections one address and one person may have, and how often
-they may open one.
+"""Admission: how many connections one address and one user may have, and how often they may open
+one.
 
-An address has a place from the handshake on, before anybody has said who they are, and until the
-transport is gone; a person from the log-in on. As many as may be open at once may also be opened
+An address has a place from the handshake on, before its client is authenticated, and until the
+transport is gone; a user from the log-in on. As many as may be open at once may also be opened
 at once, as after a restart of the server, and as many again within RENEWED_S.
 """
 
@@ -11,12 +11,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final, NamedTuple
 
+from protocol.endings import RefusalReason
 from protocol.errors import Code, Error, Failure
 from protocol.message import Limit
 from server.gateway.identity import Identity
 from server.gateway.rate_limits import Limits
 from server.transport.limits import network
-from server.transport.refusals import RefusalReason, Refusals
+from server.transport.refusals import Refusals
 
 FULL_RETRY_MS: Final = 5000
 """When it may be tried again where there is no place: some are gone by then, or none."""

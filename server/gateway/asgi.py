@@ -7,6 +7,7 @@ from typing import Final
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from protocol.endings import RefusalReason
 from server.gateway.connection import bounds_of
 from server.gateway.gateway import Gateway
 from server.gateway.handshakes import Handshakes
@@ -15,7 +16,6 @@ from server.gateway.main_namespace import MainNamespace
 from server.transport.engineio import Session
 from server.transport.engineio_server import AllowsOrigin, EngineIOServer, Options
 from server.transport.packet import MAIN
-from server.transport.refusals import RefusalReason
 from server.transport.socketio import Client, Namespace
 
 SOCKET_IO: Final = "/socket.io"
@@ -43,6 +43,7 @@ class Transports:
         settings = gateway.settings
         self._gateway = gateway
         self._handshakes = handshakes = Handshakes(gateway)
+        self._spawn = handshakes.spawn  # one bound method for all connections
         self._namespaces = namespaces(handshakes)
         options = Options(
             settings.ping_interval_ms, settings.ping_timeout_ms, settings.max_message_bytes
@@ -61,9 +62,7 @@ class Transports:
     def _client(self, session: Session) -> Client:
         settings = self._gateway.settings
         timeout_s = settings.connect_timeout_ms / 1000
-        return Client(
-            session, self._namespaces, self._handshakes.spawn, timeout_s, settings.max_message_bytes
-        )
+        return Client(session, self._namespaces, self._spawn, timeout_s, settings.max_message_bytes)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""

@@ -16,7 +16,7 @@ USER_MESSAGES: Final = 4
 """So many of the largest messages may wait for all connections of one user together."""
 
 
-class Limits(NamedTuple):
+class BacklogLimits(NamedTuple):
     """Bounds in bytes. `connection` is that of what waits behind the message being handled."""
 
     connection: int
@@ -24,7 +24,7 @@ class Limits(NamedTuple):
     total: int
 
     @classmethod
-    def of(cls, max_message_bytes: int, total: int) -> "Limits":
+    def of(cls, max_message_bytes: int, total: int) -> "BacklogLimits":
         """The bounds for messages of a size."""
         return cls(max_message_bytes, USER_MESSAGES * max_message_bytes, total)
 
@@ -59,7 +59,7 @@ class Sender(Protocol):
 class Backlog:
     """That of one process. Only connections that hold more than LARGE_BYTES are counted in it."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: BacklogLimits) -> None:
         self._limits = limits
         self._held: dict[Sender, int] = {}  # those that have held much for longest come first
         self._of_user: dict[str, dict[Sender, None]] = {}  # the same, by user

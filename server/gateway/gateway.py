@@ -11,8 +11,7 @@ from protocol.message import ADDRESS_RATES, RATES, REGISTRY, Event, Rates, Regis
 from protocol.times import rfc3339
 from server.database import Database
 from server.gateway.admission import Admission, Most
-from server.gateway.backlog import Backlog
-from server.gateway.backlog import Limits as BacklogLimits
+from server.gateway.backlog import Backlog, BacklogLimits
 from server.gateway.connection import Connection, announcement
 from server.gateway.context import Parts
 from server.gateway.dispatch import Dispatch

@@ -1,4 +1,4 @@
-"""Handshakes: who opens a connection of any transport, and what runs until it is gone."""
+"""Handshakes: authenticates a client of any transport, and holds the tasks of its connection."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -8,13 +8,13 @@ from urllib.parse import parse_qs
 from starlette.datastructures import Headers
 from starlette.types import Scope
 
+from protocol.endings import RefusalReason
 from protocol.errors import Code, Error, Failure, invalid, unauthenticated, unavailable
 from server.database import Unavailable
 from server.gateway.connection import Connection
 from server.gateway.gateway import Gateway
 from server.gateway.identity import Identity
 from server.runtime.log import logger
-from server.transport.refusals import RefusalReason
 
 log = logger("gateway")
 
@@ -27,7 +27,10 @@ class Handshakes:
         self._tasks: set[asyncio.Task[Any]] = set()
 
     async def identify(self, auth: object) -> Identity:
-        """Who somebody is. Raises Failure as `Gateway.authenticate` does, and nothing else."""
+        """The identity behind credentials.
+
+        Raises Failure as `Gateway.authenticate` does, and nothing else.
+        """
         try:
             return await self.gateway.authenticate(auth)
         except Failure as e:

@@ -15,6 +15,7 @@ from starlette.types import Receive, Scope, Send
 
 from protocol import codec
 from protocol.connections import Transport
+from protocol.endings import RefusalReason
 from protocol.errors import Code, Error, Failure, invalid, unauthenticated
 from protocol.ids import MAX_SAFE, uuid7
 from server.gateway.connection import BufferedConnection, bounds_of
@@ -28,7 +29,6 @@ from server.transport.handshake import take_over
 from server.transport.limits import JunkLimit, address_of
 from server.transport.listener import Stop
 from server.transport.outbox import Bounds, Form, Outbox
-from server.transport.refusals import RefusalReason
 from server.transport.rfc6455 import CloseCode, Opcode
 from server.transport.socketio import TWICE
 from server.transport.websocket import Turn, WebSocket
@@ -142,7 +142,7 @@ class Client:
         self._unauthenticated = server.handshakes.gateway.refusals.unauthenticated
         self._given_up = False
         self._connection: PlainConnection | None = None
-        self._overhead: JunkLimit | None = None
+        self._junk: JunkLimit | None = None
         self._timer: asyncio.TimerHandle | None = None
         self.socket: WebSocket | None = None
         self.gone = False
@@ -176,23 +176,23 @@ class Client:
 
     def pinged(self) -> None:
         """It asks whether we are there."""
-        self._count_overhead()
+        self._count_junk()
 
     def pong(self) -> None:
         """It is there."""
         if not self._server.heartbeat.answered(self):
-            self._count_overhead()
+            self._count_junk()
 
     def arriving(self, size: int) -> None:
         """So many bytes are held of a message that has not ended."""
         if self._connection is not None:
             self._connection.arriving(size)
 
-    def _count_overhead(self) -> None:
+    def _count_junk(self) -> None:
         """Something came that is no message of anybody. Too much of that ends it."""
-        if self._overhead is None:
-            self._overhead = JunkLimit()
-        if self._overhead.exceeds():
+        if self._junk is None:
+            self._junk = JunkLimit()
+        if self._junk.exceeds():
             self._give_up(RefusalReason.FLOODING)
 
     def lost(self) -> None:
@@ -280,7 +280,7 @@ class Client:
         elif self.socket is not None:
             if ack:
                 self.socket.outbox.push(_reply_frame(ack, codec.reply_error(error)))
-            self._count_overhead()
+            self._count_junk()
 
     def _give_up(self, reason: RefusalReason, why: str = "") -> None:
         """End it for what the client does, or fails to do."""

@@ -148,4 +148,4 @@ class MainNamespace:
         """A message has come from who has not logged in."""
         if ack:
             client.send(_answer(ack, _STRANGER))
-        client.session.overhead()
+        client.session.count_junk()

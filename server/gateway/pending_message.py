@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from protocol import codec
-from protocol.errors import Code, Error, Failure, busy, forbidden, internal, unavailable
+from protocol.errors import Code, Error, Failure, forbidden, internal, unavailable
 from protocol.gateway import EvictionReason
 from protocol.message import Limit
-from server.database import MAX_DECISIONS, Request, Stale, Unavailable
+from server.database import MAX_DECISIONS, Request, Stale, Unavailable, WriteConflict
 from server.gateway.connection import Call, Connection
 from server.gateway.context import Context, Pending
 from server.gateway.handler_registry import Decided, HandlerEntry, handle
@@ -126,7 +126,8 @@ class PendingMessage(msgspec.Struct, eq=False):
         except asyncio.CancelledError:
             # Where others have cancelled the task as well, nobody gets a reply any more.
             if not self._expired or self._task is None or self._task.uncancel() > 0:
-                self._end()
+                for again, _ in self._end():
+                    again._end()
                 raise
             self._fail(self._dispatch.timed_out())
         finally:
@@ -233,7 +234,7 @@ class PendingMessage(msgspec.Struct, eq=False):
             if self._refusal is not None:
                 raise self._refusal
             if self._decisions == MAX_DECISIONS:
-                raise busy("write conflict: others change the same; retry")
+                raise WriteConflict
             ctx = self._context()
             try:
                 self._decided(ctx, await handle(ctx, message))

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
 from protocol.permissions import Permission
-from server.database import Stale, Unavailable
+from server.database import Unavailable
 from server.gateway.connection import Connection
 from server.gateway.identity import Identity
 from server.runtime.log import logger
@@ -91,7 +91,7 @@ class Presence:
         for hook in hooks:
             try:
                 await hook(person)
-            except (Unavailable, Stale) as e:
+            except Unavailable as e:
                 # Expected where the database is away: the domain puts it right later.
                 log.warning("presence_hook_failed", person=person, error=f"{type(e).__name__}: {e}")
             except Exception:

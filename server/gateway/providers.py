@@ -66,7 +66,7 @@ class CounterRoom:
         return [self._value()]
 
     def publish(self) -> None:
-        """Publish the figures. They are not even counted where nobody is in the room."""
+        """Publish the figures. Does nothing if the room has no members."""
         if self._rooms.watched(self._room):
             self._rooms.publish_latest(self._value())
 
@@ -131,7 +131,7 @@ class RowRoom(Generic[S]):
         return [] if row is None else [self._event(row)]
 
     def publish(self, ident: str, row: Callable[[], S]) -> None:
-        """Publish a row that is at hand. It is not even made where nobody is in its room."""
+        """Publish a row that is at hand. Does nothing if its room has no members."""
         if self._rooms.watched(self._kind(ident)):
             self._rooms.publish_latest(self._event(row()))
 

@@ -17,12 +17,12 @@ class GatewaySettings:
     max_connections_per_address: int = setting(
         integer(1, 1_000_000),
         1000,
-        "connections that one address may have open, and open anew in 10 s",
+        "concurrent connections allowed to one address, and new ones allowed per 10 s",
     )
     max_connections_per_user: int = setting(
         integer(1, 1_000_000),
         100,
-        "connections that one person or service may have open, and open anew in 10 s",
+        "concurrent connections allowed to one user or service, and new ones allowed per 10 s",
     )
     max_unauthenticated_connections: int = setting(
         integer(1, 1_000_000),
@@ -31,10 +31,13 @@ class GatewaySettings:
         " oldest of the network that has most of them is closed",
     )
     outbox_limit_bytes: int = setting(
-        integer(65_536, 268_435_456), 1_048_576, "what may wait for one client", unit="bytes"
+        integer(65_536, 268_435_456), 1_048_576, "size of a client's send buffer", unit="bytes"
     )
     outbox_stall_s: float = setting(
-        number(1, 600), 10.0, "how long a client may take nothing of what waits", unit="seconds"
+        number(1, 600),
+        10.0,
+        "how long a client may read nothing while its send buffer holds messages",
+        unit="seconds",
     )
     max_message_bytes: int = setting(
         integer(1024, 16_777_216), 1_048_576, "largest message of a client", unit="bytes"

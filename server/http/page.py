@@ -6,7 +6,7 @@ from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 
 
-class Page(StaticFiles):
+class DashboardFiles(StaticFiles):
     """Static files, asked about at every load: an update never mixes old and new modules."""
 
     def file_response(self, *given: Any, **named: Any) -> Response:

@@ -16,7 +16,8 @@ from typing import Any, Final
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from server.transport.refusals import RefusalReason, Refusals
+from protocol.endings import RefusalReason
+from server.transport.refusals import Refusals
 from server.transport.websocket import LINGER_S
 
 MAX_HEADERS: Final = 100

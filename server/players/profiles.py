@@ -6,7 +6,7 @@ nowhere, so nobody stays here by a crash.
 
 import asyncio
 from collections.abc import Mapping
-from typing import Final, cast
+from typing import Final
 
 from protocol.pages import Page
 from protocol.permissions import Permission
@@ -87,7 +87,7 @@ class Profiles:
         if not online:
             return await self._players.page(self._profile, limit, cursor)
         place = _ONLINE.place(cursor)
-        found = self._online.below(TOP if place is None else cast(Place, place), limit + 1)
+        found = self._online.below(TOP if place is None else Place._make(place), limit + 1)
         shown, further = _ONLINE.cut(found, limit, lambda standing: standing[:3])
         return Page(tuple(map(self._profile, shown)), further)
 

@@ -95,7 +95,7 @@ class Standstill:
 
 
 class Pinged(Protocol):
-    """Whoever has a heartbeat."""
+    """A connection with a heartbeat."""
 
     def ping(self) -> None:
         """It is time to ask whether the client is there."""

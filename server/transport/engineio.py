@@ -14,13 +14,14 @@ import secrets
 from operator import attrgetter
 from typing import Final, Protocol
 
+from protocol.endings import RefusalReason
 from server.transport import rfc6455
 from server.transport.deadlines import Heartbeat, Standstill
 from server.transport.limits import JunkLimit
 from server.transport.listener import Stop
 from server.transport.outbox import Bounds, Form, Outbox
 from server.transport.polling import NOOP, Polling, encode_binary
-from server.transport.refusals import RefusalReason, Refusals
+from server.transport.refusals import Refusals
 from server.transport.rfc6455 import CloseCode, Opcode
 from server.transport.websocket import LINGER_S, WebSocket
 
@@ -95,7 +96,7 @@ class Session:
     """One client, over whichever transport it has. Messages go to its handler."""
 
     __slots__ = (
-        "_overhead",
+        "_junk",
         "_owner",
         "_readable",
         "_standstill",
@@ -114,7 +115,7 @@ class Session:
 
     def __init__(self, owner: Owner, address: str, max_packets: int | None = None) -> None:
         self._owner = owner
-        self._overhead: JunkLimit | None = None
+        self._junk: JunkLimit | None = None
         self._stops = Stop(0)
         self._standstill: Standstill | None = None
         self._readable: asyncio.Future[None] | None = None  # what a body of polling waits for
@@ -132,7 +133,7 @@ class Session:
         self.handler: Handler = _NOBODY
 
     def overflowed(self, _: object) -> None:
-        """Too much waits. Who has logged in is told so: see `BufferedConnection` in the gateway."""
+        """Its send buffer is full. `BufferedConnection` tells an authenticated client so."""
         self.refuse(RefusalReason.UNREAD)
 
     # ---- what goes out
@@ -176,21 +177,21 @@ class Session:
 
     def pinged(self) -> None:
         """A ping of the WebSocket's own."""
-        self.overhead()
+        self.count_junk()
 
     def pong(self) -> None:
         """A pong of the WebSocket's own: nobody has asked for it."""
-        self.overhead()
+        self.count_junk()
 
     def arriving(self, size: int) -> None:
         """So many bytes are held of a message, or of a body, that has not ended."""
         self.handler.arriving(size)
 
-    def overhead(self) -> None:
+    def count_junk(self) -> None:
         """Something came that is no message. Too much of that ends it."""
-        if self._overhead is None:
-            self._overhead = JunkLimit()
-        if self._overhead.exceeds():
+        if self._junk is None:
+            self._junk = JunkLimit()
+        if self._junk.exceeds():
             self.refuse(RefusalReason.FLOODING)
 
     def lost(self) -> None:
@@ -280,11 +281,11 @@ class Session:
         match packet[:1]:
             case "3":
                 if not self._owner.heartbeat.answered(self):
-                    self.overhead()
+                    self.count_junk()
             case "1":
                 self.end("transport close")
             case "6":
-                self.overhead()
+                self.count_junk()
             case _:
                 self.refuse(RefusalReason.PARSE_ERROR)
 

@@ -12,6 +12,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from protocol.endings import RefusalReason
 from protocol.errors import Failure
 from server.runtime.status import STATUS, headers
 from server.transport.deadlines import Heartbeat
@@ -21,7 +22,7 @@ from server.transport.limits import address_of
 from server.transport.listener import Deaf
 from server.transport.outbox import Bounds, Outbox
 from server.transport.polling import CLOSE, PYTHON_MAX_PACKETS, NotAPayload, Polling, Probe, decode
-from server.transport.refusals import RefusalReason, Refusals
+from server.transport.refusals import Refusals
 from server.transport.websocket import RESTRICTED_BYTES, Turn
 
 VERSION: Final = "4"
@@ -34,7 +35,7 @@ AllowsOrigin = Callable[[str, Scope], bool]
 
 
 class Places(Protocol):
-    """Who may come in: each transport has a place, counted by the address of its client."""
+    """Places for connections: each has one, counted by the address of its client."""
 
     def place(self, address: str) -> AbstractContextManager[None]:
         """Take a place, and give it back where what follows fails.
@@ -228,7 +229,7 @@ class EngineIOServer:
                 await send({"type": "websocket.accept"})
                 self._begin_over(scope)
             return
-        session.overhead()
+        session.count_junk()
         await receive()
         await send({"type": "websocket.accept"})
         outbox, most = Outbox(self.bounds, FRAMED), self._options.max_payload
@@ -346,7 +347,7 @@ class EngineIOServer:
             session.refuse(RefusalReason.PARSE_ERROR, str(e))
             raise Refused(3, f"Bad request: {e}", reason=None) from None
         if not packets:
-            session.overhead()
+            session.count_junk()
         for packet in packets:
             if isinstance(packet, str):
                 session.text(packet)

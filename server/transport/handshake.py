@@ -16,9 +16,10 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from websockets.http11 import Response
 from websockets.server import ServerProtocol
 
+from protocol.endings import RefusalReason
 from server.transport.listener import Listener
 from server.transport.outbox import Outbox
-from server.transport.refusals import RefusalReason, Refusals
+from server.transport.refusals import Refusals
 from server.transport.websocket import Turn, WebSocket
 
 EXTENSION: Final = "warroom.websocket"

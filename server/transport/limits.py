@@ -1,10 +1,4 @@
-"""What bounds a client before it authenticates: token buckets, networks, how many at once.
-
-The buckets are not a library's: to count a message for its user and its address takes 0.4 to 0.7 us
-of CPU here; for one of the two, `limits` 5.8 takes 5 to 14 and `throttled-py` 3.5 takes 10 (in
-turns in one process, Python 3.11). `aiolimiter` 1.3 takes 1, but does not say how long to wait, and
-forgets no name: after 100,000 made-up names 59 MB were in use, and 7 MB here.
-"""
+"""Limits that a transport holds: token buckets, junk, networks, unauthenticated connections."""
 
 import asyncio
 import ipaddress
@@ -16,7 +10,7 @@ from starlette.types import Scope
 class Bucket:
     """Tokens that grow at `rate` a second up to `burst`.
 
-    Whoever counts many messages of one holds its bucket, until that is `forgotten`.
+    A connection holds the buckets that its messages are counted in, until one is `forgotten`.
     Source: token bucket, as in RFC 2697 without the excess.
     """
 
@@ -48,7 +42,7 @@ class Bucket:
         self.tokens = min(self.burst, self.tokens + 1)
 
 
-OVERHEAD: Final = (20.0, 100)
+JUNK_RATE: Final = (20.0, 100)
 """So many a second, and at once: clients that ping each second, and some in every frame they send,
 are far below."""
 
@@ -59,7 +53,7 @@ class JunkLimit:
     __slots__ = ("_bucket",)
 
     def __init__(self) -> None:
-        self._bucket = Bucket(*OVERHEAD, asyncio.get_running_loop().time())
+        self._bucket = Bucket(*JUNK_RATE, asyncio.get_running_loop().time())
 
     def exceeds(self) -> bool:
         """Count one more. Returns whether that is too much."""

@@ -10,8 +10,6 @@ from server.transport.deadlines import Deadlines
 from server.transport.limits import Unauthenticated
 from server.transport.rfc6455 import CloseCode
 
-__all__ = ["RefusalReason", "Refusals"]
-
 log = logger("gateway")
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, Final, Protocol
 
 from protocol import codec
+from protocol.endings import RefusalReason
 from protocol.errors import Code, Error
 from server.transport.engineio import Session
 from server.transport.listener import Stop
@@ -24,7 +25,6 @@ from server.transport.packet import (
     event,
     parse,
 )
-from server.transport.refusals import RefusalReason
 
 NOTHING: Final[Sequence[bytes]] = ()
 INVALID_NAMESPACE: Final = b'{"message":"Invalid namespace"}'
@@ -165,7 +165,7 @@ class Client:
             except NotAPacket:
                 self.session.refuse(RefusalReason.PARSE_ERROR)
             except AckTooLong:
-                self.session.overhead()
+                self.session.count_junk()
             else:
                 self._take(packet)
 
@@ -205,7 +205,7 @@ class Client:
                 self.session.refuse(RefusalReason.PARSE_ERROR)
             case _:
                 # An answer, and nothing was asked; or a namespace that it is not in.
-                self.session.overhead()
+                self.session.count_junk()
 
     def _announce(self, member: Member, packet: Packet) -> None:
         self._give_up_announced()
@@ -225,7 +225,7 @@ class Client:
     def _attached(self, data: bytes) -> None:
         announced = self._announced
         if announced is None:
-            self.session.overhead()  # it belongs to nothing
+            self.session.count_junk()  # it belongs to nothing
             return
         announced.left -= 1
         announced.size += len(data)
@@ -247,7 +247,7 @@ class Client:
         namespace = self._namespaces.get(packet.space)
         if namespace is None:
             self.send(build(Kind.CONNECT_ERROR, packet.space[:MAX_SPACE], INVALID_NAMESPACE))
-            self.session.overhead()
+            self.session.count_junk()
         else:
             self._connecting = True
             self.session.stop(Stop.VERDICT)
@@ -280,7 +280,7 @@ class Client:
             member = await namespace.connect(self, packet.payload)
         except Refusal as e:
             self.send(build(Kind.CONNECT_ERROR, packet.space, e.payload))
-            self.session.overhead()
+            self.session.count_junk()
             return
         if self._timer is not None:
             self._timer.cancel()

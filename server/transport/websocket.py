@@ -8,12 +8,13 @@ no reference cycle: its buffers are freed at once, without the garbage collector
 import asyncio
 from typing import Any, Final
 
+from protocol.endings import RefusalReason
 from server.transport import rfc6455
 from server.transport.deadlines import Standstill
 from server.transport.frame_reader import Broken, Control, FrameReader, Message
 from server.transport.listener import Deaf, Listener, Stop
 from server.transport.outbox import Outbox
-from server.transport.refusals import FRAME_FAULTS, RefusalReason, Refusals
+from server.transport.refusals import FRAME_FAULTS, Refusals
 from server.transport.rfc6455 import CloseCode, Opcode
 
 BATCH_BYTES: Final = 64 * 1024

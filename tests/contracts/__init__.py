@@ -11,6 +11,7 @@ from typing import Final, TypeVar
 
 from tests.contracts.contract import Body, Contract, Needs, RoomNeeds
 
+K = TypeVar("K")
 V = TypeVar("V")
 
 CONTRACTS: Final[dict[str, Contract]] = {
@@ -21,12 +22,12 @@ CONTRACTS: Final[dict[str, Contract]] = {
 """By domain."""
 
 
-def _united(parts: Iterable[Mapping[str, V]]) -> dict[str, V]:
+def _united(parts: Iterable[Mapping[K, V]]) -> dict[K, V]:
     """All of them together. Raises ValueError where two domains speak of the same."""
-    found: dict[str, V] = {}
+    found: dict[K, V] = {}
     for part in parts:
         if twice := found.keys() & part.keys():
-            raise ValueError(f"two contracts speak of {', '.join(sorted(twice))}")
+            raise ValueError(f"two contracts speak of {', '.join(sorted(map(str, twice)))}")
         found |= part
     return found
 
@@ -35,7 +36,7 @@ MESSAGES: Final[dict[str, Needs]] = _united(c.messages for c in CONTRACTS.values
 ROOMS: Final[dict[str, RoomNeeds]] = _united(c.rooms for c in CONTRACTS.values())
 BODIES: Final[dict[str, Body]] = _united(c.bodies for c in CONTRACTS.values())
 UNAUDITED: Final[dict[str, str]] = _united(c.unaudited for c in CONTRACTS.values())
-ROUTES_REFUSED: Final = {k: v for c in CONTRACTS.values() for k, v in c.routes_refused.items()}
+ROUTES_REFUSED: Final = _united(c.routes_refused for c in CONTRACTS.values())
 VIEWS: Final = _united(c.views for c in CONTRACTS.values())
 ACTS: Final = [act for c in CONTRACTS.values() for act in c.acts]
 TICKS: Final = [c.tick for c in CONTRACTS.values() if c.tick is not None]

@@ -36,10 +36,14 @@ TRIED: Final = (
     "tests/unit/test_text.py",
     "tests/docs/test_rooms.py",
     "tests/docs/test_map.py",
+    "tests/events/test_fuzz.py",
 )
-"""Tests that take what is new from its contract and from the registry; all the others must pass as
-well, and would take minutes."""
-NAMED: Final = "notices or map or kept_event or every_kind or page_comes or tables or hears_nothing"
+"""Tests that take what is new from its contract and from the registry. All others would take
+minutes."""
+NAMED: Final = (
+    "not postgres and (notices or map or kept_event or every_kind or page_comes or tables"
+    " or hears_nothing or room_of)"
+)
 
 
 def parts(diff: str) -> dict[str, tuple[bool, int, int]]:
@@ -53,6 +57,13 @@ def parts(diff: str) -> dict[str, tuple[bool, int, int]]:
     return found
 
 
+def as_next(diff: str, tree: Path) -> str:
+    """The diff with its migration after the newest one."""
+    versions = (tree / "server" / "database" / "migrations" / "versions").glob("[0-9]*.py")
+    newest = max(int(path.name[:4]) for path in versions)
+    return diff.replace("0011", f"{newest + 1:04}").replace('"0010"', f'"{newest:04}"')
+
+
 def test_it_touches_its_own_files_and_one_entry_in_each_list() -> None:
     touched = parts(DIFF.read_text())
     own = {name for name, (is_new, _, _) in touched.items() if is_new}
@@ -64,7 +75,7 @@ def test_it_touches_its_own_files_and_one_entry_in_each_list() -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_the_domain_is_added_and_works(tree: Path) -> None:
-    (tree / "notices.diff").write_text(DIFF.read_text())
+    (tree / "notices.diff").write_text(as_next(DIFF.read_text(), tree))
     do(tree, "git", "apply", "notices.diff")
     (tree / "notices.diff").unlink()
     python = ".venv/bin/python"
@@ -72,7 +83,6 @@ def test_the_domain_is_added_and_works(tree: Path) -> None:
     do(tree, ".venv/bin/ruff", "check", ".")
     do(tree, ".venv/bin/ruff", "format", "--check", ".")
     do(tree, python, "-m", "mypy")
-    printed = do(tree, python, "-m", "pytest", "-q", "tests/architecture", "-k", "notices or every")
-    printed += do(tree, python, "-m", "pytest", "-q", *TRIED, "-k", NAMED)
-    assert " passed" in printed
-    assert "failed" not in printed
+    do(tree, python, "-m", "pytest", "-q", "tests/architecture")
+    for path in TRIED:
+        do(tree, python, "-m", "pytest", "-q", path, "-k", NAMED)  # fails where it finds none

@@ -3,7 +3,7 @@
 import aiohttp
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
-from server.transport.refusals import RefusalReason
+from protocol.endings import RefusalReason
 from tests.support.people import Person
 from tests.support.server import Server
 

@@ -18,7 +18,9 @@ from tests.support.server import Server
 
 EVERY = tuple(name.partition(".")[2] for name in users.CONTRACT.messages)
 FIELDS: dict[str, dict[str, Any]] = {
-    name.partition(".")[2]: {k: v for k, v in needs.data.items() if k != "user_id"}
+    name.partition(".")[2]: {
+        k: v for k, v in needs.data.items() if k != "user_id" and v is not None
+    }
     for name, needs in users.CONTRACT.messages.items()
     if "user_id" in needs.data
 }

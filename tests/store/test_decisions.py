@@ -13,6 +13,7 @@ from protocol.permissions import Role
 from protocol.times import rfc3339
 from server.app import App, opened
 from server.auth import Accounts, Auth, rights
+from server.auth.passwords import Passwords
 from server.battles import Battles, BattleService
 from server.config import Settings
 from server.database import MAX_DECISIONS, Request, Stale, Work, WriteConflict
@@ -95,6 +96,22 @@ async def test_of_two_who_name_a_key_at_once_one_is_told_that_it_is_taken(two: T
     assert len(await rows(two.url, "select 1 from service_keys")) == 10
     acts = await rows(two.url, "select 1 from audit where action = 'service_keys.create'")
     assert len(acts) == 10
+
+
+async def test_a_password_is_hashed_once_however_often_it_is_decided(
+    two: Two, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hashed: list[str] = []
+    real = Passwords.hash
+
+    async def counted(self: Passwords, password: str, *given: Any) -> str:
+        hashed.append(password)
+        return await real(self, password, *given)
+
+    monkeypatch.setattr(Passwords, "hash", counted)
+    Faster(two.here, "users.insert", MAX_DECISIONS - 1)
+    await two.here.part(Auth).register(Register("ada", PASSWORD), NETWORK)
+    assert hashed == [PASSWORD]
 
 
 @pytest.mark.parametrize("times", [1, MAX_DECISIONS - 1])

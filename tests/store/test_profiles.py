@@ -72,6 +72,7 @@ async def watching(app: App, *names: str) -> Ear:
 
 async def told(app: App, ear: Ear) -> list[dict[str, Any]]:
     """What was told of profiles since the last time."""
+    await app.part(Profiles).look_up_arrived()
     await app.part(Profiles).rows.publish_touched()
     heard, ear.heard = ear.heard, []
     return [item.data["profile"] for item in heard if isinstance(item, Told)]
@@ -245,6 +246,7 @@ async def test_nothing_is_read_for_a_profile_that_nobody_watches(
         return await real(self, statement, **given)
 
     monkeypatch.setattr(Reader, "one", one)
+    await app.part(Profiles).look_up_arrived()
     await app.part(Profiles).rows.publish_touched()
     assert asked == []
     ear = await watching(app, profile_room(people["ada"]))

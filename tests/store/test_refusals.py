@@ -17,16 +17,14 @@ from protocol.ids import uuid7
 from protocol.message import Kind, Spec
 from protocol.users import ROUTE_REFUSES
 from server.battles import rules
+from server.database.tables import metadata
 from tests.contracts import MESSAGES, ROUTES_REFUSED
 from tests.support.engines import database, on_both_engines, rows
 from tests.support.messages import calls, needs
 from tests.support.postgres import Postgres
 from tests.support.stage import Stage
 
-TABLES = (
-    *("users", "players", "battles", "battle_seats", "ledger", "refresh_tokens", "room_events"),
-    *("kept_replies", "audit"),
-)
+TABLES = sorted(metadata.tables)
 DECLARED = [(spec, reason) for spec in calls() for reason in spec.refuses]
 ROUTES = [(route, reason) for route, refuses in ROUTE_REFUSES.items() for reason in refuses]
 

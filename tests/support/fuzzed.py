@@ -11,7 +11,7 @@ import aiohttp
 
 from protocol.auth import LoggedIn
 from protocol.message import Spec
-from protocol.permissions import Permission
+from protocol.permissions import Role, granted
 from tests.support.battles import easy_battle, won_battle
 from tests.support.callers import Callers
 from tests.support.dialects import UNREADABLE
@@ -99,7 +99,7 @@ class Fuzzed:
     async def caller(self, spec: Spec) -> tuple[Wire, str]:
         """Somebody who may send a message, and their access token."""
         assert spec.limit is not None
-        role = "admin" if spec.permission is Permission.ADMINISTER else "player"
+        role = "player" if spec.permission in granted(Role.PLAYER) else "admin"
         connection = await self._callers[role].next(spec.limit)
         return connection, self._tokens[connection]
 

@@ -1,7 +1,8 @@
 """Refusals by a clock that a test turns, and what they have counted."""
 
+from protocol.endings import RefusalReason
 from server.runtime.gauges import Gauges
-from server.transport.refusals import RefusalReason, Refusals
+from server.transport.refusals import Refusals
 from tests.support.clock import ManualClock
 
 TIMEOUT_S = 8.0

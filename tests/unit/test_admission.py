@@ -2,11 +2,12 @@
 
 import pytest
 
+from protocol.endings import RefusalReason
 from protocol.errors import Failure
 from server.gateway import Identity
 from server.gateway.admission import FULL_RETRY_MS, RENEWED_S, Admission, Most
 from server.runtime.gauges import Gauges
-from server.transport.refusals import RefusalReason, Refusals
+from server.transport.refusals import Refusals
 from tests.support.clock import ManualClock
 
 MOST = Most(of_address=20, of_person=10)

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from server.database import Due, Stale, Unavailable, WriteConflict
-from server.database.due import AFTER_FAULT_MS, AT_ONCE, GATHER_S, MAX_SLEEP_S
+from server.database.due import AFTER_FAULT_MS, AT_ONCE, MAX_SLEEP_S, PASS_EVERY_S
 from server.runtime.services import PUT_OFF_S
 from tests.support.clock import START_MS, ManualClock
 
@@ -21,9 +21,9 @@ class Bench:
     `deed` says what each call raises; a key is cleared by a call that raises nothing.
     """
 
-    def __init__(self, deed: Deed = lambda _: None) -> None:
+    def __init__(self, deed: Deed = lambda _: None, longest_ms: int = LONGEST_MS) -> None:
         self.clock = ManualClock()
-        self.due = Due("bench", self.clock, longest_ms=LONGEST_MS)
+        self.due = Due("bench", self.clock, longest_ms=longest_ms)
         self.deed = deed
         self.acted: list[tuple[str, int]] = []
 
@@ -52,7 +52,7 @@ class Bench:
         return [key for key, _ in self.acted[before:]]
 
     @asynccontextmanager
-    async def running(self, pause_s: float = GATHER_S) -> AsyncIterator[None]:
+    async def running(self, pause_s: float = PASS_EVERY_S) -> AsyncIterator[None]:
         """The service runs, has acted for the first time, and pauses."""
         task = asyncio.create_task(self.due.run(self.act))
         assert await self.clock.asleep() == pause_s
@@ -63,7 +63,7 @@ class Bench:
 
     async def sleeps_for(self) -> float:
         """Let the pause between two passes end. Returns for how long it sleeps then."""
-        self.clock.advance(GATHER_S)
+        self.clock.advance(PASS_EVERY_S)
         return await self.clock.asleep()
 
 
@@ -81,19 +81,19 @@ async def test_it_sleeps_until_the_earliest_moment_and_no_longer() -> None:
     bench = Bench()
     bench.set(late=9000, soon=5000)
     async with bench.running():
-        assert await bench.sleeps_for() == 5 - GATHER_S
-        bench.clock.advance(5 - GATHER_S)
-        assert await bench.clock.asleep() == GATHER_S
+        assert await bench.sleeps_for() == 5 - PASS_EVERY_S
+        bench.clock.advance(5 - PASS_EVERY_S)
+        assert await bench.clock.asleep() == PASS_EVERY_S
         assert bench.acted == [("soon", 5000)]
-        assert await bench.sleeps_for() == 4 - GATHER_S
+        assert await bench.sleeps_for() == 4 - PASS_EVERY_S
 
 
 async def test_with_nothing_to_do_it_sleeps_until_a_moment_is_set() -> None:
     bench = Bench()
     async with bench.running():
-        bench.clock.advance(GATHER_S)
+        bench.clock.advance(PASS_EVERY_S)
         bench.set(first=1000)
-        assert await bench.clock.asleep() == 1 - GATHER_S
+        assert await bench.clock.asleep() == 1 - PASS_EVERY_S
     assert bench.acted == []
 
 
@@ -101,12 +101,12 @@ async def test_an_earlier_moment_wakes_it_and_a_later_one_does_not() -> None:
     bench = Bench()
     bench.set(late=9000)
     async with bench.running():
-        assert await bench.sleeps_for() == 9 - GATHER_S
+        assert await bench.sleeps_for() == 9 - PASS_EVERY_S
         bench.set(later=10_000)
         bench.set(soon=2000)
-        assert await bench.clock.asleep() == 2 - GATHER_S
+        assert await bench.clock.asleep() == 2 - PASS_EVERY_S
         bench.due.set("now", 0)
-        assert await bench.clock.asleep() == GATHER_S
+        assert await bench.clock.asleep() == PASS_EVERY_S
         assert bench.acted == [("now", 200)]
 
 
@@ -115,12 +115,12 @@ async def test_what_falls_due_after_a_pass_is_gathered() -> None:
     bench = Bench()
     bench.set(a=1000, b=1001, c=1199)
     async with bench.running():
-        assert await bench.sleeps_for() == 1 - GATHER_S
-        bench.clock.advance(1 - GATHER_S)
-        assert await bench.clock.asleep() == GATHER_S
+        assert await bench.sleeps_for() == 1 - PASS_EVERY_S
+        bench.clock.advance(1 - PASS_EVERY_S)
+        assert await bench.clock.asleep() == PASS_EVERY_S
         assert bench.acted == [("a", 1000)]
-        bench.clock.advance(GATHER_S)
-        assert await bench.clock.asleep() == GATHER_S
+        bench.clock.advance(PASS_EVERY_S)
+        assert await bench.clock.asleep() == PASS_EVERY_S
         assert bench.acted[1:] == [("b", 1200), ("c", 1200)]
 
 
@@ -139,7 +139,7 @@ async def test_a_key_that_is_cleared_wakes_nobody() -> None:
     bench.set(a=1000, b=5000)
     bench.due.clear("a")
     async with bench.running():
-        assert await bench.sleeps_for() == 5 - GATHER_S
+        assert await bench.sleeps_for() == 5 - PASS_EVERY_S
 
 
 async def test_a_key_that_is_cleared_or_moved_in_a_pass_is_not_acted_on() -> None:
@@ -183,8 +183,8 @@ async def test_what_is_stale_is_still_due_at_the_next_pass(fault: Exception) -> 
     async with bench.running():
         assert bench.acted == [("a", 0), ("b", 0)]
         bench.deed = lambda _: None
-        bench.clock.advance(GATHER_S)
-        assert await bench.clock.asleep() == GATHER_S
+        bench.clock.advance(PASS_EVERY_S)
+        assert await bench.clock.asleep() == PASS_EVERY_S
         assert bench.acted[2:] == [("a", 200)]
     assert len(bench.due) == 0
 
@@ -199,12 +199,13 @@ async def test_what_decided_nothing_is_looked_at_again_but_not_at_once() -> None
     bench.act = look  # type: ignore[method-assign]
     bench.set(a=0)
     async with bench.running():
-        assert await bench.sleeps_for() == GATHER_S
+        assert await bench.sleeps_for() == PASS_EVERY_S
     assert bench.acted == [("a", 0), ("a", 200)]
 
 
-async def test_a_fault_in_one_stops_no_other_and_is_put_off_by_a_minute() -> None:
-    bench = Bench(lambda key: ValueError("broken") if key == "a" else None)
+@pytest.mark.parametrize("longest_ms", [LONGEST_MS, 1000])
+async def test_a_fault_in_one_stops_no_other_and_is_put_off_by_a_minute(longest_ms: int) -> None:
+    bench = Bench(lambda key: ValueError("broken") if key == "a" else None, longest_ms)
     bench.set(a=0, b=0)
     assert await bench.passes(0) == ["a", "b"]
     assert bench.due.at("a") == START_MS + AFTER_FAULT_MS
@@ -242,7 +243,7 @@ async def test_while_the_database_is_away_all_stays_due() -> None:
         bench.deed = lambda _: None
         bench.acted.clear()
         bench.clock.advance(PUT_OFF_S)
-        assert await bench.clock.asleep() == GATHER_S
+        assert await bench.clock.asleep() == PASS_EVERY_S
         assert [key for key, _ in bench.acted] == keys
         assert {at for _, at in bench.acted} == {1000}
     assert len(bench.due) == 0
@@ -310,20 +311,20 @@ async def test_set_forward_the_clock_makes_due_what_it_has_passed() -> None:
     bench = Bench()
     bench.set(a=60_000, b=200_000)
     async with bench.running():
-        assert await bench.sleeps_for() == 60 - GATHER_S
+        assert await bench.sleeps_for() == 60 - PASS_EVERY_S
         bench.clock.set(100)
-        assert await bench.clock.asleep() == GATHER_S
+        assert await bench.clock.asleep() == PASS_EVERY_S
         assert [key for key, _ in bench.acted] == ["a"]
-        assert await bench.sleeps_for() == min(MAX_SLEEP_S, 100 - GATHER_S - GATHER_S)
+        assert await bench.sleeps_for() == min(MAX_SLEEP_S, 100 - PASS_EVERY_S - PASS_EVERY_S)
 
 
 async def test_nothing_waits_for_a_clock_that_was_set_back() -> None:
     bench = Bench()
     bench.set(a=60_000)
     async with bench.running():
-        assert await bench.sleeps_for() == 60 - GATHER_S
+        assert await bench.sleeps_for() == 60 - PASS_EVERY_S
         bench.clock.set(-3600)
-        assert await bench.clock.asleep() == GATHER_S
+        assert await bench.clock.asleep() == PASS_EVERY_S
         assert [key for key, _ in bench.acted] == ["a"]
 
 

@@ -7,8 +7,9 @@ import pytest
 import uvicorn
 from uvicorn.server import ServerState
 
+from protocol.endings import RefusalReason
 from server.http.request_timeouts import MAX_HEAD_BYTES, MAX_HEADERS, MAX_PIPELINED, TimedRequests
-from server.transport.refusals import STANDSTILL_S, RefusalReason
+from server.transport.refusals import STANDSTILL_S
 from tests.support.refused import TIMEOUT_S, Refused
 
 HEAD = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n"

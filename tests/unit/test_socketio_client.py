@@ -6,9 +6,9 @@ from unittest import mock
 
 import pytest
 
+from protocol.endings import RefusalReason
 from protocol.errors import unauthenticated
 from server.transport.packet import MAIN
-from server.transport.refusals import RefusalReason
 from server.transport.socketio import MAX_ATTACHMENTS, Client, Refusal
 from tests.support.refused import Refused
 
@@ -143,9 +143,9 @@ async def test_ten_attachments_are_the_most(inside: House, number: str) -> None:
     assert inside.namespace.member.refused == 1
     assert inside.namespace.member.events == []
     overheads = MAX_ATTACHMENTS if number == "0" else 0
-    assert inside.session.overhead.call_count == overheads
+    assert inside.session.count_junk.call_count == overheads
     inside.client.received(b"x")
-    assert inside.session.overhead.call_count == overheads + 1
+    assert inside.session.count_junk.call_count == overheads + 1
 
 
 @pytest.mark.parametrize("number", [3, 150])

@@ -13,6 +13,7 @@ import pytest
 from protocol import spec
 from protocol.auth import PASSWORD_MAX_BYTES, PASSWORD_MIN_BYTES
 from protocol.domains import APART, load
+from protocol.endings import RefusalReason
 from protocol.errors import Code
 from protocol.gateway import EvictionReason, ExpiryReason, RoomReason
 from protocol.message import ADDRESS_RATES, RATES, Kind, Limit, find, specs
@@ -33,7 +34,6 @@ from server.transport import limits
 from server.transport.frame_reader import FRAGMENT_BYTES, SPARE_FRAGMENTS
 from server.transport.outbox import MAX_LOSSY
 from server.transport.polling import MAX_PACKETS, PROBE_S
-from server.transport.refusals import RefusalReason
 from server.transport.websocket import LINGER_S, RESTRICTED_BYTES
 from tests.support.markdown import chapter, rows, spans
 
@@ -206,7 +206,7 @@ LIMITS = {
     ),
     "messages in spite of `rate_limited`, a connection": rate_of(rate_limits.IN_SPITE),
     "junk, a connection: pings, replies to nothing, log-ins that are refused, messages before"
-    " authentication": rate_of(limits.OVERHEAD),
+    " authentication": rate_of(limits.JUNK_RATE),
     "rooms that a connection is in": f"{MAX_ROOMS:,}",
     "what waits for a client to read it": bytes_of("outbox_limit_bytes"),
     "time in which a client reads nothing of what waits": (

@@ -4,10 +4,10 @@ import asyncio
 from operator import attrgetter
 from unittest import mock
 
+from protocol.endings import RefusalReason
 from server.transport import rfc6455
 from server.transport.listener import Stop
 from server.transport.outbox import Bounds, Outbox
-from server.transport.refusals import RefusalReason
 from server.transport.rfc6455 import CloseCode
 from server.transport.websocket import LARGE_BYTES, RESTRICTED_BYTES, Turn, WebSocket
 from tests.support.clock import ManualClock

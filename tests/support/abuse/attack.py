@@ -5,7 +5,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, NamedTuple, Self
 
-from server.transport.refusals import RefusalReason
+from protocol.endings import RefusalReason
 from tests.support.people import registered
 from tests.support.wire import Transport, Wire
 

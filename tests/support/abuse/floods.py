@@ -7,7 +7,7 @@ from typing import Final
 
 import aiohttp
 
-from server.transport.refusals import RefusalReason
+from protocol.endings import RefusalReason
 from tests.support.abuse.attack import SOCKET_IO, WEBSOCKETS, Attacks, Target
 from tests.support.outside import metric
 from tests.support.polling import Polling

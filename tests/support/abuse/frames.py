@@ -9,7 +9,7 @@ from typing import Final
 
 import aiohttp
 
-from server.transport.refusals import RefusalReason
+from protocol.endings import RefusalReason
 from server.transport.rfc6455 import CloseCode
 from tests.support.abuse.attack import WEBSOCKETS, Attacks, Target, heard, received
 from tests.support.polling import Polling

@@ -5,7 +5,7 @@ import itertools
 from contextlib import suppress
 from typing import Final
 
-from server.transport.refusals import RefusalReason
+from protocol.endings import RefusalReason
 from server.transport.rfc6455 import CloseCode
 from tests.support.abuse.attack import WAYS, Attacks, Target, let_in, received
 from tests.support.abuse.frames import closed_with

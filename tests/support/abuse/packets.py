@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import aiohttp
 
-from server.transport.refusals import RefusalReason
+from protocol.endings import RefusalReason
 from server.transport.rfc6455 import CloseCode
 from tests.support.abuse.attack import SOCKET_IO, Attacks, Target
 from tests.support.abuse.frames import closed_with
