@@ -113,21 +113,26 @@ async def log_in(page: Page) -> None:
 async def fight_on(browser: Browser, friend: Person, battle_id: str) -> None:
     """Strike with each kind, by its key and by its button, until the battle is over.
 
-    Then a friend fights too: alone one loses it where a busy machine makes the strikes few.
+    As soon as the keys have struck once a friend fights too: alone one loses it where a busy
+    machine makes the strikes few.
     """
     page = browser.page
 
     def struck() -> set[str]:
-        return {e["data"]["kind"] for e in browser.events if e["name"] == "battles.struck"}
+        events = [e["data"] for e in browser.events if e["name"] == "battles.struck"]
+        return {event["kind"] for event in events if event["player_id"] != friend.id}
 
     await tab_to(page, marked("attack-quick"))
     over = page.get_by_test_id("result")
+    helping: asyncio.Future[None] | None = None
     for key, kind in enumerate(KINDS, 1):
         while kind not in struck() and not await over.is_visible():
             # Again, as a person would, while stamina is short or the target has just fallen.
             await page.keyboard.press(str(key))
             await page.wait_for_timeout(60)
-    helping = asyncio.ensure_future(fight(friend, battle_id))
+        assert kind in struck() or helping is not None
+        helping = helping or asyncio.ensure_future(fight(friend, battle_id))
+    assert helping is not None
     while not await over.is_visible():
         await page.keyboard.press("Enter")
         await page.wait_for_timeout(40)
