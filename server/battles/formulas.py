@@ -1,32 +1,14 @@
 """The formulas of battles: blows, enemies, rewards. Pure; rolls come in as numbers."""
 
-from protocol.battles import AttackKind, Battle, Difficulty, Enemy, EnemyType, Reward
+from protocol.battles import Battle, Difficulty, Enemy, EnemyType, Reward
 from server.battles.catalogue import (
-    ATTACKS,
-    BASE_CRIT,
     BUILDS,
-    CRIT_FACTOR,
     EXP_PER_WAVE,
     GOLD_PER_WAVE,
     LEADER_BONUS,
     SPREAD,
     TIERS,
 )
-
-
-def cost(kind: AttackKind) -> int:
-    """Stamina that a blow takes. Source: game rules, Battle, attack kinds."""
-    return ATTACKS[kind].cost
-
-
-def crit_chance(kind: AttackKind) -> float:
-    """Probability of a crit: 10 % and what the kind adds. Source: game rules, Battle."""
-    return BASE_CRIT + ATTACKS[kind].extra_crit
-
-
-def blow_factor(kind: AttackKind, critical: bool) -> float:
-    """Factor on damage: that of the kind, doubled by a crit. Source: game rules, Battle."""
-    return ATTACKS[kind].factor * (CRIT_FACTOR if critical else 1.0)
 
 
 def damage(attack: int, defense: int, factor: float, roll: float) -> int:

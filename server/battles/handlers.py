@@ -24,8 +24,7 @@ from protocol.errors import refused
 from protocol.message import Done
 from protocol.pages import Page
 from server.battles import rules
-from server.battles.catalogue import REVIVE_GEMS
-from server.battles.formulas import cost
+from server.battles.catalogue import ATTACKS, REVIVE_GEMS
 from server.battles.store import Battles
 from server.gateway import Context, Decided, Later, Pending, handle, handles
 from server.players import Players, gain, refreshed, spend_gems, spend_stamina
@@ -90,7 +89,7 @@ def attack(ctx: Context, cmd: Attack) -> Pending[Strike] | Later:
     copy = battles.hot.held(cmd.battle_id)
     if player is None or copy is None:
         return _load_and_attack(ctx, cmd)
-    now, hosted, price = ctx.now, copy.tip, cost(cmd.kind)
+    now, hosted, price = ctx.now, copy.tip, ATTACKS[cmd.kind].cost
     fresh = refreshed(player.tip, now, players.regen)
     left, rolls = fresh.stamina - price, hosted.rolls()
     events = rules.strike(hosted.battle, player.key, cmd.enemy_id, cmd.kind, left, rolls, now)
