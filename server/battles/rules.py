@@ -47,8 +47,7 @@ from server.battles.catalogue import (
     NAMES,
     TIERS,
 )
-from server.battles.formulas import damage, enemy_of, rewards
-from server.battles.rolls import Rolls
+from server.battles.formulas import Rolls, damage, enemy_of, rewards
 from server.battles.state import fold, is_over, seated
 from server.players import Record, fighting_attack, fighting_defense
 

@@ -45,7 +45,7 @@ from protocol.message import Kind, specs
 from protocol.times import millis, rfc3339
 from server.battles import formulas, rules, schedule
 from server.battles.catalogue import ATTACKS, BUILDS, MAX_PARTICIPANTS, NAMES, TIERS
-from server.battles.rolls import Rolls
+from server.battles.formulas import Rolls
 from server.battles.state import QUIET, apply, fold, is_over, seated, summary
 from server.players.rules import Record, start
 
