@@ -16,7 +16,15 @@ from typing import Final
 from server.database.alone import LOCK
 from server.database.statement import Row
 from server.database.url import beside
-from server.database.work import ANY_NUMBER, Gone, Numbers, Stale, Unavailable, Work, steps
+from server.database.work import (
+    ANY_NUMBER,
+    Gone,
+    Numbers,
+    Stale,
+    Unavailable,
+    Work,
+    unit_statements,
+)
 from server.database.writer import Late, Outcome
 from server.runtime.log import logger
 
@@ -216,7 +224,7 @@ class SqliteEngine:
         return numbers
 
     def _statements(self, unit: Work) -> Numbers:
-        todo = steps(unit)
+        todo = unit_statements(unit)
         execute = self._connection.execute
         row: Row | None = None
         try:

@@ -116,8 +116,8 @@ Unavailable."""
 class Work(msgspec.Struct, eq=False):
     """A unit of work, as a handler makes it; then it waits to be committed.
 
-    `reply`, `request`, `origin`, what set it off, and `settled`, called at its end, are set when it
-    is queued. `guards`: its first so many changes only make sure that its caller may still do this.
+    `reply`, `request`, `origin` (what set it off) and `at_end` (called once) are set when it is
+    queued. `guards`: its first so many changes only make sure that its caller may still do this.
 
     `actor` is recorded with its kept events: who acts, None for the server by itself. `on_others`:
     the actor acts on others (`OVER_OTHERS`). Events of rooms whose audience does not do so itself
@@ -135,7 +135,7 @@ class Work(msgspec.Struct, eq=False):
     guards: int = 0
     actor: str | None = None
     on_others: bool = False
-    settled: Settled | None = None
+    at_end: Settled | None = None
     __repr__ = object.__repr__
 
     def change(self, statement: Statement, /, *, rows: int = 1, **values: Any) -> None:
@@ -179,7 +179,7 @@ class Work(msgspec.Struct, eq=False):
 
     def settle(self, fault: Exception | None) -> None:
         """Tell whoever waits for it, once."""
-        settled, self.settled = self.settled, None
+        settled, self.at_end = self.at_end, None
         if settled is not None:
             try:
                 settled(fault)
@@ -253,12 +253,12 @@ _NOBODY: Final = (None, None, None, None)
 Numbers = tuple[int, ...]
 """The numbers that the kept events of a unit were given, in order."""
 
-Steps = Generator[Change, Row | None, Numbers]
+UnitStatements = Generator[Change, Row | None, Numbers]
 """Yields what to carry out, is sent the row that this returned (None where none), and ends with
 the numbers."""
 
 
-def steps(work: Work) -> Steps:
+def unit_statements(work: Work) -> UnitStatements:
     """The statements of a unit: all that it changes, its kept events, the reply that it keeps.
 
     A kept event is one row, numbered within its room without a gap. Where the log of a room is the

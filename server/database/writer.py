@@ -215,7 +215,7 @@ class Writer:
         work.reply = reply
         work.request = request
         work.origin = ORIGIN.get()
-        work.settled = settled
+        work.at_end = settled
         if not len(self._queue) % MAX_BATCH:
             self._queued_at.append(self._clock.monotonic())
             self._wake.set()
