@@ -311,9 +311,8 @@ class Registry:
         _by_type[spec.type] = spec
 
 
-def spec_of(cls: type) -> Spec:
-    """The entry of a message type, of whichever registry. Raises KeyError where it is in none."""
-    return _by_type[cls]
+spec_of: Final[Callable[[type], Spec]] = _by_type.__getitem__
+"""The entry of a message type, of whichever registry. Raises KeyError where it is in none."""
 
 
 REGISTRY: Final = Registry()

@@ -34,11 +34,12 @@ LEADER_BONUS: Final = 1.2
 
 
 class Attack(msgspec.Struct, frozen=True):
-    """A way to strike: stamina it costs, factor on damage, probability added to the base crit."""
+    """A way to strike: stamina it costs, factor on damage, probability of a crit, factor of one."""
 
     cost: int
     factor: float
-    extra_crit: float
+    crit_chance: float
+    crit_factor: float
 
 
 class Tier(msgspec.Struct, frozen=True):
@@ -58,12 +59,17 @@ class Build(msgspec.Struct, frozen=True):
     defense: float
 
 
+def _attack(cost: int, factor: float, extra_crit: float) -> Attack:
+    """An attack kind: `extra_crit` adds to the probability of a crit, and a crit doubles damage."""
+    return Attack(cost, factor, BASE_CRIT + extra_crit, factor * CRIT_FACTOR)
+
+
 ATTACKS: Final[dict[AttackKind, Attack]] = {
-    AttackKind.QUICK: Attack(5, 0.7, 0.0),
-    AttackKind.NORMAL: Attack(10, 1.0, 0.0),
-    AttackKind.POWER: Attack(20, 1.5, 0.05),
-    AttackKind.CRITICAL: Attack(35, 2.2, 0.15),
-    AttackKind.ULTIMATE: Attack(50, 3.0, 0.25),
+    AttackKind.QUICK: _attack(5, 0.7, 0.0),
+    AttackKind.NORMAL: _attack(10, 1.0, 0.0),
+    AttackKind.POWER: _attack(20, 1.5, 0.05),
+    AttackKind.CRITICAL: _attack(35, 2.2, 0.15),
+    AttackKind.ULTIMATE: _attack(50, 3.0, 0.25),
 }
 """Source: game rules, Battle, attack kinds."""
 

@@ -1,11 +1,13 @@
-"""The formulas of battles: blows, enemies, rewards. Pure; rolls come in as numbers."""
+"""The formulas of battles: blows, enemies, rewards, and the rolls that chance takes. Pure."""
 
-from protocol.battles import AttackKind, Battle, Difficulty, Enemy, EnemyType, Reward
+from collections.abc import Sequence
+from hashlib import blake2b
+from struct import Struct
+from typing import Final, TypeVar
+
+from protocol.battles import Battle, Difficulty, Enemy, EnemyType, Reward
 from server.battles.catalogue import (
-    ATTACKS,
-    BASE_CRIT,
     BUILDS,
-    CRIT_FACTOR,
     EXP_PER_WAVE,
     GOLD_PER_WAVE,
     LEADER_BONUS,
@@ -13,20 +15,41 @@ from server.battles.catalogue import (
     TIERS,
 )
 
+T = TypeVar("T")
 
-def cost(kind: AttackKind) -> int:
-    """Stamina that a blow takes. Source: game rules, Battle, attack kinds."""
-    return ATTACKS[kind].cost
-
-
-def crit_chance(kind: AttackKind) -> float:
-    """Probability of a crit: 10 % and what the kind adds. Source: game rules, Battle."""
-    return BASE_CRIT + ATTACKS[kind].extra_crit
+_NUMBERS: Final = Struct(">8Q").unpack
+"""Those of one digest. They are given out from the last one on."""
 
 
-def blow_factor(kind: AttackKind, critical: bool) -> float:
-    """Factor on damage: that of the kind, doubled by a crit. Source: game rules, Battle."""
-    return ATTACKS[kind].factor * (CRIT_FACTOR if critical else 1.0)
+class Rolls:
+    """The rolls of one decision: chance that can be repeated.
+
+    `seed` is the battle's own and secret until it is over: whoever knows it knows what will be
+    rolled. `seq` is the battle's when the decision is taken, so the event numbered n that a
+    decision begins with can be decided again, and compared, with Rolls(seed, n - 1).
+    """
+
+    __slots__ = ("_digests", "_left", "_seed", "_seq")
+
+    def __init__(self, seed: str, seq: int) -> None:
+        self._seed = seed
+        self._seq = seq
+        self._digests = 0
+        self._left: list[int] = []
+
+    def next(self) -> float:
+        """The next number, uniform in [0, 1)."""
+        left = self._left
+        if not left:
+            digest = blake2b(f"{self._seed}:{self._seq}:{self._digests}".encode()).digest()
+            left = self._left = list(_NUMBERS(digest))
+            self._digests += 1
+        # 53 bits are what a float holds exactly: more would round up to 1.0 now and then.
+        return (left.pop() >> 11) / (1 << 53)
+
+    def choice(self, options: Sequence[T]) -> T:
+        """One of the options, each as likely. Takes one number. Raises IndexError for none."""
+        return options[int(self.next() * len(options))]
 
 
 def damage(attack: int, defense: int, factor: float, roll: float) -> int:

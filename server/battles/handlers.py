@@ -24,12 +24,10 @@ from protocol.errors import refused
 from protocol.message import Done
 from protocol.pages import Page
 from server.battles import rules
-from server.battles.catalogue import REVIVE_GEMS
-from server.battles.formulas import cost
-from server.battles.store import Battles, Hosted
-from server.database import Copy
-from server.gateway import Context, Later, Pending, handles
-from server.players import Players, Record, gain, refreshed, spend_gems, spend_stamina
+from server.battles.catalogue import ATTACKS, REVIVE_GEMS
+from server.battles.store import Battles
+from server.gateway import Context, Decided, Later, Pending, handle, handles
+from server.players import Players, gain, refreshed, spend_gems, spend_stamina
 
 
 @handles(ListBattles)
@@ -85,45 +83,16 @@ async def leave(ctx: Context, cmd: Leave) -> Pending[Done]:
 
 @handles(Attack)
 def attack(ctx: Context, cmd: Attack) -> Pending[Strike] | Later:
-    """Strike an enemy. Whoever fights is in memory, and so is the battle: seldom it waits."""
+    """Strike an enemy. It waits only where the player or the battle has to be loaded."""
     players, battles = ctx.part(Players), ctx.part(Battles)
     player = players.hot.held(ctx.user.id)
     copy = battles.hot.held(cmd.battle_id)
-    return (
-        _load_and_strike(ctx, cmd, players, battles)
-        if player is None or copy is None
-        else _strike(ctx, cmd, players, player, battles, copy)
-    )
-
-
-async def _load_and_strike(
-    ctx: Context, cmd: Attack, players: Players, battles: Battles
-) -> Pending[Strike]:
-    player = await players.get(ctx.user.id)
-    copy = await battles.get(cmd.battle_id)
-    return _strike(ctx, cmd, players, player, battles, copy)
-
-
-def _strike(
-    ctx: Context,
-    cmd: Attack,
-    players: Players,
-    player: Copy[Record],
-    battles: Battles,
-    copy: Copy[Hosted],
-) -> Pending[Strike]:
-    now = ctx.now
-    hosted, price = copy.tip, cost(cmd.kind)
+    if player is None or copy is None:
+        return _load_and_attack(ctx, cmd)
+    now, hosted, price = ctx.now, copy.tip, ATTACKS[cmd.kind].cost
     fresh = refreshed(player.tip, now, players.regen)
-    events = rules.strike(
-        hosted.battle,
-        player.key,
-        cmd.enemy_id,
-        cmd.kind,
-        fresh.stamina - price,
-        hosted.rolls(),
-        now,
-    )
+    left, rolls = fresh.stamina - price, hosted.rolls()
+    events = rules.strike(hosted.battle, player.key, cmd.enemy_id, cmd.kind, left, rolls, now)
     work = ctx.work()
     battles.record(work, copy, events)
     players.save_stamina(work, player, spend_stamina(fresh, price))
@@ -131,6 +100,13 @@ def _strike(
     assert isinstance(struck, Struck)
     reply = Strike(struck.damage, struck.critical, struck.enemy_hp, struck.stamina)
     return ctx.commit(work, reply)
+
+
+async def _load_and_attack(ctx: Context, cmd: Attack) -> Decided:
+    """Load both, then strike. Where one was dropped while the other was loaded, load again."""
+    await ctx.part(Players).get(ctx.user.id)
+    await ctx.part(Battles).get(cmd.battle_id)
+    return await handle(ctx, cmd)
 
 
 @handles(Revive)

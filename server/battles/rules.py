@@ -38,6 +38,7 @@ from protocol.battles import (
 from protocol.errors import not_found, refused
 from protocol.times import rfc3339
 from server.battles.catalogue import (
+    ATTACKS,
     ENEMY_TYPES,
     HIT_INTERVAL_MS,
     MAX_ENEMIES,
@@ -46,8 +47,7 @@ from server.battles.catalogue import (
     NAMES,
     TIERS,
 )
-from server.battles.formulas import blow_factor, crit_chance, damage, enemy_of, rewards
-from server.battles.rolls import Rolls
+from server.battles.formulas import Rolls, damage, enemy_of, rewards
 from server.battles.state import fold, is_over, seated
 from server.players import Record, fighting_attack, fighting_defense
 
@@ -144,7 +144,7 @@ def strike(
 ) -> Events:
     """Strike an enemy once; the last of a wave brings the next wave, the last of all the victory.
 
-    `stamina_left` is what the player has once `cost(kind)` is paid. The damage recorded is what
+    `stamina_left` is what the player has once the kind's cost is paid. The damage recorded is what
     the enemy lost, never more than its hp: shares count damage, and a blow too many is no merit.
     Rolls: crit, spread, then one for each enemy of a new wave.
     Refused: over, not_seated, down, enemy_defeated. Raises Failure `not_found` for an enemy that
@@ -155,10 +155,10 @@ def strike(
     if seat.down_at is not None:
         raise refused(BattleReason.DOWN, "whoever is down can't attack")
     enemy = _require_enemy(battle, enemy_id)
-    critical = rolls.next() < crit_chance(kind)
-    dealt = min(
-        damage(seat.attack, enemy.defense, blow_factor(kind, critical), rolls.next()), enemy.hp
-    )
+    how = ATTACKS[kind]
+    critical = rolls.next() < how.crit_chance
+    factor = how.crit_factor if critical else how.factor
+    dealt = min(damage(seat.attack, enemy.defense, factor, rolls.next()), enemy.hp)
     struck = Struck(
         battle_id=battle.battle_id,
         player_id=player_id,

@@ -27,8 +27,7 @@ from server.battles.catalogue import (
     NOBODY_SEATED_MS,
     TARGETS,
 )
-from server.battles.formulas import damage
-from server.battles.rolls import Rolls
+from server.battles.formulas import Rolls, damage
 from server.battles.rules import Events, left, revived
 from server.battles.state import apply, fold, seated
 from server.players import CLOCKS_DIFFER_MS

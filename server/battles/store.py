@@ -32,8 +32,8 @@ from protocol.message import find
 from protocol.pages import Page
 from protocol.times import rfc3339
 from server.battles import rules
+from server.battles.formulas import Rolls
 from server.battles.pool import Moved, Pool
-from server.battles.rolls import Rolls
 from server.battles.state import ENDED, QUIET, apply, fold, history_entry, is_over, seated, summary
 from server.battles.tables import battle_seats, battles
 from server.database import (

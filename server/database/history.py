@@ -1,6 +1,6 @@
 """Reading the history of kept events, and the replies that are kept with them.
 
-`steps.py` writes them. `epoch` names the numbering of the whole database: it changes only where
+`work.py` writes them. `epoch` names the numbering of the whole database: it changes only where
 history was lost.
 """
 

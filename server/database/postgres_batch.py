@@ -16,8 +16,7 @@ import asyncpg
 from server.database.dial import AWAY
 from server.database.round_trips import Sent, Trip, trips
 from server.database.statement import Row
-from server.database.steps import NUMBER, Numbers, steps
-from server.database.work import ANY_NUMBER, Stale, Work
+from server.database.work import ANY_NUMBER, NUMBER, Numbers, Stale, Work, unit_statements
 from server.database.writer import Outcome
 
 MAX_ROUNDS: Final = 5
@@ -253,7 +252,7 @@ def _numbered(unit: Work) -> list[str]:
 
 def _collect(unit: Work, taken: deque[int], sent: list[Sent]) -> Numbers:
     """Add the statements of a unit, which has taken its numbers. Returns all numbers."""
-    todo = steps(unit, unit.reply, unit.request)
+    todo = unit_statements(unit)
     row: Row | None = None
     try:
         while True:

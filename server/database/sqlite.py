@@ -6,16 +6,25 @@ most of a millisecond and holds no interpreter lock, runs in a thread while the 
 """
 
 import asyncio
+import os.path
 import sqlite3
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
 
-from server.database.place import Place
+from server.database.alone import LOCK
 from server.database.statement import Row
-from server.database.steps import Numbers, steps
-from server.database.work import ANY_NUMBER, Stale, Unavailable, Work
+from server.database.url import beside
+from server.database.work import (
+    ANY_NUMBER,
+    Gone,
+    Numbers,
+    Stale,
+    Unavailable,
+    Work,
+    unit_statements,
+)
 from server.database.writer import Late, Outcome
 from server.runtime.log import logger
 
@@ -32,6 +41,50 @@ _OF_THE_UNIT: Final = (
     ValueError,
 )
 """What is wrong with one unit and harms no other."""
+
+
+class OpenedFiles:
+    """The files that were at the path of a database when it was opened.
+
+    A file that was removed, or that another was put in the place of, can be written to as before,
+    and all of it is gone when it is closed.
+    Source: https://www.sqlite.org/howtocorrupt.html, "Unlinking or renaming a database file while
+    in use".
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Raises OSError where one of them is not there."""
+        real = path.resolve()
+        self._log, shared, _ = beside(real)  # both are there as long as one program has it open
+        # Also by the path that was given: a link may be redirected.
+        names = [path, real, self._log, shared]
+        # Without the lock another server could start beside this one.
+        if (lock := real.with_name(real.name + LOCK)).exists():
+            names.append(lock)
+        self._opened = [(name, name.stat()) for name in dict.fromkeys(names)]
+        self._log_size = 0
+
+    def check(self) -> None:
+        """Raises Gone where one of them is not there any more, or was cut short.
+
+        Takes a few microseconds.
+        """
+        for name, opened in self._opened:
+            # Before the file is looked at: the thread that commits looks too, and has seen more.
+            least = self._log_size
+            try:
+                found = name.stat()
+            except FileNotFoundError:
+                raise Gone(f"{name} was removed while the server ran on it") from None
+            except OSError as e:
+                raise Gone(f"{name} can't be seen any more: {e.strerror}") from e
+            if not os.path.samestat(found, opened):
+                raise Gone(f"{name} was replaced while the server ran on it")
+            if name == self._log:
+                # SQLite writes it over from its beginning, and never makes it shorter.
+                if found.st_size < least:
+                    raise Gone(f"{name} was cut short while the server ran on it")
+                self._log_size = found.st_size
 
 
 def _fallen() -> Stale:
@@ -55,7 +108,7 @@ class SqliteEngine:
         ):
             self._connection.execute(f"pragma {pragma}")
         self._connection.execute("select 1 from sqlite_schema")  # now its three files are there
-        self._place = Place(path)
+        self._files = OpenedFiles(path)
         self._committing = False
         self._locked = False
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="commit")
@@ -76,7 +129,7 @@ class SqliteEngine:
     def check(self) -> bool:
         """Whether another process holds the write lock. Raises Gone where the files are no longer
         those that were opened."""
-        self._place.check()
+        self._files.check()
         if not self._committing:  # else a thread uses the connection, and waits for the lock
             try:
                 self._connection.execute("begin immediate")
@@ -103,8 +156,10 @@ class SqliteEngine:
             if self._connection.in_transaction:  # an earlier one could not be rolled back either
                 self._connection.execute("rollback")
             await self._begin()
-            outcomes = self._together(units)
-            if outcomes is None:
+            outcomes: list[Outcome]
+            try:
+                outcomes = [_fallen() if unit.fallen else self._statements(unit) for unit in units]
+            except _OF_THE_UNIT:  # something is wrong with one of them: each in a savepoint
                 self._connection.execute("rollback")
                 await self._begin()
                 outcomes = [self._alone(unit) for unit in units]
@@ -123,9 +178,9 @@ class SqliteEngine:
         """Commit, and only then look whether the files are still those that were opened: what is
         acknowledged now is in a database that the next start finds. And before: a log that was
         cut short is as long as before once it is written to."""
-        self._place.check()
+        self._files.check()
         self._connection.commit()
-        self._place.check()
+        self._files.check()
 
     async def _begin(self) -> None:
         """Take the write lock. Where another process has it, wait for it in the thread."""
@@ -152,13 +207,6 @@ class SqliteEngine:
         except sqlite3.Error as e:
             log.warning("rollback_failed", error=str(e))
 
-    def _together(self, units: Sequence[Work]) -> list[Outcome] | None:
-        """All units in order; None where something is wrong with one of them."""
-        try:
-            return [_fallen() if unit.fallen else self._statements(unit) for unit in units]
-        except _OF_THE_UNIT:
-            return None
-
     def _alone(self, unit: Work) -> Outcome:
         """One unit, in a savepoint: what is wrong with it harms no other."""
         if unit.fallen:
@@ -176,7 +224,7 @@ class SqliteEngine:
         return numbers
 
     def _statements(self, unit: Work) -> Numbers:
-        todo = steps(unit, unit.reply, unit.request)
+        todo = unit_statements(unit)
         execute = self._connection.execute
         row: Row | None = None
         try:

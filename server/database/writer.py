@@ -13,9 +13,16 @@ from itertools import islice
 from typing import Final, Protocol
 
 from protocol.errors import busy
-from server.database.place import Gone
-from server.database.steps import Numbers
-from server.database.work import MAX_ROWS, Request, Settled, Told, Unavailable, Work
+from server.database.work import (
+    MAX_ROWS,
+    Gone,
+    Numbers,
+    Request,
+    Settled,
+    Told,
+    Unavailable,
+    Work,
+)
 from server.runtime.clock import Clock
 from server.runtime.gauges import Gauges
 from server.runtime.log import debugging, logger
@@ -205,7 +212,10 @@ class Writer:
         for copy, state in work.copies:
             copy.tip = state
             copy.in_flight += 1
-        work.wait(reply, request, settled)
+        work.reply = reply
+        work.request = request
+        work.origin = ORIGIN.get()
+        work.at_end = settled
         if not len(self._queue) % MAX_BATCH:
             self._queued_at.append(self._clock.monotonic())
             self._wake.set()

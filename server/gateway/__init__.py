@@ -3,7 +3,7 @@
 from server.gateway.connection import Connection
 from server.gateway.context import Context, Parts, Pending
 from server.gateway.gateway import Gateway
-from server.gateway.handler_registry import Later, handles, unhandled
+from server.gateway.handler_registry import Decided, Later, handle, handles, unhandled
 from server.gateway.identity import Identity
 from server.gateway.oversight import Act, Oversight
 from server.gateway.providers import CounterRoom, LogRoom, RowRoom, StateRoom, own
@@ -18,6 +18,7 @@ __all__ = [
     "Connection",
     "Context",
     "CounterRoom",
+    "Decided",
     "Gateway",
     "GatewaySettings",
     "Identity",
@@ -33,6 +34,7 @@ __all__ = [
     "RowRoom",
     "Snapshot",
     "StateRoom",
+    "handle",
     "handles",
     "network",
     "own",

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Generator, Sequence
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
 
@@ -25,6 +25,14 @@ class Parts(dict[type, Any]):
     def add(self, part: object) -> None:
         """Put a part in. One of each type."""
         self[type(part)] = part
+
+
+class PartOf(Protocol):
+    """Gives a part of the server, such as a domain's store. Raises KeyError where there is none."""
+
+    def __call__(self, kind: type[P], /) -> P:
+        """The part of a type."""
+        ...
 
 
 class Pending(msgspec.Struct, Generic[R], eq=False):
@@ -73,10 +81,13 @@ class Pending(msgspec.Struct, Generic[R], eq=False):
 
 
 class Context(msgspec.Struct, eq=False):
-    """One attempt at one message. Its time stands still, so that a decision is of one moment."""
+    """One attempt at one message. Its time stands still, so that a decision is of one moment.
+
+    `part` gives a part of the server by its type: `ctx.part(Players)`.
+    """
 
     connection: Connection
-    _parts: Parts
+    part: PartOf
     _database: Database | None
     _clock: Clock
     request: Request | None
@@ -98,10 +109,6 @@ class Context(msgspec.Struct, eq=False):
     def user(self) -> Identity:
         """Who calls."""
         return self.connection.identity
-
-    def part(self, kind: type[P]) -> P:
-        """A part of the server, such as a domain's store. Raises KeyError where there is none."""
-        return self._parts[kind]  # type: ignore[no-any-return]  # it was added under its own type
 
     @property
     def is_overseen(self) -> bool:

@@ -257,7 +257,7 @@ class PendingMessage(msgspec.Struct, eq=False):
             overseen = Overseen(dispatch.oversight, entry.spec, self._message)
         return Context(
             self.connection,
-            dispatch.parts,
+            dispatch.part,
             dispatch.database,
             dispatch.clock,
             self._request,

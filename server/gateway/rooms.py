@@ -17,7 +17,7 @@ import msgspec
 from protocol import codec, rooms
 from protocol.errors import forbidden, not_found, refused
 from protocol.gateway import Joined, JoinRoom, ResetReason, RoomReason, Since, Verdict
-from protocol.message import KEPT, Delivery
+from protocol.message import KEPT
 from protocol.message import Event as Message
 from protocol.times import rfc3339
 from server.database import Database, Unavailable
@@ -146,9 +146,13 @@ class Rooms:
         members = self._members.get(told.room)
         if not members:
             return
-        frame = self._frame(
-            told.room, told.name, told.data, told.at, seq, told.actor, told.delivery
-        )
+        epoch = None
+        if seq is not None:
+            assert self.database is not None
+            epoch = self.database.epoch
+        # By position: the names of arguments would cost more than the actor does.
+        meta = codec.Meta(told.room, told.at, seq, epoch, told.actor)
+        frame = Frame.of(told.name, told.data, meta, told.delivery)
         # As `take` does, and without calling it for each of thousands who may be told.
         if seq is None:
             _tell(members, frame)
@@ -165,24 +169,6 @@ class Rooms:
         self._gauges.events.add(frame.name)
         if members := self._members.get(frame.room):
             _tell(members, frame)
-
-    def _frame(
-        self,
-        room: str,
-        name: str,
-        data: bytes,
-        at: str,
-        seq: int | None,
-        actor: str | None,
-        delivery: Delivery = KEPT,
-    ) -> Frame:
-        epoch = None
-        if seq is not None:
-            assert self.database is not None
-            epoch = self.database.epoch
-        # By position: the names of arguments would cost more than the actor does.
-        meta = codec.Meta(room, at, seq, epoch, actor)
-        return Frame.of(name, data, meta, delivery)
 
     def publish_latest(self, event: Message) -> None:
         """Publish an event that is not kept, as of now, to all in its room.
@@ -290,11 +276,13 @@ class Rooms:
         return missed
 
     def _replayed(self, room: str, kept: Kept) -> Frame:
-        return self._frame(room, kept.name, kept.data.encode(), kept.at, kept.seq, kept.actor)
+        assert self.database is not None
+        meta = codec.Meta(room, kept.at, kept.seq, self.database.epoch, kept.actor)
+        return Frame.of(kept.name, kept.data.encode(), meta, KEPT)
 
     def _as_of_now(self, event: Message) -> Frame:
         told = Told.of(event, rfc3339(self._clock.now_ms()))
-        return self._frame(told.room, told.name, told.data, told.at, None, None, told.delivery)
+        return Frame.of(told.name, told.data, codec.Meta(told.room, told.at), told.delivery)
 
     def _fill_later(self, room: str, membership: Membership) -> None:
         task = asyncio.create_task(self._fill(room, membership), name=f"fill:{room}")

@@ -161,7 +161,8 @@ def spend_stamina(fresh: Record, cost: int) -> Record:
 
     Raises Failure `refused` (exhausted), and ValueError for a negative cost.
     """
-    _require_not_negative(cost)
+    if cost < 0:
+        raise ValueError(f"a negative cost: {cost}")
     if fresh.stamina < cost:
         raise refused(PlayerReason.EXHAUSTED, f"it takes {cost} stamina, {fresh.stamina} is left")
     return replace(fresh, stamina=fresh.stamina - cost)

@@ -28,7 +28,7 @@ BESIDE = "conformance"
 alone opens it."""
 
 GROUND = {"cli", "database", "gateway", "http", "transport", "runtime", "dashboard"}
-PURE = {"rules.py", "state.py", "schedule.py", "formulas.py", "rolls.py", "catalogue.py"}
+PURE = {"rules.py", "state.py", "schedule.py", "formulas.py", "catalogue.py"}
 IMPURE = {
     "asyncio",
     "logging",

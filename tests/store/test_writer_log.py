@@ -143,8 +143,8 @@ async def test_what_nobody_expected_keeps_its_traceback(
         raise RuntimeError("a fault of ours")
 
     with monkeypatch.context() as patched:
-        patched.setattr(sqlite, "steps", fail)
-        patched.setattr(postgres_batch, "steps", fail)
+        patched.setattr(sqlite, "unit_statements", fail)
+        patched.setattr(postgres_batch, "unit_statements", fail)
         assert await outcome(bench.submit(put("a"))) is Unavailable
     assert ("exception", "commit_failed") in [(level, event) for level, event, _ in said.lines]
     async with asyncio.timeout(20):

@@ -15,7 +15,7 @@ from protocol.ids import uuid7
 from protocol.message import spec_of
 from protocol.times import rfc3339
 from server.battles import rules
-from server.battles.rolls import Rolls
+from server.battles.formulas import Rolls
 from server.battles.state import fold, summary
 from server.players.rules import Record, start
 

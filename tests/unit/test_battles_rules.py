@@ -45,7 +45,7 @@ from protocol.message import Kind, specs
 from protocol.times import millis, rfc3339
 from server.battles import formulas, rules, schedule
 from server.battles.catalogue import ATTACKS, BUILDS, MAX_PARTICIPANTS, NAMES, TIERS
-from server.battles.rolls import Rolls
+from server.battles.formulas import Rolls
 from server.battles.state import QUIET, apply, fold, is_over, seated, summary
 from server.players.rules import Record, start
 
@@ -210,10 +210,10 @@ class TestFormulas:
         ],
     )
     def test_attack_kinds(self, kind: AttackKind, cost: int, factor: float, chance: float) -> None:
-        assert formulas.cost(kind) == cost
-        assert formulas.crit_chance(kind) == pytest.approx(chance)
-        assert formulas.blow_factor(kind, critical=False) == factor
-        assert formulas.blow_factor(kind, critical=True) == 2 * factor
+        assert ATTACKS[kind].cost == cost
+        assert ATTACKS[kind].crit_chance == pytest.approx(chance)
+        assert ATTACKS[kind].factor == factor
+        assert ATTACKS[kind].crit_factor == 2 * factor
 
     def test_every_kind_difficulty_and_type_has_its_figures(self) -> None:
         assert set(ATTACKS) == set(AttackKind)
@@ -397,7 +397,7 @@ class TestStrike:
         battle = begun()
         blows = [strike(battle, 1, Rolls(SEED, seq), kind)[0] for seq in range(4000)]
         crits = sum(isinstance(blow, Struck) and blow.critical for blow in blows)
-        assert crits / 4000 == pytest.approx(formulas.crit_chance(kind), abs=0.025)
+        assert crits / 4000 == pytest.approx(ATTACKS[kind].crit_chance, abs=0.025)
 
     def test_a_crit_doubles(self) -> None:
         battle = begun()

@@ -9,7 +9,8 @@ import server.app
 import server.cli.entry
 from server.auth import store as auth
 from server.battles import store as battles
-from server.database import ANY_NUMBER, Statement, Work, pruning, steps
+from server.database import ANY_NUMBER, Statement, Work, pruning
+from server.database import work as units
 from server.database.footprint import clashes, footprint
 from server.database.round_trips import Sent, trips
 from server.players import store as players
@@ -57,9 +58,9 @@ def test_all_statements_of_the_server_are_understood() -> None:
         (players._SAVE_STAMINA, battles._SIT, {"player_id"}),
         (battles._SIT, battles._STAND, {"player_id"}),
         (battles._SIT, battles._INSERT, {"battle_id"}),
-        (steps._APPEND, steps._APPEND_NUMBERED, {"room"}),
-        (steps._APPEND, steps._KEEP_REPLY, {"who"}),
-        (steps._APPEND, steps._KEEP_REPLY, {"request_id"}),
+        (units._APPEND, units._APPEND_NUMBERED, {"room"}),
+        (units._APPEND, units._KEEP_REPLY, {"who"}),
+        (units._APPEND, units._KEEP_REPLY, {"request_id"}),
         (users._INSERT, players._INSERT, {"player_id"}),
         (users._HOLD, users._REHASH, {"id"}),
         (auth._INSERT, auth._USE, {"token_hash"}),
@@ -83,8 +84,8 @@ def test_statements_on_different_rows_may_change_places(
         (battles._SIT, battles._STAND_ALL),  # of the same battle
         (auth._REVOKE, auth._REVOKE_ALL),
         (auth._DELETE_EXPIRED, auth._INSERT),
-        (steps._APPEND, pruning._DELETE_REPLIES),
-        (steps._APPEND, pruning._DELETE_ALL),
+        (units._APPEND, pruning._DELETE_REPLIES),
+        (units._APPEND, pruning._DELETE_ALL),
         (players._BOOK_OUT, players._SAVE),
     ],
     ids=lambda value: value.name,

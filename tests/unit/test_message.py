@@ -1,7 +1,9 @@
 """The registry: what it takes, and what stands in it."""
 
 import re
+from collections.abc import Iterator
 from typing import Any
+from unittest import mock
 
 import msgspec
 import pytest
@@ -46,10 +48,11 @@ def name_of(spec: Spec) -> str:
 
 
 @pytest.fixture(autouse=True)
-def _forget_what_a_test_registers(monkeypatch: pytest.MonkeyPatch) -> None:
+def _forget_what_a_test_registers(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(message.REGISTRY, "_calls", dict(message.REGISTRY._calls))
     monkeypatch.setattr(message.REGISTRY, "_events", dict(message.REGISTRY._events))
-    monkeypatch.setattr(message, "_by_type", dict(message._by_type))
+    with mock.patch.dict(message._by_type):
+        yield
 
 
 def register(name: str) -> type[Command[Done]]:

@@ -1,6 +1,8 @@
 """The digest by which a retry is known, and what becomes of it across versions."""
 
 import typing
+from collections.abc import Iterator
+from unittest import mock
 
 import msgspec
 import pytest
@@ -17,9 +19,10 @@ assert app.DOMAINS
 
 
 @pytest.fixture(autouse=True)
-def _forget_what_a_test_registers(monkeypatch: pytest.MonkeyPatch) -> None:
+def _forget_what_a_test_registers(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(message.REGISTRY, "_calls", dict(message.REGISTRY._calls))
-    monkeypatch.setattr(message, "_by_type", dict(message._by_type))
+    with mock.patch.dict(message._by_type):
+        yield
 
 
 class Send(Command[Done], frozen=True):

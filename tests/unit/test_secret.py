@@ -1,6 +1,8 @@
 """Secrets in messages: masked, left out of what is kept, and refused where they would be told."""
 
 import secrets
+from collections.abc import Iterator
+from unittest import mock
 
 import jwt
 import msgspec
@@ -37,10 +39,11 @@ PASSWORD = "a password of this test"
 
 
 @pytest.fixture(autouse=True)
-def _forget_what_a_test_registers(monkeypatch: pytest.MonkeyPatch) -> None:
+def _forget_what_a_test_registers(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(message.REGISTRY, "_calls", dict(message.REGISTRY._calls))
     monkeypatch.setattr(message.REGISTRY, "_events", dict(message.REGISTRY._events))
-    monkeypatch.setattr(message, "_by_type", dict(message._by_type))
+    with mock.patch.dict(message._by_type):
+        yield
 
 
 class Inner(msgspec.Struct, frozen=True):

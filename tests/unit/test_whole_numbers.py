@@ -5,7 +5,7 @@ from msgspec.structs import replace
 
 from protocol.battles import Difficulty, EnemyType, Reward
 from server.battles import formulas, rules
-from server.battles.rolls import Rolls
+from server.battles.formulas import Rolls
 from server.battles.state import fold
 from server.players.rules import Regen, start
 

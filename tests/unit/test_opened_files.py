@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from server.database import place
-from server.database.place import Gone, Place
+from server.database.sqlite import OpenedFiles
+from server.database.work import Gone
 
 
 @pytest.fixture
@@ -22,14 +22,14 @@ def log(database: Path) -> Path:
 
 
 def test_a_log_that_grows_is_the_same(database: Path) -> None:
-    opened = Place(database)
+    opened = OpenedFiles(database)
     for size in (200, 200, 300):
         log(database).write_bytes(b"x" * size)
         opened.check()
 
 
 def test_a_log_that_was_cut_short_is_gone(database: Path) -> None:
-    opened = Place(database)
+    opened = OpenedFiles(database)
     opened.check()
     log(database).write_bytes(b"x" * 99)
     with pytest.raises(Gone, match="cut short"):
@@ -40,7 +40,7 @@ def test_two_threads_that_look_at_once_do_not_see_it_shrink(
     database: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The one that commits has seen a longer log than the one that has looked before it."""
-    opened, look, looks = Place(database), place._identity, []
+    opened, look, looks = OpenedFiles(database), Path.stat, []
 
     def and_then_the_other(name: Path) -> object:
         found = look(name)
@@ -50,6 +50,6 @@ def test_two_threads_that_look_at_once_do_not_see_it_shrink(
             opened.check()
         return found
 
-    monkeypatch.setattr(place, "_identity", and_then_the_other)
+    monkeypatch.setattr(Path, "stat", and_then_the_other)
     opened.check()
     assert looks
