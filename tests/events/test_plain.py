@@ -191,7 +191,7 @@ async def test_one_id_twice_is_answered_twice(wire: Wire) -> None:
 
 
 async def test_an_event_has_its_metadata_beside_it_and_comes_before_its_answer(
-    wire: Wire, alice: Person
+    wire: Wire, alice: Person, logged_in: LoggedIn
 ) -> None:
     battle_id = await easy_battle(alice)
     room = f"battle:{battle_id}"
@@ -202,7 +202,8 @@ async def test_an_event_has_its_metadata_beside_it_and_comes_before_its_answer(
     assert answer["id"] == 7
     assert [event["seq"] for event in events] == [joined["seq"] + n + 1 for n in range(len(events))]
     for event in events:
-        assert event.keys() == {"type", "data", "room", "at", "seq", "epoch"}
+        assert event.keys() == {"type", "data", "room", "at", "seq", "epoch", "actor"}
+        assert event["actor"] == f"user:{logged_in.user.id}"
         assert (event["room"], event["epoch"]) == (room, joined["epoch"])
         assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", event["at"])
     assert events[0]["type"] == "battles.player_joined"

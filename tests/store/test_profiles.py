@@ -311,7 +311,7 @@ async def test_counts_are_told_together_and_at_most_once_a_second(
     app: App, people: dict[str, str], clock: ManualClock
 ) -> None:
     ear = await watching(app, players_room())
-    task = asyncio.create_task(app.part(PlayerCount).keep_told())
+    task = asyncio.create_task(app.part(PlayerCount).keep_published())
     ears = [await Ear(app, player(ident)).open() for ident in people.values()]
     assert await clock.asleep() == GATHER_S
     clock.advance(GATHER_S)
