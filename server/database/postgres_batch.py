@@ -247,7 +247,7 @@ def _verdict(fault: Exception) -> Exception:
 
 def _numbered(unit: Work) -> list[str]:
     """The rooms of the events that the database numbers, in order."""
-    return [told.room for told in unit.told if told.kept and told.seq is None]
+    return [event.room for event in unit.events if event.kept and event.seq is None]
 
 
 def _collect(unit: Work, taken: deque[int], sent: list[Sent]) -> Numbers:

@@ -61,7 +61,7 @@ class Request(msgspec.Struct, frozen=True, gc=False):
     digest: str
 
 
-class Told(msgspec.Struct, frozen=True, gc=False):
+class OutgoingEvent(msgspec.Struct, frozen=True, gc=False):
     """An event on its way: into the history, when it is kept, and then to its room.
 
     `kept`: whether it is numbered and stays in the history. `seq` is given where the room's log is
@@ -126,7 +126,7 @@ class Work(msgspec.Struct, eq=False):
 
     at: str
     changes: list[Change] = []
-    told: list[Told] = []
+    events: list[OutgoingEvent] = []
     copies: list[tuple[Copy[Any], Any]] = []
     after: list[Callable[[], None]] = []
     reply: bytes = b""
@@ -165,10 +165,10 @@ class Work(msgspec.Struct, eq=False):
         actor = self.actor
         if self.on_others and not _is_of_operators(event.room()):
             actor = None
-        self.told.append(Told.of(event, self.at, seq, actor))
+        self.events.append(OutgoingEvent.of(event, self.at, seq, actor))
 
     def then(self, call: Callable[[], None]) -> None:
-        """Call something once the unit is committed, before its events are told."""
+        """Call something once the unit is committed, before its events are published."""
         self.after.append(call)
 
     def replace(self, copy: Copy[Any], state: Any) -> None:
@@ -270,21 +270,21 @@ def unit_statements(work: Work) -> UnitStatements:
     for change in work.changes:  # noqa: UP028 - a list takes no rows that are sent to it
         yield change
     numbers: list[int] = []
-    for told in work.told:
-        if not told.kept:
+    for event in work.events:
+        if not event.kept:
             continue
-        content = told.at, told.name, told.data.decode(), told.actor
-        if told.seq is None:
-            row = yield Change(NUMBER, (told.room, 1), 1)
+        content = event.at, event.name, event.data.decode(), event.actor
+        if event.seq is None:
+            row = yield Change(NUMBER, (event.room, 1), 1)
             assert row is not None
             number = int(row[0])
-            yield Change(_APPEND_NUMBERED, (told.room, number, *content), 1)
+            yield Change(_APPEND_NUMBERED, (event.room, number, *content), 1)
         else:
-            number = told.seq
+            number = event.seq
             asked = _NOBODY if request is None else (*request.key, request.digest, reply.decode())
             request = None  # it stands in one row
             statement = _OPEN_LOG if number == 1 else _APPEND
-            yield Change(statement, (told.room, number, *asked, *content), 1)
+            yield Change(statement, (event.room, number, *asked, *content), 1)
         numbers.append(number)
     if request is not None:
         kept = (*request.key, request.digest, reply.decode(), work.at)

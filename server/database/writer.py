@@ -17,9 +17,9 @@ from server.database.work import (
     MAX_ROWS,
     Gone,
     Numbers,
+    OutgoingEvent,
     Request,
     Settled,
-    Told,
     Unavailable,
     Work,
 )
@@ -44,8 +44,8 @@ not earlier and not later than this."""
 
 CHECK_EVERY_S: Final = 1.0
 
-Publish = Callable[[Told, int | None], None]
-"""Tells a room an event of a committed unit, with its number where it is kept."""
+Publish = Callable[[OutgoingEvent, int | None], None]
+"""Publishes an event of a committed unit to its room, with its number where it is kept."""
 
 
 def origins(units: Sequence[Work]) -> list[str]:
@@ -207,7 +207,7 @@ class Writer:
         """
         if self._closing:
             raise Unavailable("the server is closing")
-        if len(work.changes) + len(work.told) > MAX_ROWS:
+        if len(work.changes) + len(work.events) > MAX_ROWS:
             raise ValueError(f"a unit of work has at most {MAX_ROWS} rows")
         for copy, state in work.copies:
             copy.tip = state
@@ -312,9 +312,9 @@ class Writer:
                 call()
             except Exception:
                 log.exception("telling_failed")
-        for told in work.told:
-            number = next(numbers) if told.kept else None
+        for event in work.events:
+            number = next(numbers) if event.kept else None
             try:
-                self._publish(told, number)
+                self._publish(event, number)
             except Exception:
                 log.exception("telling_failed")

@@ -22,7 +22,7 @@ from protocol.message import Event as Message
 from protocol.times import rfc3339
 from server.database import Database, Unavailable
 from server.database.history import Kept, after, bounds
-from server.database.work import Told
+from server.database.work import OutgoingEvent
 from server.gateway.connection import Connection
 from server.gateway.identity import Identity
 from server.runtime.clock import Clock
@@ -140,10 +140,10 @@ class Rooms:
         """The kinds of rooms that have no provider yet, by their words."""
         return sorted(rooms.KINDS.keys() - self._providers.keys())
 
-    def publish(self, told: Told, seq: int | None) -> None:
+    def publish(self, event: OutgoingEvent, seq: int | None) -> None:
         """Tell everybody in a room."""
-        self._gauges.events.add(told.name)
-        members = self._members.get(told.room)
+        self._gauges.events.add(event.name)
+        members = self._members.get(event.room)
         if not members:
             return
         epoch = None
@@ -151,9 +151,9 @@ class Rooms:
             assert self.database is not None
             epoch = self.database.epoch
         # By position: the names of arguments would cost more than the actor does.
-        meta = codec.Meta(told.room, told.at, seq, epoch, told.actor)
-        frame = Frame.of(told.name, told.data, meta, told.delivery)
-        # As `take` does, and without calling it for each of thousands who may be told.
+        meta = codec.Meta(event.room, event.at, seq, epoch, event.actor)
+        frame = Frame.of(event.name, event.data, meta, event.delivery)
+        # As `take` does, and without calling it for each of thousands of members.
         if seq is None:
             _tell(members, frame)
             return
@@ -281,8 +281,8 @@ class Rooms:
         return Frame.of(kept.name, kept.data.encode(), meta, KEPT)
 
     def _as_of_now(self, event: Message) -> Frame:
-        told = Told.of(event, rfc3339(self._clock.now_ms()))
-        return Frame.of(told.name, told.data, codec.Meta(told.room, told.at), told.delivery)
+        out = OutgoingEvent.of(event, rfc3339(self._clock.now_ms()))
+        return Frame.of(out.name, out.data, codec.Meta(out.room, out.at), out.delivery)
 
     def _fill_later(self, room: str, membership: Membership) -> None:
         task = asyncio.create_task(self._fill(room, membership), name=f"fill:{room}")

@@ -10,7 +10,7 @@ from protocol.battles import BattleSummary, Difficulty, Status, listing_room
 from server.database import Database, Request, Statement, Unavailable, Work, connect, migrate
 from server.database.sqlite import SqliteEngine
 from server.database.url import sqlite_path
-from server.database.work import Told
+from server.database.work import OutgoingEvent
 from server.database.writer import Outcome
 from server.runtime.clock import Clock, SystemClock
 from server.runtime.gauges import Gauges
@@ -35,7 +35,7 @@ class Bench:
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self.published: list[tuple[Told, int | None]] = []
+        self.published: list[tuple[OutgoingEvent, int | None]] = []
         self.on_publish: Callable[[], None] = lambda: None
         self.db: Database
 
@@ -54,9 +54,9 @@ class Bench:
         )
         return self
 
-    def _publish(self, told: Told, seq: int | None) -> None:
+    def _publish(self, event: OutgoingEvent, seq: int | None) -> None:
         self.on_publish()
-        self.published.append((told, seq))
+        self.published.append((event, seq))
 
     def submit(
         self, work: Work, request: Request | None = None, reply: bytes = b"{}"

@@ -66,7 +66,7 @@ class Faster:
         return [Stale("deadlock") if unit in fallen else next(outcomes) for unit in units]
 
     def _falls(self, unit: Work) -> bool:
-        names = {change.statement.name for change in unit.changes} | {t.name for t in unit.told}
+        names = {change.statement.name for change in unit.changes} | {t.name for t in unit.events}
         if not self.left or self.name not in names:
             return False
         self.left -= 1

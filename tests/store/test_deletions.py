@@ -113,7 +113,7 @@ async def test_a_long_history_goes_in_units_of_few_rows(
 
     def measured(work: Work, *given: Any) -> None:
         nonlocal largest
-        largest = max(largest, len(work.changes) + len(work.told))
+        largest = max(largest, len(work.changes) + len(work.events))
         for change in work.changes:
             if change.statement.name == "history.delete":
                 _, start_at, stop = change.values

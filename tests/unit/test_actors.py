@@ -14,7 +14,7 @@ from protocol.rooms import KINDS
 from protocol.users import UserDeleted
 from server.auth import Callers
 from server.database import Work
-from server.database.work import Told
+from server.database.work import OutgoingEvent
 from server.gateway import Identity, Oversight
 from server.gateway.oversight import Overseen
 from server.transport.outbox import Frame
@@ -41,7 +41,7 @@ def actor_in(event: Event, *, on_others: bool, **given: Any) -> str | None:
     """The actor that an event of a unit of the boss has."""
     work = Work(AT, actor=BOSS, on_others=on_others)
     work.tell(event, **given)
-    return work.told[0].actor
+    return work.events[0].actor
 
 
 @pytest.mark.parametrize("kind", KINDS.values(), ids=lambda kind: str(kind.word))
@@ -59,13 +59,13 @@ def test_the_server_by_itself_acts_as_the_domain_of_the_event() -> None:
     work = Work(AT)
     work.tell(claimed("b"), seq=1)
     work.tell(UserDeleted(user_id="u"))
-    assert [told.actor for told in work.told] == ["server:battles", "server:users"]
+    assert [event.actor for event in work.events] == ["server:battles", "server:users"]
 
 
 def test_only_what_is_kept_has_an_actor() -> None:
     assert actor_in(listed(), on_others=False) == BOSS
     assert actor_in(BattlesCounted(waiting=1, in_progress=0), on_others=False) is None
-    assert Told.of(BattlesCounted(waiting=1, in_progress=0), AT).actor is None
+    assert OutgoingEvent.of(BattlesCounted(waiting=1, in_progress=0), AT).actor is None
 
 
 def test_every_unit_of_a_command_that_acts_on_others_says_so() -> None:
@@ -87,7 +87,7 @@ def test_every_unit_of_a_command_that_acts_on_others_says_so() -> None:
 @pytest.mark.parametrize("actor", [BOSS, None])
 def test_both_transports_have_the_same_actor_or_none(actor: str | None) -> None:
     meta = Meta(room="r", at=AT, seq=1, epoch="e", actor=actor)
-    frame = Frame.of("a.b", b"{}", meta, Told.of(listed(), AT).delivery)
+    frame = Frame.of("a.b", b"{}", meta, OutgoingEvent.of(listed(), AT).delivery)
     _, _, beside = json.loads(frame.packet[2:])
     start = frame.plain.index(b"{")
     plain = json.loads(frame.plain[start:])

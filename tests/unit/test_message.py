@@ -34,7 +34,7 @@ from protocol.message import (
 )
 from protocol.permissions import Permission
 from server import app  # registers everything
-from server.database.work import Told
+from server.database.work import OutgoingEvent
 
 assert app.DOMAINS
 ALL = list(specs())
@@ -211,8 +211,8 @@ def test_every_class_of_limit_has_a_rate() -> None:
 def test_an_event_of_a_log_is_not_told_without_its_number() -> None:
     event = PlayerReturned(battle_id=uuid7(), player_id=uuid7())
     with pytest.raises(ValueError, match=r"battles\.player_returned"):
-        Told.of(event, "")
-    assert Told.of(event, "", 7).seq == 7
+        OutgoingEvent.of(event, "")
+    assert OutgoingEvent.of(event, "", 7).seq == 7
 
 
 def test_a_reason_comes_with_its_code_and_its_details() -> None:
