@@ -26,4 +26,4 @@ class AuditLog:
         self._rows.add(work, act, None if origin is None else written(origin))
         fields = act._asdict()
         del fields["at"]  # the line has its own
-        work.then(partial(log.info, "command_audited", **fields))
+        work.on_commit(partial(log.info, "command_audited", **fields))

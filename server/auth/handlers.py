@@ -92,5 +92,5 @@ def _commit(ctx: Context, work: Work, ended: Ended | None, reply: R) -> Pending[
         rights = ctx.part(Rights)
         rights.add(work, ended, ctx.now, spared=ctx.connection)
         # With the commit, not after it: the caller may be gone by then.
-        work.then(rights.look_soon)
+        work.on_commit(rights.look_soon)
     return ctx.commit(work, reply)

@@ -89,7 +89,7 @@ class Rights:
         published; `spared`, over which it was asked for, by the look.
         """
         self._log.add(work, ended.who, ended.session, ended.why, now)
-        work.then(partial(self._committed, ended, spared))
+        work.on_commit(partial(self._committed, ended, spared))
 
     def _committed(self, ended: Ended, spared: Connection | None) -> None:
         # Its number is read with the next look; it is above all that were acted on. Rights that

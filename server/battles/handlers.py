@@ -62,7 +62,7 @@ async def join(ctx: Context, cmd: Join) -> Pending[Seated]:
     hosted = copy.tip
     events = rules.join(hosted.battle, player.tip, ctx.now, hosted.rolls())
     work = ctx.work()
-    work.replace(player, player.tip)  # it may be deleted meanwhile
+    work.swap(player, player.tip)  # it may be deleted meanwhile
     if not any(isinstance(event, PlayerJoined) for event in events):
         players.hold(work, player)  # else the row of the seat does that
     # Without events the seat is there already, perhaps in a unit that is still under way: this

@@ -254,8 +254,8 @@ class Battles:
             state_seq=battle.seq,
             prune_at=now + REPLIES_KEPT_MS,
         )
-        work.tell(created, seq=battle.seq)
-        work.then(lambda: self.pool.offer(summary(battle)))
+        work.publish(created, seq=battle.seq)
+        work.on_commit(lambda: self.pool.offer(summary(battle)))
         await self._database.commit(work)
 
     async def prune(self, pruning: Pruning, now: int) -> None:
@@ -295,12 +295,12 @@ class Battles:
         quiet = True
         for event in events:
             battle = apply(battle, event)
-            work.tell(event, seq=battle.seq)
+            work.publish(event, seq=battle.seq)
             quiet = quiet and type(event) in QUIET
         listed = not quiet and self._record_around(work, before, battle, events)
         if listed or battle.seq // SNAPSHOT_EVERY != before.seq // SNAPSHOT_EVERY:
             self._save(work, battle)
-        work.replace(copy, Hosted(battle, hosted.seed))
+        work.swap(copy, Hosted(battle, hosted.seed))
         return battle
 
     def _record_around(
@@ -313,12 +313,12 @@ class Battles:
         line = summary(battle)
         changed = line != summary(before)
         if changed:
-            work.tell(Listed(battle=line))
+            work.publish(Listed(battle=line))
         if is_over(battle) and not is_over(before):
             moved |= self._record_end(work, battle)
         if moved:
-            work.then(lambda: self.pool.move(moved))
-        work.then(lambda: self.pool.plan(battle))
+            work.on_commit(lambda: self.pool.move(moved))
+        work.on_commit(lambda: self.pool.plan(battle))
         return changed
 
     async def carry_out(self, battle_id: str, decide: Decide, now: int) -> None:

@@ -50,7 +50,7 @@ def disconnect(ctx: Context, cmd: Disconnect) -> Pending[Done]:
         ctx.later(lambda: gateway.disconnect(connection, cmd.reason))
     else:
         # With the commit, whether anybody waits for that any more or not: a retry is told `ok`.
-        work.then(lambda: gateway.disconnect(connection, cmd.reason))
+        work.on_commit(lambda: gateway.disconnect(connection, cmd.reason))
     return ctx.commit(work, Done())
 
 

@@ -35,7 +35,7 @@ class Due:
     A domain whose rows have a moment, such as a lease's `expires_at`, has one of these:
 
     - at start it reads the rows and calls `set` for each;
-    - each unit that changes a moment calls `set`, or `clear`, once it is committed (`Work.then`);
+    - each unit that changes a moment calls `set`, or `clear`, in `Work.on_commit`;
     - `run` is one of its services. It sleeps to the earliest moment or until an earlier one is set,
       and then calls the domain's function with each key that is due.
 

@@ -95,7 +95,7 @@ class Batch:
         """Whether all that a unit was decided on stands. `broken`: the copies that do not."""
         if unit in self._misfits:
             return False
-        if unit.fallen or (broken and any(copy in broken for copy, _ in unit.copies)):
+        if unit.is_stale or (broken and any(copy in broken for copy, _ in unit.copies)):
             self._misfits[unit] = Stale("what it was decided on has fallen")
             return False
         return True

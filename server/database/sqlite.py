@@ -158,7 +158,9 @@ class SqliteEngine:
             await self._begin()
             outcomes: list[Outcome]
             try:
-                outcomes = [_fallen() if unit.fallen else self._statements(unit) for unit in units]
+                outcomes = [
+                    _fallen() if unit.is_stale else self._statements(unit) for unit in units
+                ]
             except _OF_THE_UNIT:  # something is wrong with one of them: each in a savepoint
                 self._connection.execute("rollback")
                 await self._begin()
@@ -209,7 +211,7 @@ class SqliteEngine:
 
     def _alone(self, unit: Work) -> Outcome:
         """One unit, in a savepoint: what is wrong with it harms no other."""
-        if unit.fallen:
+        if unit.is_stale:
             return _fallen()
         execute = self._connection.execute
         execute("savepoint unit")
@@ -218,7 +220,7 @@ class SqliteEngine:
         except _OF_THE_UNIT as e:
             execute("rollback to unit")
             execute("release unit")
-            unit.fall()
+            unit.invalidate()
             return Stale(str(e)) if isinstance(e, sqlite3.IntegrityError) else e
         execute("release unit")
         return numbers

@@ -116,8 +116,8 @@ Unavailable."""
 class Work(msgspec.Struct, eq=False):
     """A unit of work, as a handler makes it; then it waits to be committed.
 
-    `reply`, `request`, `origin` (what set it off) and `at_end` (called once) are set when it is
-    queued. `guards`: its first so many changes only make sure that its caller may still do this.
+    `reply`, `request`, `origin` (what set it off) and `on_complete` (called once) are set when it
+    is queued. `guards`: its first so many changes only make sure that its caller may still do this.
 
     `actor` is recorded with its kept events: who acts, None for the server by itself. `on_others`:
     the actor acts on others (`OVER_OTHERS`). Events of rooms whose audience does not do so itself
@@ -128,14 +128,14 @@ class Work(msgspec.Struct, eq=False):
     changes: list[Change] = []
     events: list[OutgoingEvent] = []
     copies: list[tuple[Copy[Any], Any]] = []
-    after: list[Callable[[], None]] = []
+    after_commit: list[Callable[[], None]] = []
     reply: bytes = b""
     request: Request | None = None
     origin: Origin | None = None
     guards: int = 0
     actor: str | None = None
     on_others: bool = False
-    at_end: Settled | None = None
+    on_complete: Settled | None = None
     __repr__ = object.__repr__
 
     def change(self, statement: Statement, /, *, rows: int = 1, **values: Any) -> None:
@@ -160,26 +160,26 @@ class Work(msgspec.Struct, eq=False):
         """A unit that has to be committed before this one: under the same guards."""
         return Work(self.at, self.changes[: self.guards], guards=self.guards)
 
-    def tell(self, event: Message, *, seq: int | None = None) -> None:
+    def publish(self, event: Message, *, seq: int | None = None) -> None:
         """Publish an event once the unit is committed."""
         actor = self.actor
         if self.on_others and not _is_of_operators(event.room()):
             actor = None
         self.events.append(OutgoingEvent.of(event, self.at, seq, actor))
 
-    def then(self, call: Callable[[], None]) -> None:
+    def on_commit(self, call: Callable[[], None]) -> None:
         """Call something once the unit is committed, before its events are published."""
-        self.after.append(call)
+        self.after_commit.append(call)
 
-    def replace(self, copy: Copy[Any], state: Any) -> None:
+    def swap(self, copy: Copy[Any], state: Any) -> None:
         """Put a new state in the place of a hot copy. It stands once the unit is committed."""
         self.copies.append((copy, state))
 
     # ---- once it is queued
 
-    def settle(self, fault: Exception | None) -> None:
-        """Tell whoever waits for it, once."""
-        settled, self.at_end = self.at_end, None
+    def complete(self, fault: Exception | None) -> None:
+        """Call `on_complete`, once."""
+        settled, self.on_complete = self.on_complete, None
         if settled is not None:
             try:
                 settled(fault)
@@ -187,15 +187,15 @@ class Work(msgspec.Struct, eq=False):
                 log.exception("settling_failed")
 
     @property
-    def fallen(self) -> bool:
-        """Whether something it was decided on has fallen."""
+    def is_stale(self) -> bool:
+        """Whether a unit that it was decided on has failed."""
         for copy, _ in self.copies:  # noqa: SIM110 - for every unit; `any` costs as much again
             if copy.broken:
                 return True
         return False
 
-    def fall(self) -> None:
-        """Nothing decided on top of this unit may stand."""
+    def invalidate(self) -> None:
+        """Make every unit that was decided on top of this one stale."""
         for copy, _ in self.copies:
             copy.broken = True
 

@@ -119,7 +119,7 @@ class Writer:
         self._task: asyncio.Task[None] | None = None
         self.failing = False
         self.blocked = False  # another program has held the write lock for two looks
-        engine.late = self._told_late
+        engine.late = self._committed_late
         gauges.watch(
             "warroom_writer_queue_units",
             "Units that wait to be committed.",
@@ -215,7 +215,7 @@ class Writer:
         work.reply = reply
         work.request = request
         work.origin = ORIGIN.get()
-        work.at_end = settled
+        work.on_complete = settled
         if not len(self._queue) % MAX_BATCH:
             self._queued_at.append(self._clock.monotonic())
             self._wake.set()
@@ -249,7 +249,7 @@ class Writer:
         finally:
             self._closing = True  # after a crash, nobody waits for what will not come
             for unit in (*batch, *self._queue):
-                unit.settle(Unavailable("the writer has ended"))
+                unit.complete(Unavailable("the writer has ended"))
 
     async def _carry_out(self, batch: list[Work]) -> None:
         self._gauges.batch_units.observe(len(batch))
@@ -274,7 +274,7 @@ class Writer:
         self.failing = all(isinstance(outcome, Unavailable) for outcome in outcomes)
         for unit, outcome in zip(batch, outcomes, strict=True):
             ORIGIN.set(unit.origin)  # whatever is logged while it is told is about it
-            self._settle(unit, outcome)
+            self._complete(unit, outcome)
         ORIGIN.set(None)
 
     @staticmethod
@@ -284,30 +284,30 @@ class Writer:
         ms = round(took * 1000, 3)
         say(event, units=len(batch), fallen=fallen, ms=ms, origins=origins(batch))
 
-    def _settle(self, unit: Work, outcome: Outcome) -> None:
+    def _complete(self, unit: Work, outcome: Outcome) -> None:
         if isinstance(outcome, Exception):
-            unit.fall()
+            unit.invalidate()
             for copy, _ in unit.copies:
                 copy.landed()
-            unit.settle(outcome)
+            unit.complete(outcome)
             return
         for copy, state in unit.copies:
             copy.committed = state
             copy.landed()
-        self._tell(unit, iter(outcome))
-        unit.settle(None)
+        self._publish_events(unit, iter(outcome))
+        unit.complete(None)
 
-    def _told_late(self, unit: Work, numbers: Numbers) -> None:
-        """It was committed after all: whoever is in the room hears of it now."""
+    def _committed_late(self, unit: Work, numbers: Numbers) -> None:
+        """It was committed after all: its events are published to the rooms now."""
         for copy, _ in unit.copies:
             copy.forget()  # it may have been loaded anew, before this was known
         before = ORIGIN.set(unit.origin)
-        self._tell(unit, iter(numbers))
+        self._publish_events(unit, iter(numbers))
         ORIGIN.reset(before)
 
-    def _tell(self, work: Work, numbers: Iterator[int]) -> None:
-        """Tell a committed unit. A fault in it keeps neither the rest nor the reply back."""
-        for call in work.after:
+    def _publish_events(self, work: Work, numbers: Iterator[int]) -> None:
+        """Publish a committed unit. A fault in one event stops neither the rest nor the reply."""
+        for call in work.after_commit:
             try:
                 call()
             except Exception:

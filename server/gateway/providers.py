@@ -8,7 +8,7 @@
 | `LogRoom`    | kept    | a cached entry whose own number is that of the room's last event    |
 
 A domain declares its rooms in its `rooms.py`, each with one of these; an event is published where
-it is committed (`work.tell`), or by the provider if it is `latest`.
+it is committed (`work.publish`), or by the provider if it is `latest`.
 """
 
 import asyncio

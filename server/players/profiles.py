@@ -145,7 +145,7 @@ class Profiles:
 
     def register(self, work: Work, _: User, __: int) -> None:
         """Count the player of a person who registers."""
-        work.then(lambda: self._count.add(1))
+        work.on_commit(lambda: self._count.add(1))
 
     async def end(self, work: Work, user: User, _: int) -> None:
         """Forget the player of a person who is deleted."""
@@ -154,7 +154,7 @@ class Profiles:
             self._online.drop(user.id)
             self._count.add(-1)
 
-        work.then(forget)
+        work.on_commit(forget)
 
     # ---- services
 

@@ -165,13 +165,13 @@ class Players:
                 currency=currency,
             )
         work.change(_DELETE, rows=ANY_NUMBER, player_id=user.id)
-        work.then(lambda: self.hot.drop(user.id))
+        work.on_commit(lambda: self.hot.drop(user.id))
 
     @staticmethod
     def save_stamina(work: Work, copy: Copy[Record], record: Record) -> None:
         """Save what a blow cost. Nothing but stamina has changed, nothing is told."""
         work.save(_SAVE_STAMINA, record)
-        work.replace(copy, msgspec.structs.replace(record, rev=record.rev + 1))
+        work.swap(copy, msgspec.structs.replace(record, rev=record.rev + 1))
 
     def save(
         self,
@@ -191,11 +191,11 @@ class Players:
         work.save(_SAVE, record)
         _book(work, record, {name: getattr(before, name) for name in CURRENCIES}, why, now, ref)
         saved = msgspec.structs.replace(record, rev=record.rev + 1)
-        work.replace(copy, saved)
-        work.tell(PlayerChanged(why=why, player=rules.view(saved)))
+        work.swap(copy, saved)
+        work.publish(PlayerChanged(why=why, player=rules.view(saved)))
         if (saved.level, saved.exp) != (before.level, before.exp):
             for call in self._at_gain:
-                work.then(partial(call, before, saved))
+                work.on_commit(partial(call, before, saved))
         return saved
 
 

@@ -299,7 +299,7 @@ class Users:
             disabled=user.disabled,
             stays=user.administers or not seen.administers,
         )
-        work.tell(UserChanged(user=user.view))
+        work.publish(UserChanged(user=user.view))
 
     @staticmethod
     def rehash(work: Work, seen: User, password_hash: str) -> None:
@@ -324,4 +324,4 @@ class Users:
             stays=not seen.administers,
         )
         work.change(_RETIRE, key=seen.username.casefold(), now=now)
-        work.tell(UserDeleted(user_id=seen.id))
+        work.publish(UserDeleted(user_id=seen.id))

@@ -166,12 +166,12 @@ async def test_each_event_of_a_unit_has_its_actor_wherever_its_number_comes_from
     bench: Bench,
 ) -> None:
     work = Work(AT, actor=ALICE)
-    work.tell(claimed("b"), seq=1)
-    work.tell(claimed("b"), seq=2)
-    work.tell(listed())
+    work.publish(claimed("b"), seq=1)
+    work.publish(claimed("b"), seq=2)
+    work.publish(listed())
     await bench.submit(work, Request(("alice", "r"), "digest"))
     by_itself = Work(AT)
-    by_itself.tell(claimed("b"), seq=3)
+    by_itself.publish(claimed("b"), seq=3)
     await bench.submit(by_itself)
     published = [(event.name, event.actor) for event, _ in bench.published]
     assert published == [

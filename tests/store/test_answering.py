@@ -44,7 +44,7 @@ class Disk:
             raise Unavailable("the disk is on fire")
         if end is not None:
             for unit in units:
-                unit.fall()
+                unit.invalidate()
             return [end("planned")] * len(units)
         outcomes: list[Outcome] = await self._commit(units)
         return outcomes

@@ -59,7 +59,7 @@ async def app(settings: Settings, clock: ManualClock) -> AsyncIterator[App]:
 async def tell_line(app: App, times: int, battle_id: str | None = None) -> None:
     for _ in range(times):
         work = Work(rfc3339(app.clock.now_ms()))
-        work.tell(listed() if battle_id is None else listed(battle_id))
+        work.publish(listed() if battle_id is None else listed(battle_id))
         await app.database.writer.submit(work, b"", None)
 
 

@@ -99,7 +99,7 @@ async def test_a_long_history_goes_in_units_of_few_rows(
         for _ in range(3):
             work = Work("2026-11-23T01:39:02.123Z")
             for _ in range(MANY // 3):
-                work.tell(PlayerChanged(why="reward", player=view(record)))
+                work.publish(PlayerChanged(why="reward", player=view(record)))
             await house.here.database.writer.submit(work, b"", None)
     for batch in range(3):
         work = Work("")

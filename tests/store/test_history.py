@@ -24,7 +24,7 @@ def log(battle: str, *seqs: int, gold: int = 1) -> Work:
     """A unit that appends to the log of a battle."""
     work = Work(AT)
     for seq in seqs:
-        work.tell(claimed(battle, gold), seq=seq)
+        work.publish(claimed(battle, gold), seq=seq)
     return work
 
 
@@ -55,7 +55,7 @@ async def test_logs_do_not_see_each_other(bench: Bench) -> None:
 async def test_the_writer_numbers_where_the_decision_does_not(bench: Bench) -> None:
     for _ in range(3):
         work = Work(AT)
-        work.tell(listed())
+        work.publish(listed())
         await bench.submit(work)
     assert await bench.seqs(LISTING) == [1, 2, 3]
 
@@ -63,7 +63,7 @@ async def test_the_writer_numbers_where_the_decision_does_not(bench: Bench) -> N
 async def test_numbers_go_on_after_a_restart(bench: Bench) -> None:
     for _ in range(2):
         work = Work(AT)
-        work.tell(listed())
+        work.publish(listed())
         await bench.submit(work)
         await bench.db.close()
         await bench.open()
@@ -93,7 +93,7 @@ async def test_a_reply_is_kept_with_the_event_that_it_answers(bench: Bench) -> N
 
 async def test_a_reply_without_such_an_event_is_kept_apart(bench: Bench) -> None:
     work = put("a")
-    work.tell(listed())
+    work.publish(listed())
     await bench.submit(work, ASKED, b"{}")
     assert await find_reply(bench.db.reader, "alice", "r1") == ("digest", b"{}")
     assert await bench.db.reader.all(KEPT) == [("alice", "r1")]

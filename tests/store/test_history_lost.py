@@ -182,7 +182,7 @@ async def test_a_commit_of_unknown_outcome_is_not_published_on_another_history(
         await keep(url)
         await far.submit(put("b"))
         work = put("c")
-        work.tell(listed())
+        work.publish(listed())
         OnCommit(far, relay.hold)
         assert await outcome(far.submit(work, Request(("alice", "r"), "d"))) is Unavailable
         await put_back(url)

@@ -30,7 +30,7 @@ def change(
 ) -> asyncio.Future[None]:
     """Submit a unit decided on the tip of a copy."""
     work = move(copy.key, was=copy.tip if was is None else was, value=value)
-    work.replace(copy, value)
+    work.swap(copy, value)
     return bench.submit(work)
 
 

@@ -104,7 +104,7 @@ async def test_what_is_there_outlives_going_down_and_up(bench: Bench) -> None:
     await bench.submit(put("a"))
     for _ in range(3):
         work = put(f"n{len(bench.published)}")
-        work.tell(listed())
+        work.publish(listed())
         await bench.submit(work)
     await bench.db.close()
     before = await rows(bench.url, "select room, seq, first_kept from room_numbers")
@@ -121,7 +121,7 @@ async def test_what_is_there_outlives_going_down_and_up(bench: Bench) -> None:
     assert await rows(bench.url, "select distinct actor from room_events") == [(None,)]
     assert await rows(bench.url, "select room, seq, first_kept from room_numbers") == before
     work = put("after")
-    work.tell(listed())
+    work.publish(listed())
     await bench.submit(work)
     assert bench.published[-1][1] == 4
 

@@ -75,9 +75,9 @@ def work_of(unit: Planned, copies: dict[str, Copy[int]]) -> Work:
     for name in sorted(unit.names):
         copy = copies[name]
         work.change(SET, name=name, was=str(copy.tip), value=str(copy.tip + 1))
-        work.replace(copy, copy.tip + 1)
+        work.swap(copy, copy.tip + 1)
     for _ in range(unit.tells):
-        work.tell(listed())
+        work.publish(listed())
     if unit.fails:
         work.change(SET, name="nobody", was="0", value="1")
     return work

@@ -81,8 +81,8 @@ async def test_a_commit_whose_answer_is_lost_is_told_when_it_is_known(
 ) -> None:
     copy = Copy("a", "0")
     work = put("a")
-    work.replace(copy, "1")
-    work.tell(listed())
+    work.swap(copy, "1")
+    work.publish(listed())
     OnCommit(far, relay.hold)
     assert await outcome(far.submit(work, Request(("alice", "r"), "d"))) is Unavailable
     assert (copy.broken, far.published) == (True, [])
@@ -99,7 +99,7 @@ async def test_a_commit_that_was_never_heard_is_not_told(
     far: Bench, relay: Relay, straight: str
 ) -> None:
     work = put("a")
-    work.tell(listed())
+    work.publish(listed())
     OnCommit(far, relay.cut)
     assert await outcome(far.submit(work)) is Unavailable
     assert await outcome(far.submit(put("b"))) is Unavailable
@@ -139,8 +139,8 @@ async def test_units_that_share_a_copy_keep_their_order_among_others(bench: Benc
     for step in range(5):
         for name in names:
             work = move(name, str(step), str(step + 1))
-            work.replace(copies[name], step + 1)
-            work.tell(listed())
+            work.swap(copies[name], step + 1)
+            work.publish(listed())
             units.append(bench.submit(work))
         units.append(bench.submit(put(f"between {step}")))
     held.go.set()
@@ -161,8 +161,8 @@ async def test_one_that_falls_takes_none_of_the_others_along(bench: Bench) -> No
         work = put(f"n{n}")
         if n == 4:
             work = move("nobody", "0", "1")
-        work.replace(Copy(str(n), 0), 1)
-        work.tell(listed())
+        work.swap(Copy(str(n), 0), 1)
+        work.publish(listed())
         units.append(bench.submit(work))
     held.go.set()
     ends = [await outcome(unit) for unit in units]
@@ -189,8 +189,8 @@ async def test_few_round_trips_carry_many_units(bench: Bench) -> None:
     units = [first]
     for n in range(100):
         work = put(f"n{n}")
-        work.replace(Copy(str(n), 0), 1)
-        work.tell(listed())
+        work.swap(Copy(str(n), 0), 1)
+        work.publish(listed())
         units.append(bench.submit(work))
     held.go.set()
     assert [await outcome(unit) for unit in units] == [None] * 101
@@ -208,7 +208,7 @@ async def test_a_writer_that_was_recycled_still_finds_out_what_became_of_a_commi
         assert await engine.recycle(math.inf) == 1
         assert engine._pid != first
         work = put(f"a{n}")
-        work.tell(listed())
+        work.publish(listed())
         OnCommit(far, break_it)
         assert await outcome(far.submit(work)) is Unavailable
         relay.heal()

@@ -70,7 +70,7 @@ async def seqs(app: App, room: str) -> list[int]:
 async def tell_line(app: App, times: int, battle_id: str = BATTLE) -> None:
     for _ in range(times):
         work = now(app)
-        work.tell(listed(battle_id))
+        work.publish(listed(battle_id))
         await app.database.writer.submit(work, b"", None)
 
 

@@ -121,8 +121,8 @@ async def test_under_load_all_are_replaced_and_nobody_notices(old: Recycled) -> 
     async def write(name: str) -> None:
         while not ending.is_set():
             work = move(name, str(moved[name]), str(moved[name] + 1))
-            work.replace(Copy(name, 0), 1)
-            work.tell(listed())
+            work.swap(Copy(name, 0), 1)
+            work.publish(listed())
             await bench.submit(work, Request((name, f"r{moved[name]}"), "d"))
             moved[name] += 1
 
@@ -267,7 +267,7 @@ async def test_recycling_that_is_cancelled_leaks_no_connection(old: Recycled, tu
 async def test_a_batch_ends_over_the_connection_that_it_began_on(old: Recycled) -> None:
     held = HeldCommit(old.bench)
     work = put("a")
-    work.tell(listed())
+    work.publish(listed())
     first = old.bench.submit(work)
     await held.reached.wait()
     before = await old.pids()

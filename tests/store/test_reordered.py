@@ -62,14 +62,14 @@ def made(chance: random.Random) -> Made:
             change(work, chance)
         for copy in copies:
             if chance.random() < 0.2:
-                work.replace(copy, "")
+                work.swap(copy, "")
         request = Request(("who", f"r{chance.randint(0, 30)}"), "d")
         if chance.random() < 0.4:
             battle = chance.choice(list(seqs))
             seqs[battle] += 1 if chance.random() < 0.9 else 2
-            work.tell(claimed(battle, number), seq=seqs[battle])
+            work.publish(claimed(battle, number), seq=seqs[battle])
         if chance.random() < 0.3:
-            work.tell(listed())
+            work.publish(listed())
         work.wait(b"{}", request if chance.random() < 0.7 else None, lambda _: None)
         units.append(work)
     return Made(units, {name: chance.choice("01") for name in NAMES if chance.random() < 0.5})

@@ -253,7 +253,7 @@ async def test_what_was_decided_on_a_unit_that_does_not_fit_is_found_in_the_same
     units[0] = Work(AT)
     units[0].change(RENAME, name="nobody", new="somebody")
     for unit in units[:32]:
-        unit.replace(copy, 1)
+        unit.swap(copy, 1)
     ends, taken = await committed(world, units)
     assert ends == [Stale] * 32 + [None] * 32
     assert taken <= 6

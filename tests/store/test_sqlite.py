@@ -24,8 +24,8 @@ async def test_a_commit_that_fails_makes_all_unavailable_and_the_writer_goes_on(
     units = []
     for n, copy in enumerate(copies):
         work = put(f"n{n}")
-        work.replace(copy, "1")
-        work.tell(listed())
+        work.swap(copy, "1")
+        work.publish(listed())
         units.append(bench.submit(work))
     assert [await outcome(unit) for unit in units] == [Unavailable] * 3
     assert all(copy.broken and not copy.in_flight for copy in copies)
@@ -46,8 +46,8 @@ async def test_a_commit_refused_at_its_end_makes_all_unavailable(bench: Bench) -
     orphan.change(DEFER, rows=ANY_NUMBER)
     orphan.change(ORPHAN)
     copy = Copy("a", "0")
-    good.replace(copy, "1")
-    good.tell(listed())
+    good.swap(copy, "1")
+    good.publish(listed())
     units = [bench.submit(orphan), bench.submit(good)]
     assert [await outcome(unit) for unit in units] == [Unavailable] * 2
     assert (copy.broken, bench.published) == (True, [])
@@ -64,7 +64,7 @@ async def test_a_full_disk_makes_all_unavailable_and_leaves_nothing_half_done(
     engine._connection.execute(f"pragma max_page_count = {pages}")
     small, large = put("small"), put("large", "x" * 1_000_000)
     for work in (small, large):
-        work.tell(listed())
+        work.publish(listed())
     units = [bench.submit(small), bench.submit(large)]
     assert [await outcome(unit) for unit in units] == [Unavailable] * 2
     assert bench.published == []
@@ -102,8 +102,8 @@ async def test_a_commit_that_is_refused_makes_all_unavailable(bench: Bench) -> N
     copy = Copy("a", "0")
     first, second = put("first"), put("second")
     for work in (first, second):
-        work.replace(copy, "1")
-        work.tell(listed())
+        work.swap(copy, "1")
+        work.publish(listed())
     with NoCommit(bench):
         units = [bench.submit(first), bench.submit(second)]
         assert [await outcome(unit) for unit in units] == [Unavailable] * 2

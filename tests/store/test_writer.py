@@ -66,7 +66,7 @@ async def test_a_unit_whose_count_differs_falls_alone(bench: Bench) -> None:
     await bench.submit(put("a"))
     good, bad, after = put("before"), move("a", was="other", value="2"), put("after")
     bad.change(PUT, name="of the fallen", value="1")
-    bad.tell(listed())
+    bad.publish(listed())
     ends = [await outcome(f) for f in [bench.submit(w) for w in (good, bad, after)]]
     assert ends == [None, Stale, None]
     assert await bench.facts() == {"a": "1", "before": "1", "after": "1"}
@@ -76,7 +76,7 @@ async def test_a_unit_whose_count_differs_falls_alone(bench: Bench) -> None:
 async def test_what_a_unit_did_before_it_fell_is_undone(bench: Bench) -> None:
     await bench.submit(put("a"))
     work = move("a", was="1", value="2")
-    work.tell(listed())
+    work.publish(listed())
     work.change(SET, name="a", was="1", value="3")
     assert await outcome(bench.submit(work)) is Stale
     assert await bench.facts() == {"a": "1"}
@@ -115,7 +115,7 @@ async def test_units_built_on_a_fallen_copy_fall_too(bench: Bench) -> None:
     units = []
     for was, value in (("wrong", "2"), ("1", "3"), ("1", "4")):
         work = move("a", was=was, value=value)
-        work.replace(copy, value)
+        work.swap(copy, value)
         units.append(bench.submit(work))
     assert copy.in_flight == 3
     assert [await outcome(unit) for unit in units] == [Stale] * 3
@@ -130,11 +130,11 @@ async def test_units_of_a_later_batch_fall_with_what_they_were_built_on(bench: B
     held = HeldEngine(bench.db)
     copy = Copy("a", "1")
     first = move("a", was="wrong", value="2")
-    first.replace(copy, "2")
+    first.swap(copy, "2")
     one = bench.submit(first)
     await held.entered.wait()
     second = put("on top of it")
-    second.replace(copy, "3")
+    second.swap(copy, "3")
     two = bench.submit(second)
     held.go.set()
     assert [await outcome(one), await outcome(two)] == [Stale, Stale]
@@ -146,10 +146,10 @@ async def test_a_fall_reaches_through_a_shared_copy(bench: Bench) -> None:
     """One unit changed two states: both are undecided, and so is what stands on either."""
     one, two = Copy("one", "1"), Copy("two", "1")
     falls = move("nobody", was="1", value="2")
-    falls.replace(one, "2")
-    falls.replace(two, "2")
+    falls.swap(one, "2")
+    falls.swap(two, "2")
     stands_on_it = put("x")
-    stands_on_it.replace(two, "3")
+    stands_on_it.swap(two, "3")
     units = [bench.submit(falls), bench.submit(stands_on_it), bench.submit(put("apart"))]
     assert [await outcome(unit) for unit in units] == [Stale, Stale, None]
     assert await bench.facts() == {"apart": "1"}
@@ -158,9 +158,9 @@ async def test_a_fall_reaches_through_a_shared_copy(bench: Bench) -> None:
 async def test_what_was_committed_before_a_fall_stands(bench: Bench) -> None:
     copy = Copy("a", "0")
     good = put("a", "1")
-    good.replace(copy, "1")
+    good.swap(copy, "1")
     bad = move("a", was="wrong", value="2")
-    bad.replace(copy, "2")
+    bad.swap(copy, "2")
     units = [bench.submit(good), bench.submit(bad)]
     assert [await outcome(unit) for unit in units] == [None, Stale]
     assert (copy.committed, copy.broken) == ("1", True)
@@ -170,8 +170,8 @@ async def test_events_are_published_in_order_and_numbered_without_a_gap(bench: B
     units = []
     for n in range(20):
         work = put(f"n{n}") if n % 3 else move("nobody", was="1", value="2")
-        work.tell(listed())
-        work.tell(listed())
+        work.publish(listed())
+        work.publish(listed())
         units.append(bench.submit(work))
     await asyncio.gather(*units, return_exceptions=True)
     numbers = [seq for _, seq in bench.published]
@@ -185,8 +185,8 @@ async def test_nothing_is_published_before_the_commit(bench: Bench) -> None:
     held = HeldCommit(bench)
     copy = Copy("a", "0")
     work = put("a", "1")
-    work.replace(copy, "1")
-    work.tell(listed())
+    work.swap(copy, "1")
+    work.publish(listed())
     unit = bench.submit(work)
     await held.reached.wait()
     assert bench.published == []
@@ -200,7 +200,7 @@ async def test_nothing_is_published_before_the_commit(bench: Bench) -> None:
 
 async def test_an_event_is_published_before_its_reply(bench: Bench) -> None:
     work = put("a")
-    work.tell(listed())
+    work.publish(listed())
     unit = bench.submit(work)
     bench.on_publish = lambda: seen.append(unit.done())
     seen: list[bool] = []
@@ -210,9 +210,9 @@ async def test_an_event_is_published_before_its_reply(bench: Bench) -> None:
 
 async def test_an_event_that_is_not_kept_has_no_number_and_no_row(bench: Bench) -> None:
     work = Work(AT)
-    work.tell(claimed("b"), seq=1)
-    work.tell(stamina_changed())
-    work.tell(claimed("b"), seq=2)
+    work.publish(claimed("b"), seq=1)
+    work.publish(stamina_changed())
+    work.publish(claimed("b"), seq=2)
     await bench.submit(work)
     assert [seq for _, seq in bench.published] == [1, None, 2]
     assert await bench.seqs("battle:b") == [1, 2]
@@ -220,8 +220,8 @@ async def test_an_event_that_is_not_kept_has_no_number_and_no_row(bench: Bench) 
 
 async def test_a_publication_that_fails_takes_no_reply_with_it(bench: Bench) -> None:
     work = put("a")
-    work.tell(listed())
-    work.tell(listed())
+    work.publish(listed())
+    work.publish(listed())
 
     def fail() -> None:
         bench.on_publish = lambda: None
@@ -237,8 +237,8 @@ async def test_a_waiter_that_is_cancelled_does_not_cancel_its_unit(bench: Bench)
     held = HeldEngine(bench.db)
     copy = Copy("a", "0")
     work = put("a")
-    work.replace(copy, "1")
-    work.tell(listed())
+    work.swap(copy, "1")
+    work.publish(listed())
 
     async def wait() -> None:
         await bench.submit(work)
@@ -280,8 +280,8 @@ async def test_a_unit_that_is_too_large_is_refused_before_it_is_queued(bench: Be
         work.change(PUT, name=f"n{n}", value="1")
     with pytest.raises(ValueError, match="at most"):
         work.change(PUT, name="one too many", value="1")
-    work.replace(copy, "1")
-    work.tell(listed())
+    work.swap(copy, "1")
+    work.publish(listed())
     with pytest.raises(ValueError, match="at most"):
         bench.submit(work)
     assert (copy.tip, copy.in_flight) == ("0", 0)

@@ -18,7 +18,7 @@ async def test_a_crash_ends_the_writer_and_all_that_wait(bench: Bench) -> None:
     first = bench.submit(put("first"))
     await held.entered.wait()
     breaks = Work(AT)
-    breaks.replace(BrokenCopy("key", "before"), "after")
+    breaks.swap(BrokenCopy("key", "before"), "after")
     before, broken, after = (bench.submit(work) for work in (put("before"), breaks, put("after")))
     held.go.set()
     ends = [await outcome(unit) for unit in (first, before, broken, after)]

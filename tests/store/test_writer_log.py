@@ -62,7 +62,7 @@ async def test_what_is_logged_while_a_unit_is_told_is_about_what_set_it_off(benc
     seen: list[object] = []
     for origin in (("a connection", 1), None, "a request"):
         work = put(f"of {origin}")
-        work.then(lambda: seen.append(ORIGIN.get()))
+        work.on_commit(lambda: seen.append(ORIGIN.get()))
         ORIGIN.set(origin)
         await bench.submit(work)
     ORIGIN.set(None)

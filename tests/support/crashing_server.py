@@ -56,7 +56,7 @@ class BreakWriter(Command[Done], frozen=True):
 async def break_writer(ctx: Context, _: BreakWriter) -> Pending[Done]:
     """Commit a unit that can't be settled."""
     work = ctx.work()
-    work.replace(BrokenCopy("key", "before"), "after")
+    work.swap(BrokenCopy("key", "before"), "after")
     return ctx.commit(work, Done())
 
 

@@ -41,7 +41,7 @@ async def shout(ctx: Context, cmd: Shout) -> Pending[Done]:
     """Tell it."""
     work = ctx.work()
     for _ in range(cmd.times):
-        work.tell(Shouted(mark=cmd.mark, text="x" * cmd.size, player_id=cmd.player_id))
+        work.publish(Shouted(mark=cmd.mark, text="x" * cmd.size, player_id=cmd.player_id))
     return ctx.commit(work, Done())
 
 

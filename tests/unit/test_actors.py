@@ -40,7 +40,7 @@ def test_an_id_may_be_any_text() -> None:
 def actor_in(event: Event, *, on_others: bool, **given: Any) -> str | None:
     """The actor that an event of a unit of the boss has."""
     work = Work(AT, actor=BOSS, on_others=on_others)
-    work.tell(event, **given)
+    work.publish(event, **given)
     return work.events[0].actor
 
 
@@ -57,8 +57,8 @@ def test_who_acts_on_others_is_named_to_those_who_do_so_too(
 
 def test_the_server_by_itself_acts_as_the_domain_of_the_event() -> None:
     work = Work(AT)
-    work.tell(claimed("b"), seq=1)
-    work.tell(UserDeleted(user_id="u"))
+    work.publish(claimed("b"), seq=1)
+    work.publish(UserDeleted(user_id="u"))
     assert [event.actor for event in work.events] == ["server:battles", "server:users"]
 
 
