@@ -58,16 +58,16 @@ async def join(ctx: Context, cmd: Join) -> Pending[Seated]:
         raise refused(BattleReason.SEATED_ELSEWHERE, f"seated in the battle {elsewhere}", details)
     players = ctx.part(Players)
     player = await players.get(ctx.user.id)
-    copy = await battles.get(cmd.battle_id)
-    hosted = copy.tip
-    events = rules.join(hosted.battle, player.tip, ctx.now, hosted.rolls())
+    entry = await battles.get(cmd.battle_id)
+    hosted = entry.pending
+    events = rules.join(hosted.battle, player.pending, ctx.now, hosted.rolls())
     work = ctx.work()
-    work.swap(player, player.tip)  # it may be deleted meanwhile
+    work.swap(player, player.pending)  # it may be deleted meanwhile
     if not any(isinstance(event, PlayerJoined) for event in events):
         players.hold(work, player)  # else the row of the seat does that
     # Without events the seat is there already, perhaps in a unit that is still under way: this
     # one waits behind it, and falls with it.
-    battle = battles.record(work, copy, events)
+    battle = battles.record(work, entry, events)
     return ctx.commit(work, Seated(battle.seats[ctx.user.id], battle.seq))
 
 
@@ -75,9 +75,9 @@ async def join(ctx: Context, cmd: Join) -> Pending[Seated]:
 async def leave(ctx: Context, cmd: Leave) -> Pending[Done]:
     """Give up one's seat."""
     battles = ctx.part(Battles)
-    copy = await battles.get(cmd.battle_id)
+    entry = await battles.get(cmd.battle_id)
     work = ctx.work()
-    battles.record(work, copy, rules.leave(copy.tip.battle, ctx.user.id, ctx.now))
+    battles.record(work, entry, rules.leave(entry.pending.battle, ctx.user.id, ctx.now))
     return ctx.commit(work, Done())
 
 
@@ -85,16 +85,16 @@ async def leave(ctx: Context, cmd: Leave) -> Pending[Done]:
 def attack(ctx: Context, cmd: Attack) -> Pending[Strike] | Later:
     """Strike an enemy. It waits only where the player or the battle has to be loaded."""
     players, battles = ctx.part(Players), ctx.part(Battles)
-    player = players.hot.held(ctx.user.id)
-    copy = battles.hot.held(cmd.battle_id)
-    if player is None or copy is None:
+    player = players.cache.get_cached(ctx.user.id)
+    entry = battles.cache.get_cached(cmd.battle_id)
+    if player is None or entry is None:
         return _load_and_attack(ctx, cmd)
-    now, hosted, price = ctx.now, copy.tip, ATTACKS[cmd.kind].cost
-    fresh = refreshed(player.tip, now, players.regen)
+    now, hosted, price = ctx.now, entry.pending, ATTACKS[cmd.kind].cost
+    fresh = refreshed(player.pending, now, players.regen)
     left, rolls = fresh.stamina - price, hosted.rolls()
     events = rules.strike(hosted.battle, player.key, cmd.enemy_id, cmd.kind, left, rolls, now)
     work = ctx.work()
-    battles.record(work, copy, events)
+    battles.record(work, entry, events)
     players.save_stamina(work, player, spend_stamina(fresh, price))
     struck = events[0]
     assert isinstance(struck, Struck)
@@ -114,11 +114,11 @@ async def revive(ctx: Context, cmd: Revive) -> Pending[Done]:
     """Get up again for gems."""
     battles, players = ctx.part(Battles), ctx.part(Players)
     player = await players.get(ctx.user.id)
-    copy = await battles.get(cmd.battle_id)
-    events = rules.revive(copy.tip.battle, ctx.user.id)
-    paid = spend_gems(player.tip, REVIVE_GEMS)
+    entry = await battles.get(cmd.battle_id)
+    events = rules.revive(entry.pending.battle, ctx.user.id)
+    paid = spend_gems(player.pending, REVIVE_GEMS)
     work = ctx.work()
-    battles.record(work, copy, events)
+    battles.record(work, entry, events)
     players.save(work, player, paid, why="revive", now=ctx.now, ref=cmd.battle_id)
     return ctx.commit(work, Done())
 
@@ -127,9 +127,9 @@ async def revive(ctx: Context, cmd: Revive) -> Pending[Done]:
 async def say(ctx: Context, cmd: Say) -> Pending[Done]:
     """Say a line."""
     battles = ctx.part(Battles)
-    copy = await battles.get(cmd.battle_id)
+    entry = await battles.get(cmd.battle_id)
     work = ctx.work()
-    battles.record(work, copy, rules.chat(copy.tip.battle, ctx.user.id, cmd.text, ctx.now))
+    battles.record(work, entry, rules.chat(entry.pending.battle, ctx.user.id, cmd.text, ctx.now))
     return ctx.commit(work, Done())
 
 
@@ -138,13 +138,13 @@ async def claim(ctx: Context, cmd: Claim) -> Pending[Claimed]:
     """Take one's reward."""
     battles, players = ctx.part(Battles), ctx.part(Players)
     player = await players.get(ctx.user.id)
-    copy = await battles.get(cmd.battle_id)
-    events = rules.claim(copy.tip.battle, ctx.user.id)
+    entry = await battles.get(cmd.battle_id)
+    events = rules.claim(entry.pending.battle, ctx.user.id)
     claimed = events[0]
     assert isinstance(claimed, RewardClaimed)
-    richer = gain(player.tip, claimed.gold, claimed.exp, ctx.now)
+    richer = gain(player.pending, claimed.gold, claimed.exp, ctx.now)
     work = ctx.work()
-    battles.record(work, copy, events)
+    battles.record(work, entry, events)
     saved = players.save(work, player, richer, why="reward", now=ctx.now, ref=cmd.battle_id)
     reply = Claimed(claimed.gold, claimed.exp, saved.gold, saved.level)
     return ctx.commit(work, reply)

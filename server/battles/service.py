@@ -107,8 +107,8 @@ class BattleService:
         Raises Unavailable.
         """
         for battle_id in list(self._pool.under_way):
-            copy = self._battles.hot.peek(battle_id)
-            for seat in seated(copy.committed.battle) if copy is not None else ():
+            entry = self._battles.cache.peek(battle_id)
+            for seat in seated(entry.committed.battle) if entry is not None else ():
                 is_here = self._presence.may(seat.player_id, Permission.PLAY)
                 if is_here == (seat.away_at is not None):
                     await self._put_right(seat.player_id)

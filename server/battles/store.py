@@ -39,13 +39,13 @@ from server.battles.tables import battle_seats, battles
 from server.database import (
     ANY_NUMBER,
     REPLIES_KEPT_MS,
-    Copy,
     Database,
-    Hot,
+    Entry,
     Listing,
     Pruning,
     Reading,
     Stale,
+    StateCache,
     Statement,
     Work,
     descending,
@@ -55,7 +55,7 @@ from server.database.history import Kept, after
 from server.runtime.clock import Clock
 from server.users import User
 
-MAX_HOT: Final = 5_000
+MAX_CACHED: Final = 5_000
 SNAPSHOT_EVERY: Final = 100
 MAX_PRUNED: Final = 100
 PRUNE_AGAIN_MS: Final = 3_600_000
@@ -166,11 +166,11 @@ def event_of(kept: Kept) -> BattleEvent:
 
 
 class Battles:
-    """All battles. Whoever changes one records events on a hot copy in a unit of work."""
+    """All battles. Whoever changes one records events on a cached entry in a unit of work."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
-        self.hot: Hot[Hosted] = Hot(self._load, MAX_HOT)
+        self.cache: StateCache[Hosted] = StateCache(self._load, MAX_CACHED)
         self.pool = Pool(clock)
 
     # ---- reading
@@ -185,12 +185,12 @@ class Battles:
         battle = fold(codec.decode(Battle, state), map(event_of, log))
         return Hosted(battle, seed)
 
-    async def get(self, battle_id: str) -> Copy[Hosted]:
-        """The hot copy of a battle. Raises Failure `not_found`."""
-        copy = self.hot.held(battle_id) or await self.hot.get(battle_id)
-        if copy is None:
+    async def get(self, battle_id: str) -> Entry[Hosted]:
+        """The cached entry of a battle. Raises Failure `not_found`."""
+        entry = self.cache.get_cached(battle_id) or await self.cache.get(battle_id)
+        if entry is None:
             raise not_found("battle")
-        return copy
+        return entry
 
     async def seat_of(self, player_id: str) -> str | None:
         """The battle in which a player has a seat."""
@@ -285,12 +285,12 @@ class Battles:
         work.change(_PRUNED, battle_id=battle_id, prune_at=again)
         await self._database.commit(work)
 
-    def record(self, work: Work, copy: Copy[Hosted], events: rules.Events) -> Battle:
+    def record(self, work: Work, entry: Entry[Hosted], events: rules.Events) -> Battle:
         """Add events to a battle's log, and all that follows from them. Returns it as it will be.
 
-        `events` were decided on the copy's tip, with no wait in between.
+        `events` were decided on the entry's pending state, with no wait in between.
         """
-        hosted = copy.tip
+        hosted = entry.pending
         battle = before = hosted.battle
         quiet = True
         for event in events:
@@ -300,7 +300,7 @@ class Battles:
         listed = not quiet and self._record_around(work, before, battle, events)
         if listed or battle.seq // SNAPSHOT_EVERY != before.seq // SNAPSHOT_EVERY:
             self._save(work, battle)
-        work.swap(copy, Hosted(battle, hosted.seed))
+        work.swap(entry, Hosted(battle, hosted.seed))
         return battle
 
     def _record_around(
@@ -328,13 +328,13 @@ class Battles:
         """
 
         async def attempt() -> None:
-            copy = await self.get(battle_id)
-            events = decide(copy.tip)
+            entry = await self.get(battle_id)
+            events = decide(entry.pending)
             if not events:
-                self.pool.plan(copy.committed.battle)  # what is under way may fall
+                self.pool.plan(entry.committed.battle)  # what is under way may fall
                 return
             work = Work(rfc3339(now))
-            self.record(work, copy, events)
+            self.record(work, entry, events)
             await self._database.commit(work)
 
         await retry_while_stale(attempt)
@@ -349,13 +349,13 @@ class Battles:
         work.change(_SEATED_ELSEWHERE, rows=0, player_id=user.id, battle_id=battle_id or "")
         if battle_id is None:
             return
-        copy = await self.get(battle_id)
-        events = rules.give_up(copy.tip.battle, user.id, now)
+        entry = await self.get(battle_id)
+        events = rules.give_up(entry.pending.battle, user.id, now)
         if not events:  # the end of the battle is under way, or the seat was taken elsewhere
-            await copy.settled()
-            self.hot.drop(battle_id)
+            await entry.settled()
+            self.cache.drop(battle_id)
             raise Stale("the seat is not known here")
-        self.record(work, copy, events)
+        self.record(work, entry, events)
 
     @staticmethod
     def _save(work: Work, battle: Battle) -> None:

@@ -9,7 +9,6 @@ from server.database.due import Due
 from server.database.dumps import read_through
 from server.database.failures import database_error
 from server.database.held import Reading
-from server.database.hot import Copy, Hot
 from server.database.invariants import (
     HISTORY,
     Found,
@@ -32,6 +31,7 @@ from server.database.paging import (
 from server.database.pruning import PRUNE_EVERY_S, REPLIES_KEPT_MS, Pruning, forget, sweep
 from server.database.reader import Reader
 from server.database.revisions import migrate, revisions
+from server.database.state_cache import Entry, StateCache
 from server.database.statement import Row, Statement
 from server.database.url import is_known, is_postgres, is_there, sqlite_path
 from server.database.work import ANY_NUMBER, Change, Key, Request, Stale, Unavailable, Work
@@ -45,13 +45,12 @@ __all__ = [
     "PRUNE_EVERY_S",
     "REPLIES_KEPT_MS",
     "Change",
-    "Copy",
     "Cursors",
     "Database",
     "Due",
+    "Entry",
     "Found",
     "HistoryLost",
-    "Hot",
     "InTheWay",
     "Invariant",
     "Key",
@@ -63,6 +62,7 @@ __all__ = [
     "Row",
     "SortKey",
     "Stale",
+    "StateCache",
     "Statement",
     "Unavailable",
     "Violation",

@@ -88,14 +88,14 @@ class Batch:
             if self._may_fit(unit, broken):
                 live.append(unit)
             else:
-                broken.update(copy for copy, _ in unit.copies)
+                broken.update(entry for entry, _ in unit.entries)
         return live
 
     def _may_fit(self, unit: Work, broken: set[object]) -> bool:
-        """Whether all that a unit was decided on stands. `broken`: the copies that do not."""
+        """Whether all that a unit was decided on stands. `broken`: the entries that do not."""
         if unit in self._misfits:
             return False
-        if unit.is_stale or (broken and any(copy in broken for copy, _ in unit.copies)):
+        if unit.is_stale or (broken and any(entry in broken for entry, _ in unit.entries)):
             self._misfits[unit] = Stale("what it was decided on has fallen")
             return False
         return True
@@ -215,7 +215,7 @@ class Batch:
             may_fit = self._may_fit(unit, broken)
             outcome = await self._alone(unit) if may_fit else self._misfits[unit]
             if isinstance(outcome, Exception):
-                broken.update(copy for copy, _ in unit.copies)
+                broken.update(entry for entry, _ in unit.entries)
             outcomes.append(outcome)
         return outcomes
 

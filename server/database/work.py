@@ -13,7 +13,7 @@ from protocol import actors, codec, rooms
 from protocol.message import KEPT, Delivery, spec_of
 from protocol.message import Event as Message
 from protocol.permissions import OVER_OTHERS
-from server.database.hot import Copy
+from server.database.state_cache import Entry
 from server.database.statement import Row, Statement
 from server.runtime.log import logger
 from server.runtime.origin import Origin
@@ -127,7 +127,7 @@ class Work(msgspec.Struct, eq=False):
     at: str
     changes: list[Change] = []
     events: list[OutgoingEvent] = []
-    copies: list[tuple[Copy[Any], Any]] = []
+    entries: list[tuple[Entry[Any], Any]] = []
     after_commit: list[Callable[[], None]] = []
     reply: bytes = b""
     request: Request | None = None
@@ -171,9 +171,9 @@ class Work(msgspec.Struct, eq=False):
         """Call something once the unit is committed, before its events are published."""
         self.after_commit.append(call)
 
-    def swap(self, copy: Copy[Any], state: Any) -> None:
-        """Put a new state in the place of a hot copy. It stands once the unit is committed."""
-        self.copies.append((copy, state))
+    def swap(self, entry: Entry[Any], state: Any) -> None:
+        """Put a new state in the place of a cached entry. It stands once the unit is committed."""
+        self.entries.append((entry, state))
 
     # ---- once it is queued
 
@@ -189,15 +189,15 @@ class Work(msgspec.Struct, eq=False):
     @property
     def is_stale(self) -> bool:
         """Whether a unit that it was decided on has failed."""
-        for copy, _ in self.copies:  # noqa: SIM110 - for every unit; `any` costs as much again
-            if copy.broken:
+        for entry, _ in self.entries:  # noqa: SIM110 - for every unit; `any` costs as much again
+            if entry.broken:
                 return True
         return False
 
     def invalidate(self) -> None:
         """Make every unit that was decided on top of this one stale."""
-        for copy, _ in self.copies:
-            copy.broken = True
+        for entry, _ in self.entries:
+            entry.broken = True
 
 
 _OPEN_LOG: Final = Statement(

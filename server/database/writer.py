@@ -1,8 +1,8 @@
 """The writer: the one place that changes the database.
 
-It takes all units that wait, carries them out in one transaction, commits once, and then settles
-each in order: hot copies stand, events are published, replies are given. What a unit was decided
-on may have changed; then it falls alone, and its handler decides again.
+It takes all units that wait, carries them out in one transaction, commits once, and then completes
+each in order: cached entries are committed, events are published, replies are sent. The state that
+a unit was decided on may have changed: then that unit alone is stale; its handler decides again.
 """
 
 import asyncio
@@ -201,7 +201,7 @@ class Writer:
         return done
 
     def queue(self, work: Work, reply: bytes, request: Request | None, settled: Settled) -> None:
-        """Queue a unit. Its hot copies move their tips now.
+        """Queue a unit. Its states become the pending ones of their entries now.
 
         Raises Unavailable where the server is closing, ValueError where it has too many rows.
         """
@@ -209,9 +209,9 @@ class Writer:
             raise Unavailable("the server is closing")
         if len(work.changes) + len(work.events) > MAX_ROWS:
             raise ValueError(f"a unit of work has at most {MAX_ROWS} rows")
-        for copy, state in work.copies:
-            copy.tip = state
-            copy.in_flight += 1
+        for entry, state in work.entries:
+            entry.pending = state
+            entry.in_flight += 1
         work.reply = reply
         work.request = request
         work.origin = ORIGIN.get()
@@ -287,20 +287,20 @@ class Writer:
     def _complete(self, unit: Work, outcome: Outcome) -> None:
         if isinstance(outcome, Exception):
             unit.invalidate()
-            for copy, _ in unit.copies:
-                copy.landed()
+            for entry, _ in unit.entries:
+                entry.landed()
             unit.complete(outcome)
             return
-        for copy, state in unit.copies:
-            copy.committed = state
-            copy.landed()
+        for entry, state in unit.entries:
+            entry.committed = state
+            entry.landed()
         self._publish_events(unit, iter(outcome))
         unit.complete(None)
 
     def _committed_late(self, unit: Work, numbers: Numbers) -> None:
         """It was committed after all: its events are published to the rooms now."""
-        for copy, _ in unit.copies:
-            copy.forget()  # it may have been loaded anew, before this was known
+        for entry, _ in unit.entries:
+            entry.forget()  # it may have been loaded anew, before this was known
         before = ORIGIN.set(unit.origin)
         self._publish_events(unit, iter(numbers))
         ORIGIN.reset(before)

@@ -39,10 +39,10 @@ class StaminaPush:
         ]
         before, self._told = self._told, {}
         for person in watching:
-            copy = await self._players.hot.get(person)
-            if copy is None:
+            entry = await self._players.cache.get(person)
+            if entry is None:
                 continue
-            record = rules.refreshed(copy.committed, now, self._players.regen)
+            record = rules.refreshed(entry.committed, now, self._players.regen)
             # With the revision, stamina that was spent and is full again is told too.
             seen = self._told[person] = (record.stamina, record.rev)
             if before.get(person) != seen:

@@ -13,11 +13,11 @@ from protocol.pages import Page
 from protocol.players import PlayerChanged, PlayerReason, PlayerView, Profile
 from server.database import (
     ANY_NUMBER,
-    Copy,
-    Hot,
+    Entry,
     Listing,
     Reader,
     Reading,
+    StateCache,
     Statement,
     Work,
     descending,
@@ -28,7 +28,7 @@ from server.players.rules import Record, Regen
 from server.players.tables import players
 from server.users import User
 
-MAX_HOT: Final = 10_000
+MAX_CACHED: Final = 10_000
 CURRENCIES: Final = ("gold", "gems")
 """What a player has a balance of: the names of its columns, and of the ledger's rows."""
 
@@ -83,12 +83,12 @@ _DELETE: Final = Statement("players.delete", "delete from players where player_i
 
 
 class Players:
-    """All players. Whoever changes one goes through a hot copy and a unit of work."""
+    """All players. Whoever changes one goes through a cached entry and a unit of work."""
 
     def __init__(self, reader: Reader, regen: Regen) -> None:
         self._reader = reader
         self.regen = regen
-        self.hot: Hot[Record] = Hot(self._load, MAX_HOT)
+        self.cache: StateCache[Record] = StateCache(self._load, MAX_CACHED)
         self._at_gain: list[Callable[[Record, Record], None]] = []
 
     def on_gain(self, call: Callable[[Record, Record], None]) -> None:
@@ -106,8 +106,8 @@ class Players:
 
     async def glance(self, player_id: str) -> Record | None:
         """A player as it is committed. Others who look on take nobody's place in memory."""
-        copy = self.hot.peek(player_id)
-        return copy.committed if copy is not None else await self._load(player_id)
+        entry = self.cache.peek(player_id)
+        return entry.committed if entry is not None else await self._load(player_id)
 
     async def page(
         self, item: Callable[[Standing], Profile], limit: int, cursor: str | None
@@ -123,12 +123,12 @@ class Players:
         assert row is not None
         return int(row[0])
 
-    async def get(self, player_id: str) -> Copy[Record]:
-        """The hot copy of a player. Raises Failure `refused` no_player."""
-        copy = self.hot.held(player_id) or await self.hot.get(player_id)
-        if copy is None:
+    async def get(self, player_id: str) -> Entry[Record]:
+        """The cached entry of a player. Raises Failure `refused` no_player."""
+        entry = self.cache.get_cached(player_id) or await self.cache.get(player_id)
+        if entry is None:
             raise refused(PlayerReason.NO_PLAYER, "no player belongs to this caller")
-        return copy
+        return entry
 
     def view(self, record: Record, now: int) -> PlayerView:
         """A player as its owner sees it at a moment."""
@@ -143,12 +143,12 @@ class Players:
         _book(work, record, dict.fromkeys(CURRENCIES, 0), "opening", now)
 
     @staticmethod
-    def hold(work: Work, copy: Copy[Record]) -> None:
+    def hold(work: Work, entry: Entry[Record]) -> None:
         """Let nobody delete a player at the same moment, in another process either.
 
         Stale where somebody has: the player is looked up anew then.
         """
-        work.change(_HOLD, player_id=copy.key)
+        work.change(_HOLD, player_id=entry.key)
 
     async def end(self, work: Work, user: User, now: int) -> None:
         """Delete the player of a person who is deleted. What they had is booked out.
@@ -165,18 +165,18 @@ class Players:
                 currency=currency,
             )
         work.change(_DELETE, rows=ANY_NUMBER, player_id=user.id)
-        work.on_commit(lambda: self.hot.drop(user.id))
+        work.on_commit(lambda: self.cache.drop(user.id))
 
     @staticmethod
-    def save_stamina(work: Work, copy: Copy[Record], record: Record) -> None:
+    def save_stamina(work: Work, entry: Entry[Record], record: Record) -> None:
         """Save what a blow cost. Nothing but stamina has changed, nothing is told."""
         work.save(_SAVE_STAMINA, record)
-        work.swap(copy, msgspec.structs.replace(record, rev=record.rev + 1))
+        work.swap(entry, msgspec.structs.replace(record, rev=record.rev + 1))
 
     def save(
         self,
         work: Work,
-        copy: Copy[Record],
+        entry: Entry[Record],
         record: Record,
         *,
         why: str,
@@ -187,11 +187,11 @@ class Players:
 
         `ref` names what the money was for. Returns the record as it will stand.
         """
-        before = copy.tip
+        before = entry.pending
         work.save(_SAVE, record)
         _book(work, record, {name: getattr(before, name) for name in CURRENCIES}, why, now, ref)
         saved = msgspec.structs.replace(record, rev=record.rev + 1)
-        work.swap(copy, saved)
+        work.swap(entry, saved)
         work.publish(PlayerChanged(why=why, player=rules.view(saved)))
         if (saved.level, saved.exp) != (before.level, before.exp):
             for call in self._at_gain:

@@ -59,7 +59,7 @@ async def test_who_is_added_logs_in_and_is_a_player(here: Process) -> None:
     added = await here.app.part(Accounts).add("Ada", PASSWORD, Role.USER, "Ada@example.org")
     logged_in = await here.log_in("ada@example.org")
     assert (logged_in.user.id, logged_in.user.role) == (added.user_id, Role.USER)
-    assert (await here.app.part(Players).get(added.user_id)).tip.name == "Ada"
+    assert (await here.app.part(Players).get(added.user_id)).pending.name == "Ada"
 
 
 @pytest.mark.parametrize(

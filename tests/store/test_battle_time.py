@@ -36,7 +36,7 @@ class Table:
         """Register, and take a seat in the easy battle of the pool."""
         logged_in = await self.app.part(Auth).add("somebody", "correct horse", Role.PLAYER)
         self.player_id = logged_in.user.id
-        player = (await self.app.part(Players).get(self.player_id)).tip
+        player = (await self.app.part(Players).get(self.player_id)).pending
         battle_id = next(
             battle_id
             for battle_id, summary in self.app.part(Battles).pool.waiting.items()
@@ -166,14 +166,14 @@ async def test_after_a_restart_seats_are_away_and_time_goes_on(tmp_path: Path) -
 
 async def test_a_decision_on_an_old_state_is_made_again(table: Table) -> None:
     battle_id = await table.seat()
-    copy = await table.app.part(Battles).get(battle_id)
+    entry = await table.app.part(Battles).get(battle_id)
     player_id, now = table.player_id, table.clock.now_ms()
     seen: list[int] = []
 
     def decide(hosted: Hosted) -> rules.Events:
         seen.append(hosted.battle.seq)
         if len(seen) == 1:
-            copy.broken = True  # as when somebody else changes the battle meanwhile
+            entry.broken = True  # as when somebody else changes the battle meanwhile
         return rules.chat(hosted.battle, player_id, "again", now)
 
     await table.app.part(Battles).carry_out(battle_id, decide, now)

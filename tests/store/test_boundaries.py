@@ -213,10 +213,10 @@ async def test_gems_that_are_spent_have_their_row(app: App, settings: Settings) 
         " select 'given', player_id, 0, 'gems', 70, 70, 'given' from players",
     )
     players = app.part(Players)
-    players.hot.drop(alice)
-    copy, work = await players.get(alice), Work(rfc3339(app.clock.now_ms()))
-    poorer = spend_gems(copy.tip, 50)
-    players.save(work, copy, poorer, why="revive", now=app.clock.now_ms(), ref="battle")
+    players.cache.drop(alice)
+    entry, work = await players.get(alice), Work(rfc3339(app.clock.now_ms()))
+    poorer = spend_gems(entry.pending, 50)
+    players.save(work, entry, poorer, why="revive", now=app.clock.now_ms(), ref="battle")
     await app.database.writer.submit(work, b"", None)
     found = await rows(
         settings.database,

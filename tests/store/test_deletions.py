@@ -149,7 +149,7 @@ async def test_what_a_player_had_is_booked_out(house: House) -> None:
 
 
 async def test_who_is_deleted_elsewhere_is_refused_here(house: House) -> None:
-    """The other process deletes while this one holds copies of the player and the battle."""
+    """The other process deletes while this one holds entries of the player and the battle."""
     gone, other = await house.player("gone"), await house.player("other")
     battle_id = easy(house.here)
     for ear in (gone, other):

@@ -117,11 +117,11 @@ async def test_what_is_told_by_latest_events_is_told_again_without_a_snapshot(to
     first = await ear.ok("rooms.join", room=room)
     assert first["snapshot"]["stamina"]["amount"] == 100
     # Spent while the connection was away, or told to one that was dead already.
-    copy = await told.app.part(Players).get(logged_in.user.id)
+    entry = await told.app.part(Players).get(logged_in.user.id)
     work = Work(rfc3339(told.app.clock.now_ms()))
     regen = told.app.part(Players).regen
-    spent = spend_stamina(refreshed(copy.tip, told.app.clock.now_ms(), regen), 30)
-    told.app.part(Players).save_stamina(work, copy, spent)
+    spent = spend_stamina(refreshed(entry.pending, told.app.clock.now_ms(), regen), 30)
+    told.app.part(Players).save_stamina(work, entry, spent)
     await told.app.database.writer.submit(work, b"", None)
     since = {"epoch": first["epoch"], "seq": first["seq"]}
     again = await ear.ok("rooms.join", room=room, since=since)

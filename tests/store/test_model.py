@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from server.database import Copy, Request, Stale, Unavailable, Work
+from server.database import Entry, Request, Stale, Unavailable, Work
 from tests.store.bench import AT, LISTING, SET, Bench, NoCommit, listed, outcome, put
 from tests.support.engines import ENGINES, database
 from tests.support.postgres import Postgres
@@ -69,13 +69,13 @@ class Model:
         return ends
 
 
-def work_of(unit: Planned, copies: dict[str, Copy[int]]) -> Work:
-    """The unit of work, decided on the tips."""
+def work_of(unit: Planned, entries: dict[str, Entry[int]]) -> Work:
+    """The unit of work, decided on the pending states."""
     work = Work(AT)
     for name in sorted(unit.names):
-        copy = copies[name]
-        work.change(SET, name=name, was=str(copy.tip), value=str(copy.tip + 1))
-        work.swap(copy, copy.tip + 1)
+        entry = entries[name]
+        work.change(SET, name=name, was=str(entry.pending), value=str(entry.pending + 1))
+        work.swap(entry, entry.pending + 1)
     for _ in range(unit.tells):
         work.publish(listed())
     if unit.fails:
@@ -90,15 +90,15 @@ async def run(plan: list[Planned], url: str) -> None:
         for name in NAMES:
             await bench.submit(put(name, "0"))
         model, rest = Model(), list(plan)
-        copies = {name: Copy(name, 0) for name in NAMES}
+        entries = {name: Entry(name, 0) for name in NAMES}
         while rest:
             size = next((n for n, u in enumerate(rest, 1) if u.ends_batch), len(rest))
             batch, rest = rest[:size], rest[size:]
-            await carry_out(bench, model, copies, batch)
-            for name, copy in copies.items():
-                assert copy.in_flight == 0
-                if copy.broken:
-                    copies[name] = Copy(name, model.facts[name])
+            await carry_out(bench, model, entries, batch)
+            for name, entry in entries.items():
+                assert entry.in_flight == 0
+                if entry.broken:
+                    entries[name] = Entry(name, model.facts[name])
         assert await bench.facts() == {name: str(n) for name, n in model.facts.items()}
         assert [seq for _, seq in bench.published] == list(range(1, model.told + 1))
         assert await bench.seqs(LISTING) == list(range(1, model.told + 1))
@@ -108,23 +108,23 @@ async def run(plan: list[Planned], url: str) -> None:
 
 
 async def carry_out(
-    bench: Bench, model: Model, copies: dict[str, Copy[int]], batch: list[Planned]
+    bench: Bench, model: Model, entries: dict[str, Entry[int]], batch: list[Planned]
 ) -> None:
     """One batch, whose COMMIT may fail."""
     commit_fails = batch[-1].commit_fails
     with NoCommit(bench) if commit_fails else nullcontext():
         futures = [
             bench.submit(
-                work_of(unit, copies),
+                work_of(unit, entries),
                 Request(("alice", unit.request_id), "d") if unit.request_id else None,
             )
             for unit in batch
         ]
         ends = [await outcome(future) for future in futures]
     assert ends == model.batch(batch, commit_fails=commit_fails)
-    for name, copy in copies.items():
-        if not copy.broken:
-            assert copy.committed == copy.tip == model.facts[name]
+    for name, entry in entries.items():
+        if not entry.broken:
+            assert entry.committed == entry.pending == model.facts[name]
 
 
 @pytest.mark.parametrize("kind", ENGINES)

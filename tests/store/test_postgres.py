@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from server.database import Copy, Request, Stale, Unavailable
+from server.database import Entry, Request, Stale, Unavailable
 from tests.store.bench import GET, LISTING, Bench, HeldEngine, listed, move, outcome, put
 from tests.support.engines import database, rows
 from tests.support.postgres import Postgres
@@ -79,13 +79,13 @@ async def back(bench: Bench, name: str = "back") -> None:
 async def test_a_commit_whose_answer_is_lost_is_told_when_it_is_known(
     far: Bench, relay: Relay, straight: str
 ) -> None:
-    copy = Copy("a", "0")
+    entry = Entry("a", "0")
     work = put("a")
-    work.swap(copy, "1")
+    work.swap(entry, "1")
     work.publish(listed())
     OnCommit(far, relay.hold)
     assert await outcome(far.submit(work, Request(("alice", "r"), "d"))) is Unavailable
-    assert (copy.broken, far.published) == (True, [])
+    assert (entry.broken, far.published) == (True, [])
     await back(far)
     assert [seq for _, seq in far.published] == [1]
     assert await rows(straight, "select room, seq from room_events") == [(LISTING, 1)]
@@ -129,7 +129,7 @@ async def test_while_the_database_is_away_everybody_hears_so_at_once(
 @on_postgres
 async def test_units_that_share_a_copy_keep_their_order_among_others(bench: Bench) -> None:
     names = [f"n{n}" for n in range(20)]
-    copies = {name: Copy(name, 0) for name in names}
+    entries = {name: Entry(name, 0) for name in names}
     for name in names:
         await bench.submit(put(name, "0"))
     held = HeldEngine(bench.db)
@@ -139,7 +139,7 @@ async def test_units_that_share_a_copy_keep_their_order_among_others(bench: Benc
     for step in range(5):
         for name in names:
             work = move(name, str(step), str(step + 1))
-            work.swap(copies[name], step + 1)
+            work.swap(entries[name], step + 1)
             work.publish(listed())
             units.append(bench.submit(work))
         units.append(bench.submit(put(f"between {step}")))
@@ -161,7 +161,7 @@ async def test_one_that_falls_takes_none_of_the_others_along(bench: Bench) -> No
         work = put(f"n{n}")
         if n == 4:
             work = move("nobody", "0", "1")
-        work.swap(Copy(str(n), 0), 1)
+        work.swap(Entry(str(n), 0), 1)
         work.publish(listed())
         units.append(bench.submit(work))
     held.go.set()
@@ -189,7 +189,7 @@ async def test_few_round_trips_carry_many_units(bench: Bench) -> None:
     units = [first]
     for n in range(100):
         work = put(f"n{n}")
-        work.swap(Copy(str(n), 0), 1)
+        work.swap(Entry(str(n), 0), 1)
         work.publish(listed())
         units.append(bench.submit(work))
     held.go.set()

@@ -80,10 +80,10 @@ async def told(app: App, ear: Ear) -> list[dict[str, Any]]:
 
 async def rise(app: App, player_id: str, exp: int) -> None:
     """Let a player gain exp."""
-    copy = await app.part(Players).get(player_id)
+    entry = await app.part(Players).get(player_id)
     work = Work("2026-11-23T01:39:02.123Z")
     now = app.clock.now_ms()
-    app.part(Players).save(work, copy, gain(copy.tip, 0, exp, now), why="reward", now=now)
+    app.part(Players).save(work, entry, gain(entry.pending, 0, exp, now), why="reward", now=now)
     await app.database.writer.submit(work, b"", None)
 
 
@@ -212,7 +212,7 @@ async def test_a_profile_is_told_before_the_answer_to_what_changed_it(
 
 async def test_a_player_who_is_not_here_is_told_of_too(app: App, people: dict[str, str]) -> None:
     ear = await watching(app, profile_room(people["ada"]))
-    app.part(Players).hot.drop(people["ada"])
+    app.part(Players).cache.drop(people["ada"])
     await rise(app, people["ada"], 2_000)
     assert ear.heard == []
     (profile,) = await told(app, ear)
@@ -226,7 +226,7 @@ async def test_who_is_deleted_is_told_to_be_gone(app: App, people: dict[str, str
     work = Work("2026-11-23T01:39:02.123Z")
     work.change(DELETE, name="ada")
     await app.database.writer.submit(work, b"", None)
-    app.part(Players).hot.drop(people["ada"])
+    app.part(Players).cache.drop(people["ada"])
     await ada.gone()
     assert [profile["online"] for profile in await told(app, ear)] == [False]
 
@@ -237,7 +237,7 @@ async def test_nothing_is_read_for_a_profile_that_nobody_watches(
     ada = await Ear(app, player(people["ada"])).open()
     await rise(app, people["ada"], 100)
     await ada.gone()
-    app.part(Players).hot.drop(people["ada"])
+    app.part(Players).cache.drop(people["ada"])
     asked: list[str] = []
     real = Reader.one
 

@@ -151,7 +151,7 @@ async def test_a_battle_goes_on_from_its_snapshot(app: App, clock: ManualClock) 
     await app.prune()
     room = battle_room(battle_id)
     assert await seqs(app, room) == list(range(100 - EVENTS, 152))
-    app.part(Battles).hot.drop(battle_id)
+    app.part(Battles).cache.drop(battle_id)
     assert (await app.part(Battles).get(battle_id)).committed == before
     late = await join(app, room, 50)
     assert (late.verdict, late.reason) == (Verdict.RESET, ResetReason.HISTORY_PRUNED)
@@ -186,7 +186,7 @@ async def test_the_log_of_a_battle_that_is_over_is_let_go(app: App, clock: Manua
     clock.advance(DAY_S + 1)
     await app.prune()
     assert await seqs(app, battle_room(battle_id)) == [152]
-    app.part(Battles).hot.drop(battle_id)
+    app.part(Battles).cache.drop(battle_id)
     assert (await app.part(Battles).get(battle_id)).committed == ended
     assert await app.database.reader.all(AGED) == []
 

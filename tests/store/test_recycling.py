@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from server.database import Copy, Request, Statement, Unavailable, recycling
+from server.database import Entry, Request, Statement, Unavailable, recycling
 from server.database.recycling import AGAIN_S
 from tests.store.bench import (
     GET,
@@ -121,7 +121,7 @@ async def test_under_load_all_are_replaced_and_nobody_notices(old: Recycled) -> 
     async def write(name: str) -> None:
         while not ending.is_set():
             work = move(name, str(moved[name]), str(moved[name] + 1))
-            work.swap(Copy(name, 0), 1)
+            work.swap(Entry(name, 0), 1)
             work.publish(listed())
             await bench.submit(work, Request((name, f"r{moved[name]}"), "d"))
             moved[name] += 1

@@ -5,7 +5,7 @@ from typing import Any, Final, NamedTuple
 
 import pytest
 
-from server.database import ANY_NUMBER, Copy, Request, Stale, Statement, Work, postgres_batch
+from server.database import ANY_NUMBER, Entry, Request, Stale, Statement, Work, postgres_batch
 from server.database.writer import Outcome
 from tests.store.bench import AT, PUT, SET, Bench, claimed, listed, put
 
@@ -53,16 +53,16 @@ class Made(NamedTuple):
 
 def made(chance: random.Random) -> Made:
     """Some that fit, most of the time."""
-    copies = [Copy(name, "") for name in "xyz"]
+    entries = [Entry(name, "") for name in "xyz"]
     seqs = {"1": 0, "2": 0}
     units = []
     for number in range(chance.randint(2, 14)):
         work = Work(AT)
         for _ in range(chance.randint(0, 3)):
             change(work, chance)
-        for copy in copies:
+        for entry in entries:
             if chance.random() < 0.2:
-                work.swap(copy, "")
+                work.swap(entry, "")
         request = Request(("who", f"r{chance.randint(0, 30)}"), "d")
         if chance.random() < 0.4:
             battle = chance.choice(list(seqs))

@@ -18,7 +18,7 @@ from server.app import App, opened
 from server.auth import Auth
 from server.battles import Battles
 from server.config import Settings
-from server.database import Copy, Stale, Statement, Work
+from server.database import Entry, Stale, Statement, Work
 from server.database.writer import Outcome
 from tests.store.bench import AT, outcome, put
 from tests.support.clock import ManualClock
@@ -163,7 +163,7 @@ async def test_strikes_take_as_many_round_trips_however_many_they_are(
     strikers = strikers[:strikes]
     random.Random(strikes).shuffle(strikers)
     await strike(*strikers[0])  # the first time statements are prepared
-    enemies = len((await world.app.part(Battles).get(battle_id)).tip.battle.enemies)
+    enemies = len((await world.app.part(Battles).get(battle_id)).pending.battle.enemies)
     answers, taken = await world.gate.batch(
         strikes,
         lambda: [strike(*striker, 1 + n % enemies) for n, striker in enumerate(strikers)],
@@ -249,11 +249,11 @@ async def test_what_was_decided_on_a_unit_that_does_not_fit_is_found_in_the_same
 ) -> None:
     """As where another process has changed the battle that all of them strike in."""
     await facts(world, 64)
-    copy, units = Copy("battle", 0), renames(64)
+    entry, units = Entry("battle", 0), renames(64)
     units[0] = Work(AT)
     units[0].change(RENAME, name="nobody", new="somebody")
     for unit in units[:32]:
-        unit.swap(copy, 1)
+        unit.swap(entry, 1)
     ends, taken = await committed(world, units)
     assert ends == [Stale] * 32 + [None] * 32
     assert taken <= 6

@@ -5,7 +5,7 @@ from contextlib import closing
 
 import pytest
 
-from server.database import ANY_NUMBER, Copy, Statement, Unavailable, connect, sqlite
+from server.database import ANY_NUMBER, Entry, Statement, Unavailable, connect, sqlite
 from server.runtime.clock import SystemClock
 from server.runtime.gauges import Gauges
 from tests.store.bench import Bench, NoCommit, listed, outcome, put
@@ -18,18 +18,18 @@ async def test_a_commit_that_fails_makes_all_unavailable_and_the_writer_goes_on(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sqlite, "BUSY_TIMEOUT_MS", 0)
-    copies = [Copy(str(n), "0") for n in range(3)]
+    entries = [Entry(str(n), "0") for n in range(3)]
     with_lock = bench.outsider()
     with_lock.execute("begin immediate")
     units = []
-    for n, copy in enumerate(copies):
+    for n, entry in enumerate(entries):
         work = put(f"n{n}")
-        work.swap(copy, "1")
+        work.swap(entry, "1")
         work.publish(listed())
         units.append(bench.submit(work))
     assert [await outcome(unit) for unit in units] == [Unavailable] * 3
-    assert all(copy.broken and not copy.in_flight for copy in copies)
-    assert [copy.committed for copy in copies] == ["0"] * 3
+    assert all(entry.broken and not entry.in_flight for entry in entries)
+    assert [entry.committed for entry in entries] == ["0"] * 3
     assert bench.published == []
     with_lock.execute("rollback")
     with_lock.close()
@@ -45,12 +45,12 @@ async def test_a_commit_refused_at_its_end_makes_all_unavailable(bench: Bench) -
     orphan, good = put("orphan"), put("good")
     orphan.change(DEFER, rows=ANY_NUMBER)
     orphan.change(ORPHAN)
-    copy = Copy("a", "0")
-    good.swap(copy, "1")
+    entry = Entry("a", "0")
+    good.swap(entry, "1")
     good.publish(listed())
     units = [bench.submit(orphan), bench.submit(good)]
     assert [await outcome(unit) for unit in units] == [Unavailable] * 2
-    assert (copy.broken, bench.published) == (True, [])
+    assert (entry.broken, bench.published) == (True, [])
     await bench.submit(put("after"))
     assert await bench.facts() == {"after": "1"}
 
@@ -99,14 +99,14 @@ async def test_what_is_no_database_is_refused() -> None:
 
 
 async def test_a_commit_that_is_refused_makes_all_unavailable(bench: Bench) -> None:
-    copy = Copy("a", "0")
+    entry = Entry("a", "0")
     first, second = put("first"), put("second")
     for work in (first, second):
-        work.swap(copy, "1")
+        work.swap(entry, "1")
         work.publish(listed())
     with NoCommit(bench):
         units = [bench.submit(first), bench.submit(second)]
         assert [await outcome(unit) for unit in units] == [Unavailable] * 2
-    assert (copy.broken, copy.committed, bench.published) == (True, "0", [])
+    assert (entry.broken, entry.committed, bench.published) == (True, "0", [])
     await bench.submit(put("after"))
     assert await bench.facts() == {"after": "1"}

@@ -6,7 +6,7 @@ import pytest
 
 from protocol.ids import uuid7
 from protocol.players import Stamina, StaminaChanged
-from server.database import ANY_NUMBER, Copy, Stale, Statement, Unavailable, Work
+from server.database import ANY_NUMBER, Entry, Stale, Statement, Unavailable, Work
 from server.database.work import MAX_ROWS
 from tests.store.bench import (
     AT,
@@ -111,30 +111,30 @@ async def test_a_value_the_database_cannot_take_harms_its_own_unit_only(
 
 async def test_units_built_on_a_fallen_copy_fall_too(bench: Bench) -> None:
     await bench.submit(put("a"))
-    copy = Copy("a", "1")
+    entry = Entry("a", "1")
     units = []
     for was, value in (("wrong", "2"), ("1", "3"), ("1", "4")):
         work = move("a", was=was, value=value)
-        work.swap(copy, value)
+        work.swap(entry, value)
         units.append(bench.submit(work))
-    assert copy.in_flight == 3
+    assert entry.in_flight == 3
     assert [await outcome(unit) for unit in units] == [Stale] * 3
-    assert copy.broken
-    assert copy.in_flight == 0
-    assert copy.committed == "1"
+    assert entry.broken
+    assert entry.in_flight == 0
+    assert entry.committed == "1"
     assert await bench.facts() == {"a": "1"}
 
 
 async def test_units_of_a_later_batch_fall_with_what_they_were_built_on(bench: Bench) -> None:
     await bench.submit(put("a"))
     held = HeldEngine(bench.db)
-    copy = Copy("a", "1")
+    entry = Entry("a", "1")
     first = move("a", was="wrong", value="2")
-    first.swap(copy, "2")
+    first.swap(entry, "2")
     one = bench.submit(first)
     await held.entered.wait()
     second = put("on top of it")
-    second.swap(copy, "3")
+    second.swap(entry, "3")
     two = bench.submit(second)
     held.go.set()
     assert [await outcome(one), await outcome(two)] == [Stale, Stale]
@@ -144,7 +144,7 @@ async def test_units_of_a_later_batch_fall_with_what_they_were_built_on(bench: B
 
 async def test_a_fall_reaches_through_a_shared_copy(bench: Bench) -> None:
     """One unit changed two states: both are undecided, and so is what stands on either."""
-    one, two = Copy("one", "1"), Copy("two", "1")
+    one, two = Entry("one", "1"), Entry("two", "1")
     falls = move("nobody", was="1", value="2")
     falls.swap(one, "2")
     falls.swap(two, "2")
@@ -156,14 +156,14 @@ async def test_a_fall_reaches_through_a_shared_copy(bench: Bench) -> None:
 
 
 async def test_what_was_committed_before_a_fall_stands(bench: Bench) -> None:
-    copy = Copy("a", "0")
+    entry = Entry("a", "0")
     good = put("a", "1")
-    good.swap(copy, "1")
+    good.swap(entry, "1")
     bad = move("a", was="wrong", value="2")
-    bad.swap(copy, "2")
+    bad.swap(entry, "2")
     units = [bench.submit(good), bench.submit(bad)]
     assert [await outcome(unit) for unit in units] == [None, Stale]
-    assert (copy.committed, copy.broken) == ("1", True)
+    assert (entry.committed, entry.broken) == ("1", True)
 
 
 async def test_events_are_published_in_order_and_numbered_without_a_gap(bench: Bench) -> None:
@@ -183,19 +183,19 @@ async def test_events_are_published_in_order_and_numbered_without_a_gap(bench: B
 
 async def test_nothing_is_published_before_the_commit(bench: Bench) -> None:
     held = HeldCommit(bench)
-    copy = Copy("a", "0")
+    entry = Entry("a", "0")
     work = put("a", "1")
-    work.swap(copy, "1")
+    work.swap(entry, "1")
     work.publish(listed())
     unit = bench.submit(work)
     await held.reached.wait()
     assert bench.published == []
-    assert (copy.tip, copy.committed) == ("1", "0")
+    assert (entry.pending, entry.committed) == ("1", "0")
     assert await bench.db.reader.one(GET, name="a") is None
     held.let_go()
     await unit
     assert [seq for _, seq in bench.published] == [1]
-    assert copy.committed == "1"
+    assert entry.committed == "1"
 
 
 async def test_an_event_is_published_before_its_reply(bench: Bench) -> None:
@@ -235,9 +235,9 @@ async def test_a_publication_that_fails_takes_no_reply_with_it(bench: Bench) -> 
 
 async def test_a_waiter_that_is_cancelled_does_not_cancel_its_unit(bench: Bench) -> None:
     held = HeldEngine(bench.db)
-    copy = Copy("a", "0")
+    entry = Entry("a", "0")
     work = put("a")
-    work.swap(copy, "1")
+    work.swap(entry, "1")
     work.publish(listed())
 
     async def wait() -> None:
@@ -251,7 +251,7 @@ async def test_a_waiter_that_is_cancelled_does_not_cancel_its_unit(bench: Bench)
     held.go.set()
     await bench.submit(put("later"))
     assert await bench.facts() == {"a": "1", "later": "1"}
-    assert (copy.committed, copy.in_flight, len(bench.published)) == ("1", 0, 1)
+    assert (entry.committed, entry.in_flight, len(bench.published)) == ("1", 0, 1)
 
 
 async def test_closing_commits_what_is_queued(bench: Bench) -> None:
@@ -274,17 +274,17 @@ async def test_a_closing_writer_takes_nothing_more(bench: Bench) -> None:
 
 
 async def test_a_unit_that_is_too_large_is_refused_before_it_is_queued(bench: Bench) -> None:
-    copy = Copy("a", "0")
+    entry = Entry("a", "0")
     work = Work(AT)
     for n in range(MAX_ROWS):
         work.change(PUT, name=f"n{n}", value="1")
     with pytest.raises(ValueError, match="at most"):
         work.change(PUT, name="one too many", value="1")
-    work.swap(copy, "1")
+    work.swap(entry, "1")
     work.publish(listed())
     with pytest.raises(ValueError, match="at most"):
         bench.submit(work)
-    assert (copy.tip, copy.in_flight) == ("0", 0)
+    assert (entry.pending, entry.in_flight) == ("0", 0)
 
 
 async def test_the_epoch_outlives_the_process(bench: Bench) -> None:

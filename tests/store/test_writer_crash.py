@@ -2,11 +2,11 @@
 
 import pytest
 
-from server.database import Copy, Unavailable, Work
+from server.database import Entry, Unavailable, Work
 from tests.store.bench import AT, Bench, HeldEngine, outcome, put
 
 
-class BrokenCopy(Copy[str]):
+class BrokenEntry(Entry[str]):
     """Breaks whoever settles it."""
 
     def landed(self) -> None:
@@ -18,7 +18,7 @@ async def test_a_crash_ends_the_writer_and_all_that_wait(bench: Bench) -> None:
     first = bench.submit(put("first"))
     await held.entered.wait()
     breaks = Work(AT)
-    breaks.swap(BrokenCopy("key", "before"), "after")
+    breaks.swap(BrokenEntry("key", "before"), "after")
     before, broken, after = (bench.submit(work) for work in (put("before"), breaks, put("after")))
     held.go.set()
     ends = [await outcome(unit) for unit in (first, before, broken, after)]

@@ -11,7 +11,7 @@ from protocol.message import Command, Done, Limit, command
 from protocol.permissions import Permission
 from server import app
 from server.cli import main
-from server.database import Copy
+from server.database import Entry
 from server.gateway import Context, Pending, handles
 from server.runtime.log import logger
 
@@ -39,7 +39,7 @@ class App(app.App):
         await asyncio.Event().wait()
 
 
-class BrokenCopy(Copy[str]):
+class BrokenEntry(Entry[str]):
     """Breaks whoever settles it."""
 
     def landed(self) -> None:
@@ -56,7 +56,7 @@ class BreakWriter(Command[Done], frozen=True):
 async def break_writer(ctx: Context, _: BreakWriter) -> Pending[Done]:
     """Commit a unit that can't be settled."""
     work = ctx.work()
-    work.swap(BrokenCopy("key", "before"), "after")
+    work.swap(BrokenEntry("key", "before"), "after")
     return ctx.commit(work, Done())
 
 

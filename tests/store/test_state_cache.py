@@ -1,36 +1,36 @@
-"""Hot copies: what stands, what runs ahead, what is loaded anew."""
+"""Cached entries: what stands, what runs ahead, what is loaded anew."""
 
 import asyncio
 
 import pytest
 
-from server.database import Copy, Hot, Stale
+from server.database import Entry, Stale, StateCache
 from tests.store.bench import GET, Bench, HeldCommit, move, outcome, put
 
 
-def hot_facts(bench: Bench, limit: int = 10) -> Hot[str]:
-    """Hot copies of the facts."""
+def cached_facts(bench: Bench, limit: int = 10) -> StateCache[str]:
+    """Cached entries of the facts."""
 
     async def load(name: str) -> str | None:
         row = await bench.db.reader.one(GET, name=name)
         return None if row is None else str(row[0])
 
-    return Hot(load, limit)
+    return StateCache(load, limit)
 
 
-async def held(hot: Hot[str], key: str) -> Copy[str]:
-    """The copy of a key that is there."""
-    copy = await hot.get(key)
-    assert copy is not None
-    return copy
+async def entry_of(cache: StateCache[str], key: str) -> Entry[str]:
+    """The entry of a key that is there."""
+    entry = await cache.get(key)
+    assert entry is not None
+    return entry
 
 
 def change(
-    bench: Bench, copy: Copy[str], value: str, was: str | None = None
+    bench: Bench, entry: Entry[str], value: str, was: str | None = None
 ) -> asyncio.Future[None]:
-    """Submit a unit decided on the tip of a copy."""
-    work = move(copy.key, was=copy.tip if was is None else was, value=value)
-    work.swap(copy, value)
+    """Submit a unit decided on the pending state of an entry."""
+    work = move(entry.key, was=entry.pending if was is None else was, value=value)
+    work.swap(entry, value)
     return bench.submit(work)
 
 
@@ -43,14 +43,14 @@ async def test_a_state_is_loaded_once_however_many_ask() -> None:
         await go.wait()
         return key.upper()
 
-    hot = Hot(load, 10)
-    asking = [asyncio.create_task(hot.get("a")) for _ in range(20)]
+    cache = StateCache(load, 10)
+    asking = [asyncio.create_task(cache.get("a")) for _ in range(20)]
     await asyncio.sleep(0)
     go.set()
-    copies = await asyncio.gather(*asking)
+    entries = await asyncio.gather(*asking)
     assert loads == ["a"]
-    assert len({id(copy) for copy in copies}) == 1
-    assert copies[0] is await hot.get("a")
+    assert len({id(entry) for entry in entries}) == 1
+    assert entries[0] is await cache.get("a")
     assert loads == ["a"]
 
 
@@ -61,15 +61,15 @@ async def test_whoever_gives_up_asking_does_not_stop_the_others() -> None:
         await go.wait()
         return key
 
-    hot = Hot(load, 10)
-    one, two = asyncio.create_task(hot.get("a")), asyncio.create_task(hot.get("a"))
+    cache = StateCache(load, 10)
+    one, two = asyncio.create_task(cache.get("a")), asyncio.create_task(cache.get("a"))
     await asyncio.sleep(0)
     one.cancel()
     with pytest.raises(asyncio.CancelledError):
         await one
     go.set()
-    copy = await two
-    assert copy is not None
+    entry = await two
+    assert entry is not None
 
 
 async def test_a_load_that_fails_is_tried_again() -> None:
@@ -81,43 +81,43 @@ async def test_a_load_that_fails_is_tried_again() -> None:
             raise answer
         return str(answer)
 
-    hot = Hot(load, 10)
+    cache = StateCache(load, 10)
     with pytest.raises(OSError, match="away"):
-        await hot.get("a")
-    assert (await held(hot, "a")).tip == "there"
+        await cache.get("a")
+    assert (await entry_of(cache, "a")).pending == "there"
 
 
 async def test_what_is_not_there_is_looked_for_again(bench: Bench) -> None:
-    hot = hot_facts(bench)
-    assert await hot.get("a") is None
+    cache = cached_facts(bench)
+    assert await cache.get("a") is None
     await bench.submit(put("a"))
-    assert (await held(hot, "a")).committed == "1"
+    assert (await entry_of(cache, "a")).committed == "1"
 
 
 async def test_the_tip_runs_ahead_of_what_is_committed(bench: Bench) -> None:
     await bench.submit(put("a", "1"))
-    hot = hot_facts(bench)
-    copy = await held(hot, "a")
+    cache = cached_facts(bench)
+    entry = await entry_of(cache, "a")
     commit = HeldCommit(bench)
-    units = [change(bench, copy, "2"), change(bench, copy, "3")]
+    units = [change(bench, entry, "2"), change(bench, entry, "3")]
     await commit.reached.wait()
-    assert (copy.tip, copy.committed, copy.in_flight) == ("3", "1", 2)
+    assert (entry.pending, entry.committed, entry.in_flight) == ("3", "1", 2)
     commit.let_go()
     await asyncio.gather(*units)
-    assert (copy.tip, copy.committed, copy.in_flight) == ("3", "3", 0)
+    assert (entry.pending, entry.committed, entry.in_flight) == ("3", "3", 0)
     assert await bench.facts() == {"a": "3"}
 
 
 async def test_a_broken_copy_is_loaded_anew(bench: Bench) -> None:
     await bench.submit(put("a", "1"))
-    hot = hot_facts(bench)
-    copy = await held(hot, "a")
-    assert await outcome(change(bench, copy, "2", was="wrong")) is Stale
-    assert hot.peek("a") is None
-    assert list(hot) == []
-    fresh = await held(hot, "a")
-    assert fresh is not copy
-    assert (fresh.tip, fresh.committed) == ("1", "1")
+    cache = cached_facts(bench)
+    entry = await entry_of(cache, "a")
+    assert await outcome(change(bench, entry, "2", was="wrong")) is Stale
+    assert cache.peek("a") is None
+    assert list(cache) == []
+    fresh = await entry_of(cache, "a")
+    assert fresh is not entry
+    assert (fresh.pending, fresh.committed) == ("1", "1")
     await change(bench, fresh, "2")
     assert await bench.facts() == {"a": "2"}
 
@@ -126,31 +126,31 @@ async def test_a_broken_copy_is_loaded_with_what_is_just_being_committed(bench: 
     """Of one batch a unit stands and the next one falls. Whoever reads while it is committed must
     not be shown the state before it for good."""
     await bench.submit(put("a", "1"))
-    hot = hot_facts(bench)
-    copy = await held(hot, "a")
+    cache = cached_facts(bench)
+    entry = await entry_of(cache, "a")
     commit = HeldCommit(bench)
-    good, bad = change(bench, copy, "2"), change(bench, copy, "3", was="wrong")
+    good, bad = change(bench, entry, "2"), change(bench, entry, "3", was="wrong")
     await commit.reached.wait()
-    assert copy.broken
-    asking = asyncio.create_task(held(hot, "a"))
+    assert entry.broken
+    asking = asyncio.create_task(entry_of(cache, "a"))
     await bench.db.reader.one(GET, name="a")  # time for a load that does not wait
     await bench.db.reader.one(GET, name="a")
     commit.let_go()
     assert [await outcome(good), await outcome(bad)] == [None, Stale]
     fresh = await asking
-    assert fresh is await held(hot, "a")
+    assert fresh is await entry_of(cache, "a")
     assert fresh.committed == "2"
 
 
 async def test_a_copy_dropped_in_flight_is_loaded_with_what_was_in_flight(bench: Bench) -> None:
     await bench.submit(put("a", "1"))
-    hot = hot_facts(bench)
+    cache = cached_facts(bench)
     commit = HeldCommit(bench)
-    unit = change(bench, await held(hot, "a"), "2")
+    unit = change(bench, await entry_of(cache, "a"), "2")
     await commit.reached.wait()
-    hot.drop("a")
-    assert hot.peek("a") is None
-    asking = asyncio.create_task(held(hot, "a"))
+    cache.drop("a")
+    assert cache.peek("a") is None
+    asking = asyncio.create_task(entry_of(cache, "a"))
     await bench.db.reader.one(GET, name="a")
     await bench.db.reader.one(GET, name="a")
     commit.let_go()
@@ -160,35 +160,35 @@ async def test_a_copy_dropped_in_flight_is_loaded_with_what_was_in_flight(bench:
 
 async def test_a_dropped_copy_is_loaded_anew(bench: Bench) -> None:
     await bench.submit(put("a", "1"))
-    hot = hot_facts(bench)
-    await held(hot, "a")
-    await bench.submit(move("a", was="1", value="2"))  # by somebody who knows nothing of copies
-    hot.drop("a")
-    hot.drop("never held")
-    assert len(hot) == 0
-    assert (await held(hot, "a")).committed == "2"
+    cache = cached_facts(bench)
+    await entry_of(cache, "a")
+    await bench.submit(move("a", was="1", value="2"))  # by somebody who knows nothing of entries
+    cache.drop("a")
+    cache.drop("never held")
+    assert len(cache) == 0
+    assert (await entry_of(cache, "a")).committed == "2"
 
 
 async def test_the_least_used_copies_go_first() -> None:
     async def load(key: str) -> str:
         return key
 
-    hot = Hot(load, 3)
+    cache = StateCache(load, 3)
     for key in "abc":
-        await hot.get(key)
-    await hot.get("a")
-    await hot.get("d")
-    assert [copy.key for copy in hot] == ["c", "a", "d"]
+        await cache.get(key)
+    await cache.get("a")
+    await cache.get("d")
+    assert [entry.key for entry in cache] == ["c", "a", "d"]
 
 
 async def test_a_copy_in_flight_is_spared() -> None:
     async def load(key: str) -> str:
         return key
 
-    hot = Hot(load, 2)
-    first = await held(hot, "a")
+    cache = StateCache(load, 2)
+    first = await entry_of(cache, "a")
     first.in_flight = 1
     for key in "bcd":
-        await hot.get(key)
-    assert [copy.key for copy in hot] == ["a", "d"]
-    assert await hot.get("a") is first
+        await cache.get(key)
+    assert [entry.key for entry in cache] == ["a", "d"]
+    assert await cache.get("a") is first
