@@ -20,7 +20,7 @@ from protocol.users import (
 from server.auth.people import Changed, People
 from server.auth.rights import Ended, Rights
 from server.database import Work
-from server.gateway import Context, Pending, handles
+from server.gateway import CommitHandle, Context, handles
 from server.users import Users
 
 R = TypeVar("R", bound=msgspec.Struct)
@@ -40,7 +40,7 @@ async def get(ctx: Context, query: GetUser) -> UserView:
 
 
 @handles(CreateUser)
-async def create(ctx: Context, cmd: CreateUser) -> Pending[UserView]:
+async def create(ctx: Context, cmd: CreateUser) -> CommitHandle[UserView]:
     """Add a person."""
     people, work = ctx.part(People), ctx.work()
     hashing = people.hashing(cmd.password, ctx.connection.network)
@@ -49,7 +49,7 @@ async def create(ctx: Context, cmd: CreateUser) -> Pending[UserView]:
 
 
 @handles(UpdateUser)
-async def update(ctx: Context, cmd: UpdateUser) -> Pending[UserView]:
+async def update(ctx: Context, cmd: UpdateUser) -> CommitHandle[UserView]:
     """Change role, e-mail address or password."""
     if cmd.role is None and cmd.email is msgspec.UNSET and cmd.password is None:
         raise invalid("role", "one of role, email and password must be given")
@@ -63,7 +63,7 @@ async def update(ctx: Context, cmd: UpdateUser) -> Pending[UserView]:
 
 
 @handles(DisableUser)
-async def disable(ctx: Context, cmd: DisableUser) -> Pending[UserView]:
+async def disable(ctx: Context, cmd: DisableUser) -> CommitHandle[UserView]:
     """Keep a person out."""
     people, work = ctx.part(People), ctx.work()
     changed = await people.disable(work, await people.find(cmd.user_id))
@@ -71,7 +71,7 @@ async def disable(ctx: Context, cmd: DisableUser) -> Pending[UserView]:
 
 
 @handles(EnableUser)
-async def enable(ctx: Context, cmd: EnableUser) -> Pending[UserView]:
+async def enable(ctx: Context, cmd: EnableUser) -> CommitHandle[UserView]:
     """Let a person in again."""
     people, work = ctx.part(People), ctx.work()
     changed: Changed = people.enable(work, await people.find(cmd.user_id))
@@ -79,14 +79,14 @@ async def enable(ctx: Context, cmd: EnableUser) -> Pending[UserView]:
 
 
 @handles(DeleteUser)
-async def delete(ctx: Context, cmd: DeleteUser) -> Pending[Done]:
+async def delete(ctx: Context, cmd: DeleteUser) -> CommitHandle[Done]:
     """Delete a person."""
     people, work = ctx.part(People), ctx.work()
     ended = await people.delete(work, await people.find(cmd.user_id), ctx.now)
     return _commit(ctx, work, ended, Done())
 
 
-def _commit(ctx: Context, work: Work, ended: Ended | None, reply: R) -> Pending[R]:
+def _commit(ctx: Context, work: Work, ended: Ended | None, reply: R) -> CommitHandle[R]:
     """Commit, and close the user's connections with it: the caller's own one after the reply."""
     if ended is not None:
         rights = ctx.part(Rights)

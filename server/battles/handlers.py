@@ -26,7 +26,7 @@ from protocol.pages import Page
 from server.battles import rules
 from server.battles.catalogue import ATTACKS, REVIVE_GEMS
 from server.battles.store import Battles
-from server.gateway import Context, Decided, Later, Pending, handle, handles
+from server.gateway import CommitHandle, Context, Decided, Later, handle, handles
 from server.players import Players, gain, refreshed, spend_gems, spend_stamina
 
 
@@ -49,7 +49,7 @@ async def get(ctx: Context, query: GetBattle) -> Battle:
 
 
 @handles(Join)
-async def join(ctx: Context, cmd: Join) -> Pending[Seated]:
+async def join(ctx: Context, cmd: Join) -> CommitHandle[Seated]:
     """Take a seat."""
     battles = ctx.part(Battles)
     elsewhere = await battles.seat_of(ctx.user.id)
@@ -72,7 +72,7 @@ async def join(ctx: Context, cmd: Join) -> Pending[Seated]:
 
 
 @handles(Leave)
-async def leave(ctx: Context, cmd: Leave) -> Pending[Done]:
+async def leave(ctx: Context, cmd: Leave) -> CommitHandle[Done]:
     """Give up one's seat."""
     battles = ctx.part(Battles)
     entry = await battles.get(cmd.battle_id)
@@ -82,7 +82,7 @@ async def leave(ctx: Context, cmd: Leave) -> Pending[Done]:
 
 
 @handles(Attack)
-def attack(ctx: Context, cmd: Attack) -> Pending[Strike] | Later:
+def attack(ctx: Context, cmd: Attack) -> CommitHandle[Strike] | Later:
     """Strike an enemy. It waits only where the player or the battle has to be loaded."""
     players, battles = ctx.part(Players), ctx.part(Battles)
     player = players.cache.get_cached(ctx.user.id)
@@ -110,7 +110,7 @@ async def _load_and_attack(ctx: Context, cmd: Attack) -> Decided:
 
 
 @handles(Revive)
-async def revive(ctx: Context, cmd: Revive) -> Pending[Done]:
+async def revive(ctx: Context, cmd: Revive) -> CommitHandle[Done]:
     """Get up again for gems."""
     battles, players = ctx.part(Battles), ctx.part(Players)
     player = await players.get(ctx.user.id)
@@ -124,7 +124,7 @@ async def revive(ctx: Context, cmd: Revive) -> Pending[Done]:
 
 
 @handles(Say)
-async def say(ctx: Context, cmd: Say) -> Pending[Done]:
+async def say(ctx: Context, cmd: Say) -> CommitHandle[Done]:
     """Say a line."""
     battles = ctx.part(Battles)
     entry = await battles.get(cmd.battle_id)
@@ -134,7 +134,7 @@ async def say(ctx: Context, cmd: Say) -> Pending[Done]:
 
 
 @handles(Claim)
-async def claim(ctx: Context, cmd: Claim) -> Pending[Claimed]:
+async def claim(ctx: Context, cmd: Claim) -> CommitHandle[Claimed]:
     """Take one's reward."""
     battles, players = ctx.part(Battles), ctx.part(Players)
     player = await players.get(ctx.user.id)

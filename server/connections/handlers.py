@@ -13,7 +13,7 @@ from protocol.message import Done
 from protocol.pages import Page
 from protocol.times import rfc3339
 from server.database import Cursors, SortKey
-from server.gateway import Connection, Context, Gateway, Pending, handles
+from server.gateway import CommitHandle, Connection, Context, Gateway, handles
 
 ROOMS_SHOWN: Final = 50
 _CURSORS: Final = Cursors("connections.list", SortKey.BIGINT, untagged=True)
@@ -39,7 +39,7 @@ def list_connections(ctx: Context, query: ListConnections) -> Page[ConnectionVie
 
 
 @handles(Disconnect)
-def disconnect(ctx: Context, cmd: Disconnect) -> Pending[Done]:
+def disconnect(ctx: Context, cmd: Disconnect) -> CommitHandle[Done]:
     """Close a connection; one's own once the answer is in its queue."""
     gateway = ctx.part(Gateway)
     connection = gateway.roll.find(cmd.connection_id)

@@ -1,7 +1,7 @@
 """The gateway: connections, the path of every message, rooms. It knows no domain."""
 
 from server.gateway.connection import Connection
-from server.gateway.context import Context, Parts, Pending
+from server.gateway.context import CommitHandle, Context, Parts
 from server.gateway.gateway import Gateway
 from server.gateway.handler_registry import Decided, Later, handle, handles, unhandled
 from server.gateway.identity import Identity
@@ -15,6 +15,7 @@ from server.transport.limits import network
 
 __all__ = [
     "Act",
+    "CommitHandle",
     "Connection",
     "Context",
     "CounterRoom",
@@ -27,7 +28,6 @@ __all__ = [
     "LogRoom",
     "Oversight",
     "Parts",
-    "Pending",
     "RightsChange",
     "RoomProvider",
     "Rooms",

@@ -35,8 +35,8 @@ class PartOf(Protocol):
         ...
 
 
-class Pending(msgspec.Struct, Generic[R], eq=False):
-    """A unit that is being committed, and the reply that is given once it stands.
+class CommitHandle(msgspec.Struct, Generic[R], eq=False):
+    """A unit that is being committed, and the reply that is sent once it is committed.
 
     A handler ends with it, which costs no task and no future while it waits for the disk. One that
     has something to do after the commit awaits it; that gives the reply.
@@ -52,7 +52,7 @@ class Pending(msgspec.Struct, Generic[R], eq=False):
     __repr__ = object.__repr__
 
     def settle(self, fault: Exception | None) -> None:
-        """The unit stands, or there is a fault. Called once, by the writer."""
+        """The unit is committed, or there is a fault. Called once, by the writer."""
         self.settled, self._fault = True, fault
         # Let go of, or the two would hold each other: what is thrown away as a ring is found by the
         # garbage collector alone, and for every strike that takes a tenth of the server's time.
@@ -92,7 +92,7 @@ class Context(msgspec.Struct, eq=False):
     _clock: Clock
     request: Request | None
     _overseen: Overseen | None = None
-    pending: Pending[Any] | None = None
+    commit_handle: CommitHandle[Any] | None = None
     after_reply: Sequence[Callable[[], None]] = ()
     _now: int | None = None
     __repr__ = object.__repr__
@@ -122,7 +122,7 @@ class Context(msgspec.Struct, eq=False):
             self._overseen.guard(work, self.user)
         return work
 
-    def commit(self, work: Work, reply: R) -> Pending[R]:
+    def commit(self, work: Work, reply: R) -> CommitHandle[R]:
         """Queue a unit: once it is committed, its events are published, its reply kept and sent.
 
         A handler returns what this gives.
@@ -138,10 +138,10 @@ class Context(msgspec.Struct, eq=False):
         if self._overseen is not None:
             self._overseen.guard(work, self.user)  # a handler may have made it otherwise
             self._overseen.record(work, reply, self.connection, self.now)
-        pending = Pending(reply, data)
-        self._database.writer.queue(work, data, self.request, pending.settle)
-        self.pending = pending
-        return pending
+        handle = CommitHandle(reply, data)
+        self._database.writer.queue(work, data, self.request, handle.settle)
+        self.commit_handle = handle
+        return handle
 
     def later(self, call: Callable[[], None]) -> None:
         """Call something once the reply is in the client's queue."""

@@ -9,7 +9,7 @@ import msgspec
 from protocol import codec
 from protocol.message import REGISTRY, Kind, Limit, Registry, Spec, spec_of
 from protocol.permissions import Permission
-from server.gateway.context import Context, Pending
+from server.gateway.context import CommitHandle, Context
 from server.runtime.gauges import Gauges
 
 
@@ -54,7 +54,7 @@ class HandlerRegistry(dict[str, HandlerEntry | None]):
         return entry
 
 
-Decided = msgspec.Struct | Pending[Any]
+Decided = msgspec.Struct | CommitHandle[Any]
 """The reply, or the commit with which it is given."""
 Waiting = Callable[[Context, Any], Awaitable[Decided]]
 Later = Coroutine[Any, Any, Decided]

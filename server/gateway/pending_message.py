@@ -18,7 +18,7 @@ from protocol.gateway import EvictionReason
 from protocol.message import Limit
 from server.database import MAX_DECISIONS, Request, Stale, Unavailable, WriteConflict
 from server.gateway.connection import Call, Connection
-from server.gateway.context import Context, Pending
+from server.gateway.context import CommitHandle, Context
 from server.gateway.handler_registry import Decided, HandlerEntry, handle
 from server.gateway.oversight import Overseen
 from server.gateway.requests import reused
@@ -50,7 +50,7 @@ class PendingMessage(msgspec.Struct, eq=False):
     _message: msgspec.Struct | None = None
     _origin: Origin | None = None
     _request: Request | None = None
-    _pending: Pending[Any] | None = None
+    _commit_handle: CommitHandle[Any] | None = None
     _refusal: Failure | None = None  # the reply, unless the request was carried out before
     _after: Sequence[Callable[[], None]] = ()
     _repeats: "Sequence[tuple[PendingMessage, Request]]" = ()  # messages that repeat it
@@ -266,17 +266,17 @@ class PendingMessage(msgspec.Struct, eq=False):
 
     def _decided(self, ctx: Context, reply: Decided) -> None:
         """Reply, or wait to be called once the unit is committed."""
-        if ctx.pending is None and (self._request is not None or ctx.is_overseen):
+        if ctx.commit_handle is None and (self._request is not None or ctx.is_overseen):
             # Nothing needed to change. The reply is a promise all the same, and so is the guard.
-            assert not isinstance(reply, Pending)
+            assert not isinstance(reply, CommitHandle)
             ctx.commit(ctx.work(), reply)
         self._after = ctx.after_reply
-        if ctx.pending is None:
+        if ctx.commit_handle is None:
             self._reply(OK, codec.encode(reply))
         else:
-            self._pending = ctx.pending
+            self._commit_handle = ctx.commit_handle
             self._dispatch.deadlines.begin(self)
-            ctx.pending.then(self._settled)
+            ctx.commit_handle.then(self._settled)
 
     async def _was_done(self, refusal: Failure | None) -> bool:
         """Reply with what the request got before.
@@ -299,8 +299,8 @@ class PendingMessage(msgspec.Struct, eq=False):
 
     def _settled(self, fault: Exception | None) -> None:
         """The unit is committed, or there is a fault."""
-        assert self._pending is not None
-        data = self._pending.data
+        assert self._commit_handle is not None
+        data = self._commit_handle.data
         if fault is None and self._request is not None:
             self._dispatch.requests.remember(self._request, data)
         if self._ended:

@@ -2,7 +2,7 @@
 
 from protocol.pages import Page
 from protocol.players import Allocate, GetPlayer, ListPlayers, PlayerView, Profile
-from server.gateway import Context, Pending, handles
+from server.gateway import CommitHandle, Context, handles
 from server.players import rules
 from server.players.profiles import Profiles
 from server.players.store import Players
@@ -23,7 +23,7 @@ async def list_players(ctx: Context, query: ListPlayers) -> Page[Profile]:
 
 
 @handles(Allocate)
-async def allocate(ctx: Context, cmd: Allocate) -> Pending[PlayerView]:
+async def allocate(ctx: Context, cmd: Allocate) -> CommitHandle[PlayerView]:
     """Spend stat points."""
     players = ctx.part(Players)
     player = await players.get(ctx.user.id)

@@ -9,7 +9,7 @@ from protocol.message import Command, Done, Limit, command
 from protocol.permissions import Permission
 from protocol.secret import Secret
 from server.cli import main
-from server.gateway import Context, Pending, handles
+from server.gateway import CommitHandle, Context, handles
 from server.http import documents
 
 
@@ -33,7 +33,7 @@ class Secretive(Command[Done], frozen=True):
 
 
 @handles(Secretive)
-async def secretive(ctx: Context, cmd: Secretive) -> Pending[Done]:
+async def secretive(ctx: Context, cmd: Secretive) -> CommitHandle[Done]:
     """Keep the reply, or fail with all that was sent in the words of the fault."""
     if cmd.fails:
         raise ValueError(cmd, [cmd], {"sent": cmd}, f"no use for {cmd}")

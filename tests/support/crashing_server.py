@@ -12,7 +12,7 @@ from protocol.permissions import Permission
 from server import app
 from server.cli import main
 from server.database import Entry
-from server.gateway import Context, Pending, handles
+from server.gateway import CommitHandle, Context, handles
 from server.runtime.log import logger
 
 log = logger("crashing")
@@ -53,7 +53,7 @@ class BreakWriter(Command[Done], frozen=True):
 
 
 @handles(BreakWriter)
-async def break_writer(ctx: Context, _: BreakWriter) -> Pending[Done]:
+async def break_writer(ctx: Context, _: BreakWriter) -> CommitHandle[Done]:
     """Commit a unit that can't be settled."""
     work = ctx.work()
     work.swap(BrokenEntry("key", "before"), "after")

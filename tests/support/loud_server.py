@@ -10,7 +10,7 @@ from protocol.permissions import Permission
 from protocol.players import player_room
 from protocol.rooms import Room
 from server.cli import main
-from server.gateway import Context, Pending, handles
+from server.gateway import CommitHandle, Context, handles
 
 
 @event("tests.shouted", delivery=LOSSY)
@@ -37,7 +37,7 @@ class Shout(Command[Done], frozen=True):
 
 
 @handles(Shout)
-async def shout(ctx: Context, cmd: Shout) -> Pending[Done]:
+async def shout(ctx: Context, cmd: Shout) -> CommitHandle[Done]:
     """Tell it."""
     work = ctx.work()
     for _ in range(cmd.times):
