@@ -47,7 +47,7 @@ def disconnect(ctx: Context, cmd: Disconnect) -> CommitHandle[Done]:
         raise not_found("connection")
     work = ctx.work()
     if connection is ctx.connection:
-        ctx.later(lambda: gateway.disconnect(connection, cmd.reason))
+        ctx.after_reply(lambda: gateway.disconnect(connection, cmd.reason))
     else:
         # With the commit, whether anybody waits for that any more or not: a retry is told `ok`.
         work.on_commit(lambda: gateway.disconnect(connection, cmd.reason))

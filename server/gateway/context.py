@@ -93,7 +93,7 @@ class Context(msgspec.Struct, eq=False):
     request: Request | None
     _overseen: Overseen | None = None
     commit_handle: CommitHandle[Any] | None = None
-    after_reply: Sequence[Callable[[], None]] = ()
+    reply_callbacks: Sequence[Callable[[], None]] = ()
     _now: int | None = None
     __repr__ = object.__repr__
 
@@ -143,6 +143,6 @@ class Context(msgspec.Struct, eq=False):
         self.commit_handle = handle
         return handle
 
-    def later(self, call: Callable[[], None]) -> None:
+    def after_reply(self, call: Callable[[], None]) -> None:
         """Call something once the reply is in the client's queue."""
-        self.after_reply = (*self.after_reply, call)
+        self.reply_callbacks = (*self.reply_callbacks, call)

@@ -12,7 +12,7 @@ from server.gateway.handler_registry import handles
 async def join(ctx: Context, query: JoinRoom) -> Joined:
     """Subscribe, with a verdict; events follow it."""
     verdict = await ctx.part(Gateway).rooms.join(ctx.connection, query)
-    ctx.later(verdict.release)
+    ctx.after_reply(verdict.release)
     return verdict.reply
 
 

@@ -270,7 +270,7 @@ class PendingMessage(msgspec.Struct, eq=False):
             # Nothing needed to change. The reply is a promise all the same, and so is the guard.
             assert not isinstance(reply, CommitHandle)
             ctx.commit(ctx.work(), reply)
-        self._after = ctx.after_reply
+        self._after = ctx.reply_callbacks
         if ctx.commit_handle is None:
             self._reply(OK, codec.encode(reply))
         else:
