@@ -1,4 +1,4 @@
-"""The composition root: builds the domains, and runs the services of the whole server."""
+"""The composition root: builds the domains, and runs the background tasks of the whole server."""
 
 import asyncio
 import socket
@@ -27,13 +27,13 @@ from server.http.reopening import reopened
 from server.http.request_ids import HEADER as REQUEST_ID
 from server.http.request_ids import RequestIds
 from server.http.rest import EXCEPTION_HANDLERS
+from server.runtime.background import BackgroundTask, BackgroundTaskFailed, Ended, repeat
 from server.runtime.clock import Clock, SystemClock
 from server.runtime.files import clean, make_folder
 from server.runtime.gauges import Gauges
 from server.runtime.lag import Lag
 from server.runtime.log import logger
 from server.runtime.memory import Memory
-from server.runtime.services import Ended, Service, ServiceFailed, repeat
 from server.runtime.signals import on_end
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ class App:
         """Whether that is because the database is not the one that it has in memory."""
         clock.on_set(gateway.rights.clock_was_set)
         clock.on_set(self._clock_was_set)
-        self.services: dict[str, Service] = {
+        self.background: dict[str, BackgroundTask] = {
             "pruning": self._prune,
             "writer": self._watch_writer,
             "recycling": core.database.recycling.run,
@@ -81,7 +81,7 @@ class App:
             "slow": gateway.refusals.slow.watch,
         }
         for one in built:
-            self.services |= one.services
+            self.background |= one.background
         self.sockets = Transports(gateway, self._allows_origin, self._rest())
         self.asgi = self._asgi()
 
@@ -123,7 +123,7 @@ class App:
             self.history_lost = True
             self.over.set()
         except Exception as e:
-            raise ServiceFailed("writer", e) from e
+            raise BackgroundTaskFailed("writer", e) from e
 
     def _allows_origin(self, origin: str, scope: Scope) -> bool:
         scheme = scope["scheme"].replace("ws", "http")
@@ -169,11 +169,11 @@ async def opened(settings: "ServerSettings", clock: Clock | None = None) -> Asyn
     """A server whose database is open and up to date. Closing commits what is queued."""
     if names := unhandled():
         raise RuntimeError(f"nobody handles {', '.join(names)}")
-    services: dict[str, Service] = {}
+    background: dict[str, BackgroundTask] = {}
     gauges, parts = Gauges(), Parts()
     if clock is None:
         clock = system = SystemClock()
-        services["clock"] = system.follow
+        background["clock"] = system.follow
         gauges.watch(
             "warroom_clock_off_seconds",
             "How far the machine's clock is ahead of the server's, which follows it slowly.",
@@ -212,7 +212,7 @@ async def opened(settings: "ServerSettings", clock: Clock | None = None) -> Asyn
         if words := gateway.rooms.unprovided():
             raise RuntimeError(f"no provider for the rooms {', '.join(words)}")
         app = App(core, built)
-        app.services |= services
+        app.background |= background
         yield app
     finally:
         for one in built:
@@ -230,9 +230,11 @@ async def serve(settings: "ServerSettings", prepare: Prepare, ready: Ready) -> N
 
     `prepare` is awaited before anybody can connect, `ready` is called with the address once it
     listens. Where the database has lost what was committed, the server is opened anew on what there
-    is: both are called again. Raises OSError where the address can't be had, ValueError where
-    another server runs on the data; in a group, ServiceFailed where a service keeps crashing, Ended
-    where the database is no longer where it was.
+    is: both are called again.
+
+    Raises OSError where the address can't be had, ValueError where another server runs on the data;
+    in a group, BackgroundTaskFailed where a background task keeps crashing, Ended where the
+    database is no longer where it was.
     """
     stop = asyncio.Event()
     on_end(stop.set)

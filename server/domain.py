@@ -14,9 +14,9 @@ from starlette.routing import BaseRoute
 
 from server.database import Database, Invariant, Pruning
 from server.gateway import Gateway, Parts, RoomProvider
+from server.runtime.background import BackgroundTask
 from server.runtime.clock import Clock
 from server.runtime.gauges import Gauges
-from server.runtime.services import Service
 
 if TYPE_CHECKING:
     from server.config import ServerSettings
@@ -52,14 +52,15 @@ class Built:
     """What a domain brings to one server.
 
     `parts` are what handlers and later domains find by their types; `rooms` the kinds of rooms, by
-    their words; `services` run beside the gateway; `routes` are REST's. `start` takes up what is
-    open from the time before, before anybody can connect; `prune` deletes what has aged, once a
-    minute. At the end, `drain` is called first, so that nothing new begins, and `close` last.
+    their words; `background` the tasks that run beside the gateway; `routes` are REST's. `start`
+    takes up what is open from the time before, before anybody can connect; `prune` deletes what has
+    aged, once a minute. At the end, `drain` is called first, so that nothing new begins, and
+    `close` last.
     """
 
     parts: Sequence[object] = ()
     rooms: Mapping[str, RoomProvider] = field(default_factory=dict)
-    services: Mapping[str, Service] = field(default_factory=dict)
+    background: Mapping[str, BackgroundTask] = field(default_factory=dict)
     routes: Sequence[BaseRoute] = ()
     start: Step | None = None
     prune: Prune | None = None

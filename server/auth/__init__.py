@@ -59,7 +59,7 @@ async def _build(core: Core) -> Built:
     gateway.authenticate_by(auth.identify)
     return Built(
         parts=[auth, people, rights, Accounts(core.database, people, rights, log, clock)],
-        services={"rights": rights.run},
+        background={"rights": rights.run},
         routes=routes(auth, gateway.addresses, clock),
         prune=auth.prune,
         drain=auth.close,

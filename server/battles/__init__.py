@@ -42,7 +42,7 @@ async def _build(core: Core) -> Built:
     return Built(
         parts=[battles, service],
         rooms=providers(core.database.reader, battles, count),
-        services={
+        background={
             "battles": service.run,
             "battle pool": service.keep_pool,
             "battle count": partial(count.publish_when, battles.pool.recounted),

@@ -10,9 +10,9 @@ from server.battles.state import seated
 from server.battles.store import Battles, Hosted
 from server.database import Unavailable, WriteConflict
 from server.gateway import Gateway
+from server.runtime.background import PUT_OFF_S, repeat
 from server.runtime.clock import Clock
 from server.runtime.log import logger
-from server.runtime.services import PUT_OFF_S, repeat
 
 log = logger("battles")
 

@@ -24,9 +24,9 @@ from server.gateway.asgi import Transports, within
 from server.gateway.connection import bounds_of
 from server.gateway.handshakes import Handshakes
 from server.http import serving
+from server.runtime.background import BackgroundTask
 from server.runtime.clock import Clock, SystemClock
 from server.runtime.gauges import Gauges
-from server.runtime.services import Service
 from server.runtime.signals import on_end
 from server.transport.engineio_server import EngineIOServer
 from server.transport.engineio_server import Options as SessionOptions
@@ -73,7 +73,7 @@ class ConformanceSite:
         gateway.authenticate_by(_anybody)
         self.refusals = gateway.refusals
         parts.add(gateway)
-        self.services: dict[str, Service] = {
+        self.background: dict[str, BackgroundTask] = {
             "progress": gateway.watch_progress,
             "deadlines": gateway.deadlines.watch,
             "slow": gateway.refusals.slow.watch,

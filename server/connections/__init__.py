@@ -13,7 +13,7 @@ async def _build(core: Core) -> Built:
     room = counter(core.gateway, core.clock)
     return Built(
         rooms={"connections": room},
-        services={"connections": partial(keep_counter, room, core.gateway)},
+        background={"connections": partial(keep_counter, room, core.gateway)},
     )
 
 

@@ -11,7 +11,7 @@ def counter(gateway: Gateway, clock: Clock) -> CounterRoom:
 
 
 async def keep_counter(room: CounterRoom, gateway: Gateway) -> None:
-    """Publish how many there are, unless no connection was opened or closed since. A service.
+    """Publish how many there are, if a connection was opened or closed since. A background task.
 
     The number of changes is compared, not the count: a client may have joined in between.
     """

@@ -10,9 +10,9 @@ from typing import Final
 
 from server.database.decide import WriteConflict
 from server.database.work import Stale, Unavailable
+from server.runtime.background import PUT_OFF_S
 from server.runtime.clock import Clock
 from server.runtime.log import logger
-from server.runtime.services import PUT_OFF_S
 
 log = logger("database")
 
@@ -36,8 +36,8 @@ class Due:
 
     - at start it reads the rows and calls `set` for each;
     - each unit that changes a moment calls `set`, or `clear`, in `Work.on_commit`;
-    - `run` is one of its services. It sleeps to the earliest moment or until an earlier one is set,
-      and then calls the domain's function with each key that is due.
+    - `run` is one of its background tasks. It sleeps to the earliest moment or until an earlier one
+      is set, and then calls the domain's function with each key that is due.
 
     A key stays due until its function has had another moment set, or has cleared it. It is given
     again with the next pass where the function did neither, or was stale; a minute later where it
@@ -109,7 +109,7 @@ class Due:
     # ---- acting
 
     async def run(self, act: Act) -> None:
-        """Act on each key when it is due, for ever. A service.
+        """Act on each key when it is due, for ever. A background task.
 
         Passes begin at least `PASS_EVERY_S` apart: what falls due in between shares a commit. While
         the database is away, all stays due.

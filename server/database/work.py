@@ -15,9 +15,9 @@ from protocol.message import Event as Message
 from protocol.permissions import OVER_OTHERS
 from server.database.state_cache import Entry
 from server.database.statement import Row, Statement
+from server.runtime.background import Ended
 from server.runtime.log import logger
 from server.runtime.origin import Origin
-from server.runtime.services import Ended
 
 log = logger("database")
 

@@ -192,7 +192,7 @@ class Gateway:
         connection.send(announcement(event, self.timestamp()))
 
     async def watch_progress(self) -> None:
-        """Let go who takes nothing of what waits. A service."""
+        """Let go who takes nothing of what waits. A background task."""
         while True:
             await self.clock.sleep(CHECK_EVERY_S)
             for connection in self.presence.connections():

@@ -24,9 +24,9 @@ from server.database import Reader, Reading, Unavailable
 from server.database.history import bounds
 from server.gateway.identity import Identity
 from server.gateway.rooms import Rooms, Snapshot
+from server.runtime.background import PUT_OFF_S, TOLD_EVERY_S, told_together
 from server.runtime.clock import Clock
 from server.runtime.log import logger
-from server.runtime.services import PUT_OFF_S, TOLD_EVERY_S, told_together
 
 log = logger("gateway")
 
@@ -71,13 +71,13 @@ class CounterRoom:
             self._rooms.publish_latest(self._value())
 
     async def publish_when(self, changed: asyncio.Event) -> None:
-        """Publish when `changed` is set, at most once a second. A service."""
+        """Publish when `changed` is set, at most once a second. A background task."""
         await told_together(changed, self.publish, self._clock)
 
     async def publish_polled(self, version: Callable[[], int]) -> None:
         """Look once a second, and publish if `version` is another number than the last time.
 
-        For figures that change too often to set an event each time. A service.
+        For figures that change too often to set an event each time. A background task.
         """
         published: int | None = None
         while True:
@@ -155,7 +155,7 @@ class RowRoom(Generic[S]):
                 self._rooms.publish_latest(event)
 
     async def run(self) -> None:
-        """Publish what was touched, again and again. A service."""
+        """Publish what was touched, again and again. A background task."""
         while True:
             await self._wake.wait()
             self._wake.clear()

@@ -15,9 +15,9 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from server.http.request_timeouts import TimedRequests
+from server.runtime.background import BackgroundTask, run_all
 from server.runtime.clock import Clock
 from server.runtime.log import logger
-from server.runtime.services import Service, run_all
 from server.transport.handshake import Handshake
 from server.transport.refusals import Refusals
 from server.transport.websocket import RESTRICTED_BYTES
@@ -64,7 +64,7 @@ class Site(Protocol):
     settings: "ServerSettings"
     clock: Clock
     asgi: ASGIApp
-    services: dict[str, Service]
+    background: dict[str, BackgroundTask]
     refusals: Refusals
 
     async def drain(self) -> None:
@@ -139,7 +139,7 @@ async def serve(
 ) -> None:
     """Serve a site until `stop` is set; `ready` is called with the address once it listens.
 
-    Raises ServiceFailed (in a group) where a service keeps crashing.
+    Raises BackgroundTaskFailed (in a group) where a background task keeps crashing.
     """
     web = WebServer(
         uvicorn.Config(
@@ -159,8 +159,8 @@ async def serve(
     )
     serving = asyncio.create_task(web.serve([listener]), name="web")
     serving.add_done_callback(lambda _: stop.set())
-    services = asyncio.create_task(run_all(site.services, site.clock, stop))
-    services.add_done_callback(lambda _: stop.set())
+    background = asyncio.create_task(run_all(site.background, site.clock, stop))
+    background.add_done_callback(lambda _: stop.set())
     # What lives as long as the process is not looked at by the garbage collector again.
     gc.unfreeze()  # what a server before this one has left
     gc.collect()
@@ -177,12 +177,12 @@ async def serve(
     log.info("closing")
     await site.drain()
     await web.end(serving)
-    await services
+    await background
 
 
 @contextlib.asynccontextmanager
 async def answering(app: ASGIApp, listener: socket.socket) -> AsyncIterator[None]:
-    """Serve an application that has no services, no WebSockets and nobody to say good-bye to."""
+    """Serve an application without background tasks, WebSockets or connections to close."""
     web = WebServer(
         uvicorn.Config(
             app,

@@ -58,7 +58,7 @@ async def _build(core: Core) -> Built:
     return Built(
         parts=[players, profiles, count],
         rooms=providers(reader, players, profiles, count, core.clock),
-        services={
+        background={
             "profiles": profiles.rows.run,
             "arrivals": profiles.keep_arrivals,
             "player count": count.keep_published,

@@ -8,8 +8,8 @@ from server.database import Unavailable
 from server.gateway import CounterRoom, Gateway
 from server.players.online_index import OnlineIndex
 from server.players.store import Players
+from server.runtime.background import repeat
 from server.runtime.clock import Clock
-from server.runtime.services import repeat
 
 RECOUNT_EVERY_S: Final = 60.0
 
@@ -37,7 +37,7 @@ class PlayerCount:
         self._changed.set()
 
     async def keep_published(self) -> None:
-        """Publish the count when it has changed. A service."""
+        """Publish the count when it has changed. A background task."""
         await self.room.publish_when(self._changed)
 
     async def keep_right(self) -> None:

@@ -21,9 +21,9 @@ from server.players.online_index import OnlineIndex, Place, Standing
 from server.players.player_count import PlayerCount
 from server.players.rules import Record
 from server.players.store import Players
+from server.runtime.background import PUT_OFF_S
 from server.runtime.clock import Clock
 from server.runtime.log import logger
-from server.runtime.services import PUT_OFF_S
 from server.users import User
 
 log = logger("players")
@@ -156,7 +156,7 @@ class Profiles:
 
         work.on_commit(forget)
 
-    # ---- services
+    # ---- background tasks
 
     async def keep_arrivals(self) -> None:
         """Look up the players who could not be looked up when they came, until they are."""

@@ -10,8 +10,8 @@ from server.database import Unavailable
 from server.gateway import Gateway
 from server.players import rules
 from server.players.store import Players
+from server.runtime.background import repeat
 from server.runtime.clock import Clock
-from server.runtime.services import repeat
 
 EVERY_S: Final = 0.5
 

@@ -80,7 +80,7 @@ class SystemClock:
         return (self._wall_ns() - self._monotonic_ns() - self._offset_ns) / 1e9
 
     async def follow(self) -> None:
-        """Come back to the machine's own clock, little by little. A service."""
+        """Come back to the machine's own clock, little by little. A background task."""
         while True:
             await self.sleep(FOLLOWS_EVERY_S)
             self.step(FOLLOWS_EVERY_S)

@@ -18,7 +18,7 @@ class Lag:
         gauges.watch("warroom_tasks", "Tasks of the event loop.", lambda: len(asyncio.all_tasks()))
 
     async def run(self) -> None:
-        """Look, for ever. A service."""
+        """Look, for ever. A background task."""
         while True:
             due = self._clock.monotonic() + EVERY_S
             await self._clock.sleep(EVERY_S)

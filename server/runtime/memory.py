@@ -55,7 +55,7 @@ class Memory:
             self._allocator = None
 
     async def run(self) -> None:
-        """Give back, for ever; returns at once where the system can't. A service."""
+        """Give back, for ever; returns at once where the system can't. A background task."""
         while self._allocator is not None:
             await self._clock.sleep(EVERY_S)
             await self.look(self._allocator)

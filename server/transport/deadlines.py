@@ -43,7 +43,7 @@ class Deadlines:
         self._due.pop(limited, None)
 
     async def watch(self) -> None:
-        """End what is late, for ever. A service."""
+        """End what is late, for ever. A background task."""
         while True:
             oldest = next(iter(self._due.values()), None)
             now = self._clock.monotonic()

@@ -42,7 +42,7 @@ async def there(here: Process, tmp_path: Path) -> AsyncIterator[Process]:
 @pytest.fixture
 async def listening(here: Process) -> AsyncIterator[Look]:
     """Runs the service of `here`; what it gives turns the clock and waits until it has looked."""
-    task = asyncio.create_task(here.app.services["rights"]())  # type: ignore[arg-type]
+    task = asyncio.create_task(here.app.background["rights"]())  # type: ignore[arg-type]
     assert await here.clock.asleep() == EVERY_S <= 2
 
     async def look() -> None:

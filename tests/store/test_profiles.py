@@ -21,7 +21,7 @@ from server.database import Reader, Statement, Unavailable, Work
 from server.gateway import Identity
 from server.players import PlayerCount, Players, Profiles
 from server.players.rules import gain
-from server.runtime.services import GATHER_S, TOLD_EVERY_S
+from server.runtime.background import GATHER_S, TOLD_EVERY_S
 from tests.support.clock import ManualClock
 from tests.support.ear import Ear, player
 from tests.support.engines import database, on_both_engines

@@ -33,7 +33,7 @@ class SlowDisk:
 @pytest.fixture
 async def watching(here: Process) -> AsyncIterator[None]:
     """Lets the clock of `here` time out what is late."""
-    task = asyncio.create_task(here.app.services["deadlines"]())  # type: ignore[arg-type]
+    task = asyncio.create_task(here.app.background["deadlines"]())  # type: ignore[arg-type]
     assert await here.clock.asleep() == LIMIT_S
     yield
     task.cancel()

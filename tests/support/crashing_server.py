@@ -23,12 +23,12 @@ class Crash(Exception):
 
 
 class App(app.App):
-    """The server with one service more."""
+    """The server with one background task more."""
 
     def __init__(self, *parts: Any) -> None:
         super().__init__(*parts)
         self.crashes = int(os.environ.get("CRASHES", "0"))
-        self.services["crashing"] = self.crash
+        self.background["crashing"] = self.crash
 
     async def crash(self) -> None:
         """Crash, as often as it is to."""

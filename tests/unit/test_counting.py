@@ -13,7 +13,7 @@ from server.config import Settings
 from server.connections import counter, keep_counter
 from server.gateway import Identity
 from server.gateway.presence import Roll
-from server.runtime.services import TOLD_EVERY_S
+from server.runtime.background import TOLD_EVERY_S
 from tests.support.clock import ManualClock
 from tests.support.ear import Ear, player
 from tests.support.folds import Told

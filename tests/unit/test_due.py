@@ -8,7 +8,7 @@ import pytest
 
 from server.database import Due, Stale, Unavailable, WriteConflict
 from server.database.due import AFTER_FAULT_MS, AT_ONCE, MAX_SLEEP_S, PASS_EVERY_S
-from server.runtime.services import PUT_OFF_S
+from server.runtime.background import PUT_OFF_S
 from tests.support.clock import START_MS, ManualClock
 
 LONGEST_MS = 300_000

@@ -24,7 +24,7 @@ from server.gateway import (
     StateRoom,
     own,
 )
-from server.runtime.services import PUT_OFF_S
+from server.runtime.background import PUT_OFF_S
 from server.users import Users
 from tests.support.clock import ManualClock
 from tests.support.ear import Ear, player

@@ -1,8 +1,8 @@
-"""Services: the loops that run beside the gateway, and who looks after them.
+"""The background tasks of the server and their supervision. The log calls each a service.
 
 They run outside the web server's lifespan: a crash in there would leave HTTP answering as if
-nothing had happened. A service that crashes is started again after a pause that grows; one that
-keeps crashing ends the process, so that whoever supervises it can see.
+nothing had happened. A task that crashes is started again after a pause that grows; one that keeps
+crashing ends the process, so that its supervisor can see.
 """
 
 import asyncio
@@ -21,11 +21,11 @@ PUT_OFF_S: Final = 1.0
 GATHER_S: Final = 0.05
 TOLD_EVERY_S: Final = 1.0
 
-Service = Callable[[], Awaitable[None]]
+BackgroundTask = Callable[[], Awaitable[None]]
 
 
-class ServiceFailed(Exception):
-    """A service that can't go on. It raises this itself where starting it again is no use."""
+class BackgroundTaskFailed(Exception):
+    """A background task that can't go on. It raises this itself where a restart is no use."""
 
     def __init__(self, name: str, crash: Exception) -> None:
         super().__init__(f"the service {name!r} can't go on: {type(crash).__name__}: {crash}")
@@ -36,7 +36,7 @@ class Ended(Exception):
 
 
 async def repeat(
-    work: Service,
+    work: BackgroundTask,
     every_s: float,
     clock: Clock,
     put_off: type[Exception] | tuple[type[Exception], ...],
@@ -67,8 +67,10 @@ async def told_together(changed: asyncio.Event, tell: Callable[[], None], clock:
         await clock.sleep(TOLD_EVERY_S - GATHER_S)
 
 
-async def supervise(name: str, service: Service, clock: Clock) -> None:
-    """Run a service until it returns. Raises Ended, and ServiceFailed after five crashes in a row.
+async def supervise(name: str, task: BackgroundTask, clock: Clock) -> None:
+    """Run a background task until it returns.
+
+    Raises Ended, and BackgroundTaskFailed after five crashes in a row.
 
     A run of a minute counts as healthy: crashes before it are forgotten.
     """
@@ -76,12 +78,12 @@ async def supervise(name: str, service: Service, clock: Clock) -> None:
     while True:
         started = clock.monotonic()
         try:
-            await service()
+            await task()
             return
         except Ended as e:
             log.error("service_failed", service=name, error=str(e))
             raise
-        except ServiceFailed:
+        except BackgroundTaskFailed:
             log.exception("service_failed", service=name)
             raise
         except Exception as e:
@@ -90,17 +92,19 @@ async def supervise(name: str, service: Service, clock: Clock) -> None:
             crashes += 1
             log.exception("service_crashed", service=name, crashes=crashes)
             if crashes == MAX_CRASHES:
-                raise ServiceFailed(name, e) from e
+                raise BackgroundTaskFailed(name, e) from e
             await clock.sleep(FIRST_PAUSE_S * 2 ** (crashes - 1))
 
 
-async def run_all(services: dict[str, Service], clock: Clock, stop: asyncio.Event) -> None:
-    """Run all services until `stop` is set, then cancel them. Raises ServiceFailed or Ended
-    (in a group)."""
+async def run_all(background: dict[str, BackgroundTask], clock: Clock, stop: asyncio.Event) -> None:
+    """Run all background tasks until `stop` is set, then cancel them.
+
+    Raises BackgroundTaskFailed or Ended (in a group).
+    """
     async with asyncio.TaskGroup() as group:
         tasks = [
-            group.create_task(supervise(name, service, clock), name=f"service:{name}")
-            for name, service in services.items()
+            group.create_task(supervise(name, task, clock), name=f"service:{name}")
+            for name, task in background.items()
         ]
         await stop.wait()
         for task in tasks:

@@ -1,10 +1,10 @@
-"""Services: who looks after them, on a clock that the test turns."""
+"""The supervision of background tasks, on a clock that the test turns."""
 
 import asyncio
 
 import pytest
 
-from server.runtime.services import FORGET_AFTER_S, ServiceFailed, run_all, supervise
+from server.runtime.background import FORGET_AFTER_S, BackgroundTaskFailed, run_all, supervise
 from tests.support.clock import ManualClock
 
 
@@ -32,7 +32,7 @@ async def test_a_service_that_crashes_is_started_again_after_growing_pauses() ->
         assert await clock.asleep() == pause
         assert starts == n
         clock.advance(pause)
-    with pytest.raises(ServiceFailed, match="strikes") as caught:
+    with pytest.raises(BackgroundTaskFailed, match="strikes") as caught:
         await task
     assert isinstance(caught.value.__cause__, Crash)
     assert starts == 5
@@ -68,7 +68,7 @@ async def test_a_minute_that_is_not_full_forgets_nothing() -> None:
         clock.advance(await clock.asleep())
         clock.advance(await clock.asleep())
     clock.advance(await clock.asleep())
-    with pytest.raises(ServiceFailed):
+    with pytest.raises(BackgroundTaskFailed):
         await task
 
 
@@ -78,9 +78,9 @@ async def test_a_service_that_can_t_go_on_is_not_started_again() -> None:
     async def service() -> None:
         nonlocal starts
         starts += 1
-        raise ServiceFailed("writer", Crash("broken"))
+        raise BackgroundTaskFailed("writer", Crash("broken"))
 
-    with pytest.raises(ServiceFailed, match="'writer' can't go on: Crash: broken"):
+    with pytest.raises(BackgroundTaskFailed, match="'writer' can't go on: Crash: broken"):
         await supervise("writer", service, ManualClock())
     assert starts == 1
 
@@ -120,5 +120,5 @@ async def test_a_service_that_keeps_crashing_ends_all() -> None:
         clock.advance(await clock.asleep())
     with pytest.raises(ExceptionGroup) as caught:
         await task
-    assert caught.group_contains(ServiceFailed)
+    assert caught.group_contains(BackgroundTaskFailed)
     assert ended.is_set()
