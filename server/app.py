@@ -18,7 +18,7 @@ from server import database, health
 from server.database import Unavailable, WriteConflict
 from server.domain import Built, Core
 from server.domains import DOMAINS
-from server.gateway import Gateway, GatewaySettings, Parts, unhandled
+from server.gateway import Gateway, GatewaySettings, Services, unhandled
 from server.gateway import handlers as gateway_handlers
 from server.gateway.asgi import Transports
 from server.http import documents, serving
@@ -85,9 +85,9 @@ class App:
         self.sockets = Transports(gateway, self._allows_origin, self._rest())
         self.asgi = self._asgi()
 
-    def part(self, kind: type[P]) -> P:
-        """A part of a domain. Raises KeyError where there is none."""
-        return self._core.part(kind)
+    def service(self, kind: type[P]) -> P:
+        """A service of a domain. Raises KeyError where there is none."""
+        return self._core.service(kind)
 
     def _rest(self) -> ASGIApp:
         routes = [
@@ -170,7 +170,7 @@ async def opened(settings: "ServerSettings", clock: Clock | None = None) -> Asyn
     if names := unhandled():
         raise RuntimeError(f"nobody handles {', '.join(names)}")
     background: dict[str, BackgroundTask] = {}
-    gauges, parts = Gauges(), Parts()
+    gauges, services = Gauges(), Services()
     if clock is None:
         clock = system = SystemClock()
         background["clock"] = system.follow
@@ -181,8 +181,8 @@ async def opened(settings: "ServerSettings", clock: Clock | None = None) -> Asyn
         )
     make_folder(settings.data_dir)
     await asyncio.to_thread(database.migrate, settings.database)
-    gateway = Gateway(settings.of(GatewaySettings), parts, clock, gauges)
-    parts.add(gateway)
+    gateway = Gateway(settings.of(GatewaySettings), services, clock, gauges)
+    services.add(gateway)
     db = await database.connect(
         settings.database,
         readers=settings.db_pool_size,
@@ -201,12 +201,12 @@ async def opened(settings: "ServerSettings", clock: Clock | None = None) -> Asyn
             clock=clock,
             gauges=gauges,
             pruning=database.Pruning(db, settings.history_events, round(settings.history_s * 1000)),
-            parts=parts,
+            services=services,
         )
         for domain in DOMAINS:
             built.append(one := await domain.build(core))
-            for part in one.parts:
-                parts.add(part)
+            for service in one.services:
+                services.add(service)
             for word, provider in one.rooms.items():
                 gateway.rooms.add(word, provider)
         if words := gateway.rooms.unprovided():

@@ -13,7 +13,7 @@ from sqlalchemy import Table
 from starlette.routing import BaseRoute
 
 from server.database import Database, Invariant, Pruning
-from server.gateway import Gateway, Parts, RoomProvider
+from server.gateway import Gateway, RoomProvider, Services
 from server.runtime.background import BackgroundTask
 from server.runtime.clock import Clock
 from server.runtime.gauges import Gauges
@@ -26,7 +26,7 @@ P = TypeVar("P")
 
 @dataclass(frozen=True, kw_only=True)
 class Core:
-    """What every domain is built with: the parts of one server that are of no domain."""
+    """What every domain is built with, and the services of the domains before it."""
 
     settings: "ServerSettings"
     database: Database
@@ -34,12 +34,12 @@ class Core:
     clock: Clock
     gauges: Gauges
     pruning: Pruning
-    parts: Parts
+    services: Services
 
-    def part(self, kind: type[P]) -> P:
-        """A part of a domain that was built before. Raises KeyError where there is none."""
-        part: P = self.parts[kind]
-        return part
+    def service(self, kind: type[P]) -> P:
+        """A service of a domain that was built before. Raises KeyError where there is none."""
+        service: P = self.services[kind]
+        return service
 
 
 Step = Callable[[], Awaitable[None]]
@@ -51,14 +51,14 @@ Prune = Callable[[int], Awaitable[None]]
 class Built:
     """What a domain brings to one server.
 
-    `parts` are what handlers and later domains find by their types; `rooms` the kinds of rooms, by
-    their words; `background` the tasks that run beside the gateway; `routes` are REST's. `start`
+    `services` are what handlers and later domains find by their types; `rooms` the kinds of rooms,
+    by their words; `background` the tasks that run beside the gateway; `routes` are REST's. `start`
     takes up what is open from the time before, before anybody can connect; `prune` deletes what has
     aged, once a minute. At the end, `drain` is called first, so that nothing new begins, and
     `close` last.
     """
 
-    parts: Sequence[object] = ()
+    services: Sequence[object] = ()
     rooms: Mapping[str, RoomProvider] = field(default_factory=dict)
     background: Mapping[str, BackgroundTask] = field(default_factory=dict)
     routes: Sequence[BaseRoute] = ()

@@ -11,7 +11,7 @@ __all__ = ["DOMAIN", "AuditLog"]
 
 async def _build(core: Core) -> Built:
     rows = AuditRows(core.database, core.settings.of(AuditSettings).audit_days)
-    return Built(parts=[AuditLog(rows)], prune=rows.prune)
+    return Built(services=[AuditLog(rows)], prune=rows.prune)
 
 
 DOMAIN = Domain(name="audit", build=_build, tables=ALL, settings=AuditSettings)

@@ -38,7 +38,7 @@ __all__ = [
 
 async def _build(core: Core) -> Built:
     settings, gateway, clock = core.settings.of(AuthSettings), core.gateway, core.clock
-    users, log = core.part(Users), core.part(AuditLog)
+    users, log = core.service(Users), core.service(AuditLog)
     secret = load_secret(settings.secret_key, core.settings.data_dir, is_new=await users.none())
     rights = Rights(core.database, gateway, clock)
     callers = Callers(core.database.reader, rights.look_soon)
@@ -58,7 +58,7 @@ async def _build(core: Core) -> Built:
     )
     gateway.authenticate_by(auth.identify)
     return Built(
-        parts=[auth, people, rights, Accounts(core.database, people, rights, log, clock)],
+        services=[auth, people, rights, Accounts(core.database, people, rights, log, clock)],
         background={"rights": rights.run},
         routes=routes(auth, gateway.addresses, clock),
         prune=auth.prune,

@@ -29,20 +29,20 @@ R = TypeVar("R", bound=msgspec.Struct)
 @handles(ListUsers)
 async def list_users(ctx: Context, query: ListUsers) -> Page[UserView]:
     """People by username."""
-    users = ctx.part(Users)
+    users = ctx.service(Users)
     return await users.page(query.search, query.role, query.limit, query.cursor)
 
 
 @handles(GetUser)
 async def get(ctx: Context, query: GetUser) -> UserView:
     """One person."""
-    return (await ctx.part(People).find(query.user_id)).view
+    return (await ctx.service(People).find(query.user_id)).view
 
 
 @handles(CreateUser)
 async def create(ctx: Context, cmd: CreateUser) -> CommitHandle[UserView]:
     """Add a person."""
-    people, work = ctx.part(People), ctx.work()
+    people, work = ctx.service(People), ctx.work()
     hashing = people.hashing(cmd.password, ctx.connection.network)
     user = await people.add(work, cmd.username, hashing, cmd.role, cmd.email, ctx.now)
     return ctx.commit(work, user.view)
@@ -53,7 +53,7 @@ async def update(ctx: Context, cmd: UpdateUser) -> CommitHandle[UserView]:
     """Change role, e-mail address or password."""
     if cmd.role is None and cmd.email is msgspec.UNSET and cmd.password is None:
         raise invalid("role", "one of role, email and password must be given")
-    people = ctx.part(People)
+    people = ctx.service(People)
     user, work = await people.find(cmd.user_id), ctx.work()
     network = ctx.connection.network
     changed = await people.update(
@@ -65,7 +65,7 @@ async def update(ctx: Context, cmd: UpdateUser) -> CommitHandle[UserView]:
 @handles(DisableUser)
 async def disable(ctx: Context, cmd: DisableUser) -> CommitHandle[UserView]:
     """Keep a person out."""
-    people, work = ctx.part(People), ctx.work()
+    people, work = ctx.service(People), ctx.work()
     changed = await people.disable(work, await people.find(cmd.user_id))
     return _commit(ctx, work, changed.ended, changed.user.view)
 
@@ -73,7 +73,7 @@ async def disable(ctx: Context, cmd: DisableUser) -> CommitHandle[UserView]:
 @handles(EnableUser)
 async def enable(ctx: Context, cmd: EnableUser) -> CommitHandle[UserView]:
     """Let a person in again."""
-    people, work = ctx.part(People), ctx.work()
+    people, work = ctx.service(People), ctx.work()
     changed: Changed = people.enable(work, await people.find(cmd.user_id))
     return _commit(ctx, work, changed.ended, changed.user.view)
 
@@ -81,7 +81,7 @@ async def enable(ctx: Context, cmd: EnableUser) -> CommitHandle[UserView]:
 @handles(DeleteUser)
 async def delete(ctx: Context, cmd: DeleteUser) -> CommitHandle[Done]:
     """Delete a person."""
-    people, work = ctx.part(People), ctx.work()
+    people, work = ctx.service(People), ctx.work()
     ended = await people.delete(work, await people.find(cmd.user_id), ctx.now)
     return _commit(ctx, work, ended, Done())
 
@@ -89,7 +89,7 @@ async def delete(ctx: Context, cmd: DeleteUser) -> CommitHandle[Done]:
 def _commit(ctx: Context, work: Work, ended: Ended | None, reply: R) -> CommitHandle[R]:
     """Commit, and close the user's connections with it: the caller's own one after the reply."""
     if ended is not None:
-        rights = ctx.part(Rights)
+        rights = ctx.service(Rights)
         rights.add(work, ended, ctx.now, spared=ctx.connection)
         # With the commit, not after it: the caller may be gone by then.
         work.on_commit(rights.look_soon)

@@ -23,10 +23,10 @@ async def _build(core: Core) -> Built:
     battles = Battles(core.database, core.clock)
     service = BattleService(battles, core.gateway, core.clock)
     count = counter(battles, core.gateway.rooms, core.clock)
-    profiles = core.part(Profiles)
+    profiles = core.service(Profiles)
     profiles.show_seats(battles.pool.seats)
     battles.pool.on_seat(profiles.touch)
-    core.part(Users).at_deletion(battles.give_up_seat)
+    core.service(Users).at_deletion(battles.give_up_seat)
 
     async def start() -> None:
         await battles.resume()
@@ -40,7 +40,7 @@ async def _build(core: Core) -> Built:
         await battles.prune(core.pruning, now)
 
     return Built(
-        parts=[battles, service],
+        services=[battles, service],
         rooms=providers(core.database.reader, battles, count),
         background={
             "battles": service.run,

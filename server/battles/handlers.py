@@ -33,30 +33,30 @@ from server.players import Players, gain, refreshed, spend_gems, spend_stamina
 @handles(ListBattles)
 async def list_battles(ctx: Context, query: ListBattles) -> Page[BattleSummary]:
     """Battles of a status."""
-    return await ctx.part(Battles).page(query.status, query.limit, query.cursor)
+    return await ctx.service(Battles).page(query.status, query.limit, query.cursor)
 
 
 @handles(ListHistory)
 async def history(ctx: Context, query: ListHistory) -> Page[HistoryEntry]:
     """One's own past battles."""
-    return await ctx.part(Battles).history(ctx.user.id, query.limit, query.cursor)
+    return await ctx.service(Battles).history(ctx.user.id, query.limit, query.cursor)
 
 
 @handles(GetBattle)
 async def get(ctx: Context, query: GetBattle) -> Battle:
     """One battle in whole."""
-    return (await ctx.part(Battles).get(query.battle_id)).committed.battle
+    return (await ctx.service(Battles).get(query.battle_id)).committed.battle
 
 
 @handles(Join)
 async def join(ctx: Context, cmd: Join) -> CommitHandle[Seated]:
     """Take a seat."""
-    battles = ctx.part(Battles)
+    battles = ctx.service(Battles)
     elsewhere = await battles.seat_of(ctx.user.id)
     if elsewhere is not None and elsewhere != cmd.battle_id:
         details = SeatedElsewhere(elsewhere)
         raise refused(BattleReason.SEATED_ELSEWHERE, f"seated in the battle {elsewhere}", details)
-    players = ctx.part(Players)
+    players = ctx.service(Players)
     player = await players.get(ctx.user.id)
     entry = await battles.get(cmd.battle_id)
     hosted = entry.pending
@@ -74,7 +74,7 @@ async def join(ctx: Context, cmd: Join) -> CommitHandle[Seated]:
 @handles(Leave)
 async def leave(ctx: Context, cmd: Leave) -> CommitHandle[Done]:
     """Give up one's seat."""
-    battles = ctx.part(Battles)
+    battles = ctx.service(Battles)
     entry = await battles.get(cmd.battle_id)
     work = ctx.work()
     battles.record(work, entry, rules.leave(entry.pending.battle, ctx.user.id, ctx.now))
@@ -84,7 +84,7 @@ async def leave(ctx: Context, cmd: Leave) -> CommitHandle[Done]:
 @handles(Attack)
 def attack(ctx: Context, cmd: Attack) -> CommitHandle[Strike] | Later:
     """Strike an enemy. It waits only where the player or the battle has to be loaded."""
-    players, battles = ctx.part(Players), ctx.part(Battles)
+    players, battles = ctx.service(Players), ctx.service(Battles)
     player = players.cache.get_cached(ctx.user.id)
     entry = battles.cache.get_cached(cmd.battle_id)
     if player is None or entry is None:
@@ -104,15 +104,15 @@ def attack(ctx: Context, cmd: Attack) -> CommitHandle[Strike] | Later:
 
 async def _load_and_attack(ctx: Context, cmd: Attack) -> Decided:
     """Load both, then strike. Where one was dropped while the other was loaded, load again."""
-    await ctx.part(Players).get(ctx.user.id)
-    await ctx.part(Battles).get(cmd.battle_id)
+    await ctx.service(Players).get(ctx.user.id)
+    await ctx.service(Battles).get(cmd.battle_id)
     return await handle(ctx, cmd)
 
 
 @handles(Revive)
 async def revive(ctx: Context, cmd: Revive) -> CommitHandle[Done]:
     """Get up again for gems."""
-    battles, players = ctx.part(Battles), ctx.part(Players)
+    battles, players = ctx.service(Battles), ctx.service(Players)
     player = await players.get(ctx.user.id)
     entry = await battles.get(cmd.battle_id)
     events = rules.revive(entry.pending.battle, ctx.user.id)
@@ -126,7 +126,7 @@ async def revive(ctx: Context, cmd: Revive) -> CommitHandle[Done]:
 @handles(Say)
 async def say(ctx: Context, cmd: Say) -> CommitHandle[Done]:
     """Say a line."""
-    battles = ctx.part(Battles)
+    battles = ctx.service(Battles)
     entry = await battles.get(cmd.battle_id)
     work = ctx.work()
     battles.record(work, entry, rules.chat(entry.pending.battle, ctx.user.id, cmd.text, ctx.now))
@@ -136,7 +136,7 @@ async def say(ctx: Context, cmd: Say) -> CommitHandle[Done]:
 @handles(Claim)
 async def claim(ctx: Context, cmd: Claim) -> CommitHandle[Claimed]:
     """Take one's reward."""
-    battles, players = ctx.part(Battles), ctx.part(Players)
+    battles, players = ctx.service(Battles), ctx.service(Players)
     player = await players.get(ctx.user.id)
     entry = await battles.get(cmd.battle_id)
     events = rules.claim(entry.pending.battle, ctx.user.id)

@@ -10,13 +10,13 @@ from server.cli.words import listing
 async def add(given: Given) -> None:
     """Make a key, and print it."""
     async with opened(given, new=True) as app:
-        print(await app.part(Accounts).add_service_key(given.name, given.scope))
+        print(await app.service(Accounts).add_service_key(given.name, given.scope))
 
 
 async def show(given: Given) -> None:
     """List all keys."""
     async with opened(given) as app:
-        keys = await app.part(Accounts).service_keys()
+        keys = await app.service(Accounts).service_keys()
     rows = [
         {
             "name": key.name,
@@ -33,5 +33,5 @@ async def show(given: Given) -> None:
 async def revoke(given: Given) -> None:
     """End a key."""
     async with opened(given) as app:
-        await app.part(Accounts).revoke_service_key(given.name)
+        await app.service(Accounts).revoke_service_key(given.name)
     print(f"the service key {given.name} is revoked")

@@ -39,7 +39,7 @@ async def add(given: Given) -> None:
         wrong = codec.unreadable(e).error
         raise CliError(_RIGHT.get(wrong.field or "", wrong.message), code=2) from None
     async with opened(given, new=True) as app:
-        user = await app.part(Accounts).add(
+        user = await app.service(Accounts).add(
             checked.username, checked.password, Role(given.role), checked.email
         )
     print(f"{user.username} is added with the role {user.role}")
@@ -51,10 +51,10 @@ async def show(given: Given) -> None:
     role = None if given.role is None else Role(given.role)
     people: list[UserView] = []
     async with opened(given) as app:
-        page = await app.part(Accounts).page(given.search, role)
+        page = await app.service(Accounts).page(given.search, role)
         people += page.items
         while page.next is not None:
-            page = await app.part(Accounts).page(given.search, role, cursor=page.next)
+            page = await app.service(Accounts).page(given.search, role, cursor=page.next)
             people += page.items
     rows = [msgspec.to_builtins(user) for user in people]
     print(listing(rows, _HEADS, as_json=given.json))
@@ -63,7 +63,7 @@ async def show(given: Given) -> None:
 async def set_role(given: Given) -> None:
     """Give a person another role."""
     async with opened(given) as app:
-        await app.part(Accounts).set_role(given.name, Role(given.role))
+        await app.service(Accounts).set_role(given.name, Role(given.role))
     print(f"{given.name} has the role {given.role}")
 
 
@@ -71,7 +71,7 @@ async def set_password(given: Given) -> None:
     """Give a person another password."""
     password = new_password(given, f"New password of {given.name}")
     async with opened(given) as app:
-        await app.part(Accounts).set_password(given.name, password)
+        await app.service(Accounts).set_password(given.name, password)
     print(f"{given.name} has another password; all log-ins have ended")
     show_generated(given, password)
 
@@ -79,14 +79,14 @@ async def set_password(given: Given) -> None:
 async def disable(given: Given) -> None:
     """Keep a person out."""
     async with opened(given) as app:
-        await app.part(Accounts).disable(given.name)
+        await app.service(Accounts).disable(given.name)
     print(f"{given.name} is kept out")
 
 
 async def enable(given: Given) -> None:
     """Let a person log in again."""
     async with opened(given) as app:
-        await app.part(Accounts).enable(given.name)
+        await app.service(Accounts).enable(given.name)
     print(f"{given.name} may log in")
 
 
@@ -95,5 +95,5 @@ async def delete(given: Given) -> None:
     if not given.yes:
         sure(f"{given.name} and all that belongs to them is deleted, for good")
     async with opened(given) as app:
-        await app.part(Accounts).delete(given.name)
+        await app.service(Accounts).delete(given.name)
     print(f"{given.name} is deleted")

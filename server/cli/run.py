@@ -35,7 +35,7 @@ async def run(given: Given) -> int | None:
     async def prepare(app: App) -> None:
         nonlocal password, is_administered
         password = await _first_admin(app, settings)
-        is_administered = await app.part(Users).any_with(Role.ADMIN)
+        is_administered = await app.service(Users).any_with(Role.ADMIN)
 
     def ready(address: str) -> None:
         how = _how(password, settings, is_administered=is_administered)
@@ -55,14 +55,14 @@ async def run(given: Given) -> int | None:
 async def _first_admin(app: App, settings: Settings) -> str | None:
     """Make `admin` at the first start. Its password is in a file that only the owner can read.
     Returns it where a terminal is there to show it: the file goes once it is shown."""
-    if await app.part(Users).any_with(Role.ADMIN):
+    if await app.service(Users).any_with(Role.ADMIN):
         return None
     password = generate()
     path = settings.data_dir / ADMIN_FILE
     # The file comes first: an admin whose password nobody has seen could not be made again.
     files.write(path, f"{password}\n".encode())
     try:
-        await app.part(Accounts).add("admin", password, Role.ADMIN)
+        await app.service(Accounts).add("admin", password, Role.ADMIN)
     except Failure:  # somebody else has the name: the command line made them before the first start
         files.remove(path)
         log.warning("no_administrator", hint="warroom user role NAME admin")

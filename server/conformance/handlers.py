@@ -35,7 +35,7 @@ def _bare(spec: Spec, room: str, data: bytes) -> Frame:
 @handles(Join)
 def join(ctx: Context, command: Join) -> Accepted:
     """Subscribe."""
-    ctx.part(Gateway).rooms.enter(ctx.connection, command.room)
+    ctx.service(Gateway).rooms.enter(ctx.connection, command.room)
     return _ACCEPTED
 
 
@@ -48,12 +48,12 @@ def echo(ctx: Context, command: Echo) -> Echo:
 @handles(Broadcast)
 def broadcast(ctx: Context, command: Broadcast) -> Accepted:
     """Tell the room."""
-    ctx.part(Gateway).rooms.tell(_bare(_MESSAGE, command.room, codec.encode(command.msg)))
+    ctx.service(Gateway).rooms.tell(_bare(_MESSAGE, command.room, codec.encode(command.msg)))
     return _ACCEPTED
 
 
 @handles(Attack)
 def attack(ctx: Context, command: Attack) -> Struck:
     """Tell the room, then the attacker."""
-    ctx.part(Gateway).rooms.tell(_bare(_ATTACKED, command.room, codec.encode(command)))
+    ctx.service(Gateway).rooms.tell(_bare(_ATTACKED, command.room, codec.encode(command)))
     return _STRUCK

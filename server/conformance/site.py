@@ -19,7 +19,7 @@ from server.conformance import handlers
 from server.conformance.echoes import EngineEcho, WebSocketEcho
 from server.conformance.messages import REGISTRY, scaled
 from server.conformance.namespaces import EchoNamespace, SuiteNamespace
-from server.gateway import Gateway, GatewaySettings, Identity, Parts, unhandled
+from server.gateway import Gateway, GatewaySettings, Identity, Services, unhandled
 from server.gateway.asgi import Transports, within
 from server.gateway.connection import bounds_of
 from server.gateway.handshakes import Handshakes
@@ -59,11 +59,11 @@ class ConformanceSite:
     def __init__(self, settings: ServerSettings, echo_max_bytes: int) -> None:
         self.settings = settings
         self.clock: Clock = SystemClock()
-        gauges, parts = Gauges(), Parts()
+        gauges, services = Gauges(), Services()
         limits = settings.of(GatewaySettings)
         self.gateway = gateway = Gateway(
             limits,
-            parts,
+            services,
             self.clock,
             gauges,
             REGISTRY,
@@ -72,7 +72,7 @@ class ConformanceSite:
         )
         gateway.authenticate_by(_anybody)
         self.refusals = gateway.refusals
-        parts.add(gateway)
+        services.add(gateway)
         self.background: dict[str, BackgroundTask] = {
             "progress": gateway.watch_progress,
             "deadlines": gateway.deadlines.watch,

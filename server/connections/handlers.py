@@ -22,7 +22,7 @@ _CURSORS: Final = Cursors("connections.list", SortKey.BIGINT, untagged=True)
 @handles(ListConnections)
 def list_connections(ctx: Context, query: ListConnections) -> Page[ConnectionView]:
     """Open connections, newest first: one more than asked for says whether there are others."""
-    gateway = ctx.part(Gateway)
+    gateway = ctx.service(Gateway)
     place = _CURSORS.place(query.cursor, user_id=query.user_id)
     before = None if place is None else int(place[0])
     if query.user_id is None:
@@ -41,7 +41,7 @@ def list_connections(ctx: Context, query: ListConnections) -> Page[ConnectionVie
 @handles(Disconnect)
 def disconnect(ctx: Context, cmd: Disconnect) -> CommitHandle[Done]:
     """Close a connection; one's own once the answer is in its queue."""
-    gateway = ctx.part(Gateway)
+    gateway = ctx.service(Gateway)
     connection = gateway.roll.find(cmd.connection_id)
     if connection is None:
         raise not_found("connection")

@@ -1,7 +1,7 @@
 """The gateway: connections, the path of every message, rooms. It knows no domain."""
 
 from server.gateway.connection import Connection
-from server.gateway.context import CommitHandle, Context, Parts
+from server.gateway.context import CommitHandle, Context, Services
 from server.gateway.gateway import Gateway
 from server.gateway.handler_registry import Decided, Later, handle, handles, unhandled
 from server.gateway.identity import Identity
@@ -27,11 +27,11 @@ __all__ = [
     "Limits",
     "LogRoom",
     "Oversight",
-    "Parts",
     "RightsChange",
     "RoomProvider",
     "Rooms",
     "RowRoom",
+    "Services",
     "Snapshot",
     "StateRoom",
     "handle",

@@ -1,4 +1,4 @@
-"""What a handler is given: who calls, the time, the parts of the server, and the way to commit."""
+"""What a handler is given: who calls, the time, the server's services, and the way to commit."""
 
 import asyncio
 from collections.abc import Callable, Generator, Sequence
@@ -19,19 +19,19 @@ P = TypeVar("P")
 R = TypeVar("R", bound=msgspec.Struct)
 
 
-class Parts(dict[type, Any]):
-    """The parts of one server, by type. `app.py` puts them in."""
+class Services(dict[type, Any]):
+    """The services of one server, such as a domain's store, by type. `app.py` adds them."""
 
-    def add(self, part: object) -> None:
-        """Put a part in. One of each type."""
-        self[type(part)] = part
+    def add(self, service: object) -> None:
+        """Add a service. One of each type."""
+        self[type(service)] = service
 
 
-class PartOf(Protocol):
-    """Gives a part of the server, such as a domain's store. Raises KeyError where there is none."""
+class GetService(Protocol):
+    """Gives a service by its type. Raises KeyError where there is none."""
 
     def __call__(self, kind: type[P], /) -> P:
-        """The part of a type."""
+        """The service of a type."""
         ...
 
 
@@ -83,11 +83,11 @@ class CommitHandle(msgspec.Struct, Generic[R], eq=False):
 class Context(msgspec.Struct, eq=False):
     """One attempt at one message. Its time stands still, so that a decision is of one moment.
 
-    `part` gives a part of the server by its type: `ctx.part(Players)`.
+    `service` gives a service of the server by its type: `ctx.service(Players)`.
     """
 
     connection: Connection
-    part: PartOf
+    service: GetService
     _database: Database | None
     _clock: Clock
     request: Request | None

@@ -18,7 +18,7 @@ from protocol.message import RATES, REGISTRY, Limit, Rates, Registry
 from server.database import Database, Key
 from server.gateway.backlog import Backlog
 from server.gateway.connection import MAX_INBOX, Call, Connection, Data
-from server.gateway.context import PartOf, Parts
+from server.gateway.context import GetService, Services
 from server.gateway.handler_registry import HandlerRegistry
 from server.gateway.oversight import Oversight
 from server.gateway.pending_message import UNKNOWN, PendingMessage
@@ -132,7 +132,7 @@ class Dispatch:
 
     def __init__(
         self,
-        parts: Parts,
+        services: Services,
         clock: Clock,
         addresses: Limits,
         gauges: Gauges,
@@ -141,7 +141,7 @@ class Dispatch:
         registry: Registry = REGISTRY,
         rates: Rates = RATES,
     ) -> None:
-        self.part: PartOf = parts.__getitem__  # each was added under its own type
+        self.service: GetService = services.__getitem__  # each was added under its own type
         self.clock = clock
         self.gauges = gauges
         self.deadlines = deadlines

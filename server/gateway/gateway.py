@@ -13,7 +13,7 @@ from server.database import Database
 from server.gateway.admission import Admission, Most
 from server.gateway.backlog import Backlog, BacklogLimits
 from server.gateway.connection import Connection, announcement
-from server.gateway.context import Parts
+from server.gateway.context import Services
 from server.gateway.dispatch import Dispatch
 from server.gateway.identity import Identity
 from server.gateway.oversight import Oversight
@@ -45,7 +45,7 @@ class Gateway:
     def __init__(
         self,
         settings: GatewaySettings,
-        parts: Parts,
+        services: Services,
         clock: Clock,
         gauges: Gauges,
         registry: Registry = REGISTRY,
@@ -81,7 +81,7 @@ class Gateway:
             BacklogLimits.of(settings.max_message_bytes, settings.backlog_limit_bytes)
         )
         self.dispatch = Dispatch(
-            parts, clock, self.addresses, gauges, self.deadlines, self.backlog, registry, rates
+            services, clock, self.addresses, gauges, self.deadlines, self.backlog, registry, rates
         )
         self._authenticate: Authenticate = _nobody
         self.draining = False

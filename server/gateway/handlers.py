@@ -11,7 +11,7 @@ from server.gateway.handler_registry import handles
 @handles(JoinRoom)
 async def join(ctx: Context, query: JoinRoom) -> Joined:
     """Subscribe, with a verdict; events follow it."""
-    verdict = await ctx.part(Gateway).rooms.join(ctx.connection, query)
+    verdict = await ctx.service(Gateway).rooms.join(ctx.connection, query)
     ctx.after_reply(verdict.release)
     return verdict.reply
 
@@ -19,14 +19,14 @@ async def join(ctx: Context, query: JoinRoom) -> Joined:
 @handles(LeaveRoom)
 def leave(ctx: Context, query: LeaveRoom) -> Done:
     """Unsubscribe."""
-    ctx.part(Gateway).rooms.leave(ctx.connection, query.room)
+    ctx.service(Gateway).rooms.leave(ctx.connection, query.room)
     return Done()
 
 
 @handles(Renew)
 async def renew(ctx: Context, query: Renew) -> Renewed:
     """Put a fresh token of the same person under the connection."""
-    gateway = ctx.part(Gateway)
+    gateway = ctx.service(Gateway)
     identity = await gateway.authenticate({"token": query.token})
     if identity.id != ctx.user.id:
         raise forbidden("the token is somebody else's")

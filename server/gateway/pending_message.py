@@ -257,7 +257,7 @@ class PendingMessage(msgspec.Struct, eq=False):
             overseen = Overseen(dispatch.oversight, entry.spec, self._message)
         return Context(
             self.connection,
-            dispatch.part,
+            dispatch.service,
             dispatch.database,
             dispatch.clock,
             self._request,

@@ -49,14 +49,14 @@ async def _build(core: Core) -> Built:
     online = OnlineIndex()
     count = PlayerCount(players, online, core.gateway, core.clock)
     profiles = Profiles(players, online, count, core.gateway, core.clock)
-    users = core.part(Users)
+    users = core.service(Users)
     users.at_registration(players.start)
     users.at_registration(profiles.register)
     users.at_deletion(players.end)
     users.at_deletion(profiles.end)
     users.forgets(player_room)
     return Built(
-        parts=[players, profiles, count],
+        services=[players, profiles, count],
         rooms=providers(reader, players, profiles, count, core.clock),
         background={
             "profiles": profiles.rows.run,

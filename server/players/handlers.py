@@ -11,7 +11,7 @@ from server.players.store import Players
 @handles(GetPlayer)
 async def get(ctx: Context, _: GetPlayer) -> PlayerView:
     """One's own player."""
-    players = ctx.part(Players)
+    players = ctx.service(Players)
     player = await players.get(ctx.user.id)
     return players.view(player.committed, ctx.now)
 
@@ -19,13 +19,13 @@ async def get(ctx: Context, _: GetPlayer) -> PlayerView:
 @handles(ListPlayers)
 async def list_players(ctx: Context, query: ListPlayers) -> Page[Profile]:
     """Players by level."""
-    return await ctx.part(Profiles).page(query.online, query.limit, query.cursor)
+    return await ctx.service(Profiles).page(query.online, query.limit, query.cursor)
 
 
 @handles(Allocate)
 async def allocate(ctx: Context, cmd: Allocate) -> CommitHandle[PlayerView]:
     """Spend stat points."""
-    players = ctx.part(Players)
+    players = ctx.service(Players)
     player = await players.get(ctx.user.id)
     fresh = rules.refreshed(player.pending, ctx.now, players.regen)
     raised = rules.allocate(fresh, cmd.attack, cmd.defense, cmd.max_stamina, ctx.now)

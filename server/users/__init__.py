@@ -12,7 +12,7 @@ __all__ = ["DOMAIN", "User", "Users"]
 async def _build(core: Core) -> Built:
     users = Users(core.database)
     rooms = providers(core.database.reader, users)
-    return Built(parts=[users], rooms=rooms, prune=users.prune)
+    return Built(services=[users], rooms=rooms, prune=users.prune)
 
 
 DOMAIN = Domain(name="users", build=_build, tables=ALL, invariants=INVARIANTS)

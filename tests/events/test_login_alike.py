@@ -31,9 +31,9 @@ async def people(tmp_path: Path) -> AsyncIterator[Server]:
     folder = tmp_path / "data"
     async with opened(Settings(data_dir=folder, password_hash_cost=COST)) as app:
         for n in range(ROUNDS):
-            await app.part(Auth).add(f"wrong-{n}", PASSWORD, Role.PLAYER)
-            await app.part(Auth).add(f"disabled-{n}", PASSWORD, Role.PLAYER)
-            await app.part(Accounts).disable(f"disabled-{n}")
+            await app.service(Auth).add(f"wrong-{n}", PASSWORD, Role.PLAYER)
+            await app.service(Auth).add(f"disabled-{n}", PASSWORD, Role.PLAYER)
+            await app.service(Accounts).disable(f"disabled-{n}")
     async with Server(folder, PASSWORD_HASH_COST=str(COST)) as started:
         yield started
 

@@ -100,7 +100,7 @@ async def test_a_copy_of_a_refresh_token_ends_the_sockets_of_its_log_in(tmp_path
         opened(Settings(data_dir=tmp_path, password_hash_cost=4), clock) as app,
         listening(app) as url,
     ):
-        first = await app.part(Auth).add("alice", PASSWORD, Role.PLAYER)
+        first = await app.service(Auth).add("alice", PASSWORD, Role.PLAYER)
         thief = await Person(url, first).connect()
         owner = await Person(url, await refresh(url, first.tokens.refresh_token)).connect()
         clock.advance(REUSE_GRACE_MS / 1000 + 0.001)
@@ -116,7 +116,7 @@ async def test_who_is_logged_out_during_the_handshake_does_not_stay(tmp_path: Pa
         opened(Settings(data_dir=tmp_path, password_hash_cost=4)) as app,
         listening(app) as url,
     ):
-        logged_in = await app.part(Auth).add("alice", PASSWORD, Role.PLAYER)
+        logged_in = await app.service(Auth).add("alice", PASSWORD, Role.PLAYER)
         reads = app.gateway._authenticate
 
         async def read_and_then_log_out(given: object) -> object:
@@ -154,7 +154,7 @@ async def test_what_has_begun_is_committed_and_what_waits_is_not(tmp_path: Path)
             await person.tell(name, battle_id=battle_id)
         assert await until_gone(person) == ["disabled"]
         await app.gateway.dispatch.settle()
-        battle = (await app.part(Battles).get(battle_id)).committed.battle
+        battle = (await app.service(Battles).get(battle_id)).committed.battle
         assert battle.seats[person.id].seated
 
 

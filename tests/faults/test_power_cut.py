@@ -92,16 +92,16 @@ async def test_whenever_the_power_is_cut_a_new_server_starts_and_keeps_what_it_s
             assert number < running or file.exists(), f"{name} at {number}"
     for number, left in some(moments):
         async with started(left, tmp_path / "after") as app:
-            if await app.part(Users).any_with(Role.ADMIN):
+            if await app.service(Users).any_with(Role.ADMIN):
                 password = (data(left) / "admin_password").read_text().strip()
-                await app.part(Auth).log_in(Login("admin", password), ADDRESS)
+                await app.service(Auth).log_in(Login("admin", password), ADDRESS)
             if number >= known:
                 token = logged_in.tokens.access_token
-                assert (await app.part(Auth).identify_token(token)).id == logged_in.user.id
-                await app.part(Auth).log_in(Login(logged_in.user.username, PASSWORD), ADDRESS)
+                assert (await app.service(Auth).identify_token(token)).id == logged_in.user.id
+                await app.service(Auth).log_in(Login(logged_in.user.username, PASSWORD), ADDRESS)
             kept = sum(moment <= number for moment in said)
             if kept:
-                battle = (await app.part(Battles).get(battle_id)).committed.battle
+                battle = (await app.service(Battles).get(battle_id)).committed.battle
                 assert len(battle.chat) >= kept, f"at {number}"
 
 
@@ -131,4 +131,5 @@ async def test_whenever_the_power_is_cut_a_backup_is_whole_and_so_is_what_it_is_
         async with started(left, tmp_path / "after") as app:
             for logged_in in (first, second):
                 token = logged_in.tokens.access_token
-                assert (await app.part(Auth).identify_token(token)).id == logged_in.user.id, number
+                known = await app.service(Auth).identify_token(token)
+                assert known.id == logged_in.user.id, number

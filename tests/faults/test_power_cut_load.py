@@ -215,11 +215,12 @@ class Two:
         """Whose data a server finds that starts there; raises AssertionError for a mixture."""
         secret = (data(left) / "secret_key").read_bytes()
         async with started(left, folder) as app:
-            known = [n for n, u in self.users.items() if await app.part(Users).by_id(u.user.id)]
+            known = [n for n, u in self.users.items() if await app.service(Users).by_id(u.user.id)]
             (name,) = known
             if secret == self.secret(name):
-                token = self.users[name].tokens.access_token
-                assert (await app.part(Auth).identify_token(token)).id == self.users[name].user.id
+                user = self.users[name]
+                identity = await app.service(Auth).identify_token(user.tokens.access_token)
+                assert identity.id == user.user.id
             else:  # the database comes first: then tokens are refused, and clients log in anew
                 assert (name, secret) == ("new", self.secret("old"))
         return name

@@ -65,7 +65,7 @@ def told(ear: Ear, room: str) -> list[tuple[Any, ...]]:
 
 async def somebody(app: App, name: str, role: Role = Role.PLAYER) -> Ear:
     """A connection of somebody new."""
-    logged_in = await app.part(Auth).add(name, PASSWORD, role)
+    logged_in = await app.service(Auth).add(name, PASSWORD, role)
     return await Ear(
         app, await app.gateway.authenticate({"token": logged_in.tokens.access_token})
     ).open()
@@ -73,7 +73,7 @@ async def somebody(app: App, name: str, role: Role = Role.PLAYER) -> Ear:
 
 def easy(app: App) -> str:
     """A battle that anybody may join."""
-    waiting = app.part(Battles).pool.waiting
+    waiting = app.service(Battles).pool.waiting
     return next(key for key, line in waiting.items() if line.difficulty is Difficulty.EASY)
 
 
@@ -90,7 +90,7 @@ async def test_a_battle_s_actors_outlive_a_restart_and_are_the_same_in_another_p
         await bob.ok("battles.join", battle_id=battle_id)
         await bob.ok("battles.attack", battle_id=battle_id, enemy_id=1, request_id=uuid7())
         world.clock.advance(10)
-        await BattleService(app.part(Battles), app.gateway, world.clock).tick()
+        await BattleService(app.service(Battles), app.gateway, world.clock).tick()
         live = told(alice, room)
         by = {name: actor for _, name, actor in live}
         assert by["battles.struck"] == f"user:{bob.identity.id}"
@@ -119,10 +119,10 @@ async def test_what_is_missed_live_is_filled_with_its_actor(world: World) -> Non
     """What another process told is found in the history, as there is nothing else to find it in."""
     async with world.server() as app, world.server() as beside:
         boss = await somebody(app, "boss", Role.ADMIN)
-        ann = (await app.part(Auth).add("ann", PASSWORD, Role.PLAYER)).user.id
+        ann = (await app.service(Auth).add("ann", PASSWORD, Role.PLAYER)).user.id
         room = user_room(ann)
         await boss.ok("rooms.join", room=room)
-        await beside.part(Accounts).set_role("ann", Role.VIEWER)
+        await beside.service(Accounts).set_role("ann", Role.VIEWER)
         await boss.ok("users.update", user_id=ann, email="ann@example.org")
         await world.clock.asleep()  # until the hole is looked at
         world.clock.advance(HOLE_S)
@@ -150,7 +150,7 @@ async def test_players_are_not_shown_who_acts_on_others(world: World) -> None:
         await bob.ok("rooms.join", room=room)
         await boss.ok("rooms.join", room=user_room(ann.identity.id))
         await boss.ok("users.delete", user_id=ann.identity.id)
-        await app.part(Accounts).delete("eve")
+        await app.service(Accounts).delete("eve")
         left = [actor for _, name, actor in told(bob, room) if name == "battles.player_left"]
         assert left == ["server:battles"] * 2
         assert told(boss, user_room(ann.identity.id))[-1][2] == f"user:{boss.identity.id}"

@@ -32,7 +32,7 @@ NETWORKS = "select network from login_networks order by last_at, network"
 @pytest.fixture
 async def alice(here: Process) -> str:
     """Somebody with a name and an address, who has logged in at home. Returns the address."""
-    await here.app.part(Auth).register(Register("alice", PASSWORD, "alice@example.org"), HOME)
+    await here.app.service(Auth).register(Register("alice", PASSWORD, "alice@example.org"), HOME)
     return "alice@example.org"
 
 
@@ -47,7 +47,7 @@ async def tried(
 ) -> Error | None:
     """The error of a log-in; None where it goes through."""
     try:
-        await here.app.part(Auth).log_in(Login(login, password), address)
+        await here.app.service(Auth).log_in(Login(login, password), address)
     except Failure as e:
         return e.error
     return None
@@ -148,7 +148,7 @@ async def test_guessing_from_many_networks_is_bounded_and_keeps_nobody_from_home
 ) -> None:
     """Whatever the number of networks, and under both names together. Counted are the passwords
     that would have been accepted, had they been right."""
-    users = here.app.part(Auth)._attempts.users
+    users = here.app.service(Auth)._attempts.users
     limited = users.take
     looked_at = 0
 
@@ -244,17 +244,17 @@ async def test_the_newest_networks_are_kept(here: Process, alice: str) -> None:
         here.clock.advance(1)
         assert await tried(here, "alice", PASSWORD, f"n{n}") is None
     here.clock.advance(1)
-    await here.app.part(Auth).register(Register("bob", PASSWORD), "bob's")
+    await here.app.service(Auth).register(Register("bob", PASSWORD), "bob's")
     found = [row[0] for row in await rows(database, NETWORKS)]
     assert found == [*(f"n{n}" for n in range(3, KEPT_NETWORKS + 3)), "bob's"]
-    await here.app.part(Accounts).delete("alice")
+    await here.app.service(Accounts).delete("alice")
     assert await rows(database, NETWORKS) == [("bob's",)]
 
 
 async def test_networks_that_are_long_unused_are_forgotten(here: Process, alice: str) -> None:
     database = here.app.settings.database
     here.clock.advance(NETWORK_LIFE_MS / 1000 - 1)
-    await here.app.part(Auth).register(Register("bob", PASSWORD), "bob's")
+    await here.app.service(Auth).register(Register("bob", PASSWORD), "bob's")
     await here.app.prune()
     assert await rows(database, NETWORKS) == [(HOME,), ("bob's",)]
     here.clock.advance(1)
@@ -263,7 +263,7 @@ async def test_networks_that_are_long_unused_are_forgotten(here: Process, alice:
 
 
 async def test_where_the_address_is_not_known_no_network_is(here: Process, alice: str) -> None:
-    await here.app.part(Auth).register(Register("bob", PASSWORD), "")
+    await here.app.service(Auth).register(Register("bob", PASSWORD), "")
     assert await tried(here, "alice", PASSWORD, "") is None
     assert await rows(here.app.settings.database, NETWORKS) == [(HOME,)]
 
@@ -292,14 +292,14 @@ async def test_an_address_that_tries_many_names_is_stopped(here: Process, alice:
 
 async def test_no_password_is_looked_at_once_it_is_too_much(here: Process, alice: str) -> None:
     looked_at = 0
-    matches = here.app.part(Auth)._passwords.matches
+    matches = here.app.service(Auth)._passwords.matches
 
     async def counted(*given: Any) -> bool:
         nonlocal looked_at
         looked_at += 1
         return await matches(*given)
 
-    here.app.part(Auth)._passwords.matches = counted  # type: ignore[method-assign]
+    here.app.service(Auth)._passwords.matches = counted  # type: ignore[method-assign]
     for login in ("alice", "nobody"):
         looked_at = 0
         for _ in range(2 * AT_ONCE):
@@ -309,7 +309,7 @@ async def test_no_password_is_looked_at_once_it_is_too_much(here: Process, alice
 
 async def test_what_was_not_looked_at_does_not_count(here: Process, alice: str) -> None:
     """As it is busy, or as the client left while it waited."""
-    passwords = here.app.part(Auth)._passwords
+    passwords = here.app.service(Auth)._passwords
     many = THREADS + MAX_OF_NETWORK[Kind.LOG_IN]
     for _ in range(THREADS):
         await passwords._turns.take("held", Kind.LOG_IN)
@@ -346,7 +346,7 @@ async def test_a_password_that_is_looked_at_counts_though_the_client_leaves(
     here: Process, alice: str
 ) -> None:
     """Or nobody would count what is guessed in vain."""
-    passwords = here.app.part(Auth)._passwords
+    passwords = here.app.service(Auth)._passwords
     check = passwords._check
     loop = asyncio.get_running_loop()
     for _ in range(AT_ONCE):

@@ -39,7 +39,7 @@ async def office(tmp_path: Path, engine: str, postgres: Postgres | None) -> Asyn
     url = await database(engine, postgres, tmp_path / "warroom.db")
     settings = Settings(data_dir=tmp_path, database_url=url, password_hash_cost=4)
     async with opened(settings, ManualClock()) as app:
-        logged_in = await app.part(Auth).add("boss", PASSWORD, Role.ADMIN)
+        logged_in = await app.service(Auth).add("boss", PASSWORD, Role.ADMIN)
         identity = await app.gateway.authenticate({"token": logged_in.tokens.access_token})
         boss = Ear(app, identity)
         boss.address = "203.0.113.9"
@@ -80,7 +80,7 @@ async def test_what_is_done_over_a_connection_has_its_actor(
 async def test_what_is_done_on_the_command_line_has_it_too(
     office: Office, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    accounts = office.app.part(Accounts)
+    accounts = office.app.service(Accounts)
     user_id = (await accounts.add("ada", SECRET, Role.PLAYER)).user_id
     await accounts.set_role("ada", Role.VIEWER)
     await accounts.set_role("ada", Role.VIEWER)  # which changes nothing
@@ -108,7 +108,7 @@ async def test_what_is_done_on_the_command_line_has_it_too(
 async def test_who_ends_a_log_in_is_logged(
     office: Office, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    await office.app.part(Auth).log_out(office.session)
+    await office.app.service(Auth).log_out(office.session)
     (line,) = [x for x in capsys.readouterr().out.splitlines() if "rights_ended" in x]
     assert "reason=logged_out" in line
     assert f"user={office.boss.identity.id}" in line

@@ -29,21 +29,21 @@ class Table:
     def __init__(self, app: App, clock: ManualClock) -> None:
         self.app = app
         self.clock = clock
-        self.service = BattleService(app.part(Battles), app.gateway, clock)
+        self.service = BattleService(app.service(Battles), app.gateway, clock)
         self.player_id = ""
 
     async def seat(self) -> str:
         """Register, and take a seat in the easy battle of the pool."""
-        logged_in = await self.app.part(Auth).add("somebody", "correct horse", Role.PLAYER)
+        logged_in = await self.app.service(Auth).add("somebody", "correct horse", Role.PLAYER)
         self.player_id = logged_in.user.id
-        player = (await self.app.part(Players).get(self.player_id)).pending
+        player = (await self.app.service(Players).get(self.player_id)).pending
         battle_id = next(
             battle_id
-            for battle_id, summary in self.app.part(Battles).pool.waiting.items()
+            for battle_id, summary in self.app.service(Battles).pool.waiting.items()
             if summary.difficulty is Difficulty.EASY
         )
         now = self.clock.now_ms()
-        await self.app.part(Battles).carry_out(
+        await self.app.service(Battles).carry_out(
             battle_id, lambda h: rules.join(h.battle, player, now, h.rolls()), now
         )
         return battle_id
@@ -55,7 +55,7 @@ class Table:
 
     async def battle(self, battle_id: str) -> Battle:
         """The battle as it is committed."""
-        return (await self.app.part(Battles).get(battle_id)).committed.battle
+        return (await self.app.service(Battles).get(battle_id)).committed.battle
 
 
 def settings(folder: Path) -> Settings:
@@ -71,16 +71,16 @@ async def table(tmp_path: Path) -> AsyncIterator[Table]:
 
 
 async def test_three_battles_wait_one_of_them_easy(table: Table) -> None:
-    waiting = list(table.app.part(Battles).pool.waiting.values())
+    waiting = list(table.app.service(Battles).pool.waiting.values())
     assert len(waiting) == 3
     assert [w.difficulty for w in waiting].count(Difficulty.EASY) >= 1
 
 
 async def test_the_pool_is_filled_up_when_a_battle_starts(table: Table) -> None:
     battle_id = await table.seat()
-    assert battle_id not in table.app.part(Battles).pool.waiting
+    assert battle_id not in table.app.service(Battles).pool.waiting
     await table.service.fill_pool()
-    assert len(table.app.part(Battles).pool.waiting) == 3
+    assert len(table.app.service(Battles).pool.waiting) == 3
 
 
 async def test_enemies_strike_on_their_beat_and_only_once(table: Table) -> None:
@@ -116,21 +116,21 @@ async def test_a_seat_is_kept_for_two_minutes(table: Table) -> None:
     assert (await table.battle(battle_id)).seats[table.player_id].seated
     await table.pass_time(1)
     assert not (await table.battle(battle_id)).seats[table.player_id].seated
-    assert await table.app.part(Battles).seat_of(table.player_id) is None
+    assert await table.app.service(Battles).seat_of(table.player_id) is None
 
 
 async def test_a_battle_with_nobody_is_abandoned_after_five_minutes(table: Table) -> None:
     battle_id = await table.seat()
     now = table.clock.now_ms()
     player_id = table.player_id
-    await table.app.part(Battles).carry_out(
+    await table.app.service(Battles).carry_out(
         battle_id, lambda h: rules.leave(h.battle, player_id, now), now
     )
     await table.pass_time(299)
     assert (await table.battle(battle_id)).status is Status.IN_PROGRESS
     await table.pass_time(1)
     assert (await table.battle(battle_id)).status is Status.ABANDONED
-    assert battle_id not in table.app.part(Battles).pool.due
+    assert battle_id not in table.app.service(Battles).pool.due
 
 
 async def test_who_is_struck_down_long_enough_loses_the_battle(table: Table) -> None:
@@ -159,14 +159,14 @@ async def test_after_a_restart_seats_are_away_and_time_goes_on(tmp_path: Path) -
         loaded = await again.battle(battle_id)
         assert loaded.seats[table.player_id].away_at is not None
         assert loaded.enemies == before.enemies
-        assert len(app.part(Battles).pool.waiting) == 3
+        assert len(app.service(Battles).pool.waiting) == 3
         await again.pass_time(0)
         assert (await again.battle(battle_id)).seats[table.player_id].hp < 100
 
 
 async def test_a_decision_on_an_old_state_is_made_again(table: Table) -> None:
     battle_id = await table.seat()
-    entry = await table.app.part(Battles).get(battle_id)
+    entry = await table.app.service(Battles).get(battle_id)
     player_id, now = table.player_id, table.clock.now_ms()
     seen: list[int] = []
 
@@ -176,7 +176,7 @@ async def test_a_decision_on_an_old_state_is_made_again(table: Table) -> None:
             entry.broken = True  # as when somebody else changes the battle meanwhile
         return rules.chat(hosted.battle, player_id, "again", now)
 
-    await table.app.part(Battles).carry_out(battle_id, decide, now)
+    await table.app.service(Battles).carry_out(battle_id, decide, now)
     assert len(seen) == 2
     battle = await table.battle(battle_id)
     assert [line.text for line in battle.chat] == ["again"]
@@ -184,10 +184,10 @@ async def test_a_decision_on_an_old_state_is_made_again(table: Table) -> None:
 
 async def test_a_fault_in_one_battle_does_not_stop_the_others(table: Table) -> None:
     battle_id = await table.seat()
-    table.app.part(Battles).pool.due.set("no battle", 0)
+    table.app.service(Battles).pool.due.set("no battle", 0)
     await table.pass_time(10)
     assert (await table.battle(battle_id)).seats[table.player_id].hp < 100
-    put_off = table.app.part(Battles).pool.due.at("no battle")
+    put_off = table.app.service(Battles).pool.due.at("no battle")
     assert put_off is not None
     assert put_off > table.clock.now_ms()
 
@@ -205,12 +205,13 @@ async def test_who_comes_before_the_first_look_does_not_keep_others_from_being_a
     async with opened(settings(tmp_path), clock) as app:
         await app.start()
         both = [
-            await app.part(Auth).add(name, "correct horse", Role.PLAYER) for name in ("ada", "ben")
+            await app.service(Auth).add(name, "correct horse", Role.PLAYER)
+            for name in ("ada", "ben")
         ]
         ids = [logged_in.user.id for logged_in in both]
         battle_id = next(
             battle_id
-            for battle_id, line in app.part(Battles).pool.waiting.items()
+            for battle_id, line in app.service(Battles).pool.waiting.items()
             if line.required_level == 1
         )
         for ident in ids:
@@ -224,7 +225,7 @@ async def test_who_comes_before_the_first_look_does_not_keep_others_from_being_a
         await again.pass_time(0)
         seats = (await again.battle(battle_id)).seats
         assert [seats[ident].away_at is None for ident in ids] == [True, False]
-        assert app.part(Battles).pool.taken_up == set()
+        assert app.service(Battles).pool.taken_up == set()
 
 
 async def test_an_end_that_is_not_committed_is_not_the_end(
@@ -243,7 +244,7 @@ async def test_an_end_that_is_not_committed_is_not_the_end(
     table.clock.advance(3600)
     now, reason = table.clock.now_ms(), AbandonReason.ALL_DOWN
     ending = asyncio.create_task(
-        table.app.part(Battles).carry_out(
+        table.app.service(Battles).carry_out(
             battle_id,
             lambda hosted: (Abandoned(battle_id=battle_id, reason=reason, at=rfc3339(now)),),
             now,

@@ -120,7 +120,7 @@ class Place:
 @pytest.fixture
 async def place(app: App, clock: ManualClock) -> Place:
     """The line of a battle, numbered by a row."""
-    battle_id = next(iter(app.part(Battles).pool.waiting))
+    battle_id = next(iter(app.service(Battles).pool.waiting))
     await tell_line(app, EVENTS + 5, battle_id)
     clock.advance(AGE_S + 1)
     await app.prune()
@@ -142,7 +142,7 @@ async def test_whoever_is_ahead_is_reset(place: Place, by: int) -> None:
 
 async def test_whoever_is_one_ahead_of_a_log_is_reset(app: App) -> None:
     """A battle's room, which is numbered by its log."""
-    battle_id = next(iter(app.part(Battles).pool.waiting))
+    battle_id = next(iter(app.service(Battles).pool.waiting))
     place = Place(app, battle_room(battle_id), 1, 1)
     assert (await place.join(1)).verdict is Verdict.RESUMED
     joined = await place.join(2)
@@ -164,9 +164,9 @@ async def test_whoever_lacks_one_that_is_pruned_is_reset(place: Place) -> None:
 
 async def seated(app: App) -> tuple[Ear, str]:
     """Somebody with a seat."""
-    alice = await app.part(Auth).add("alice", "correct horse", Role.PLAYER)
+    alice = await app.service(Auth).add("alice", "correct horse", Role.PLAYER)
     ear = await Ear(app, player(alice.user.id)).open()
-    waiting = app.part(Battles).pool.waiting.items()
+    waiting = app.service(Battles).pool.waiting.items()
     battle_id = next(b for b, summary in waiting if summary.difficulty is Difficulty.EASY)
     await ear.ok("battles.join", battle_id=battle_id)
     return ear, battle_id
@@ -205,14 +205,14 @@ async def test_what_is_refused_now_and_was_done_before_gets_its_first_reply(
 
 
 async def test_gems_that_are_spent_have_their_row(app: App, settings: Settings) -> None:
-    alice = (await app.part(Auth).add("alice", "correct horse", Role.PLAYER)).user.id
+    alice = (await app.service(Auth).add("alice", "correct horse", Role.PLAYER)).user.id
     await execute(
         settings.database,
         "update players set gems = 70",
         "insert into ledger (id, player_id, at, currency, amount, balance_after, why)"
         " select 'given', player_id, 0, 'gems', 70, 70, 'given' from players",
     )
-    players = app.part(Players)
+    players = app.service(Players)
     players.cache.drop(alice)
     entry, work = await players.get(alice), Work(rfc3339(app.clock.now_ms()))
     poorer = spend_gems(entry.pending, 50)

@@ -41,7 +41,7 @@ class Here:
 async def here(tmp_path: Path) -> AsyncIterator[Here]:
     clock = ManualClock()
     async with opened(Settings(data_dir=tmp_path, password_hash_cost=4), clock) as app:
-        added = await app.part(Auth).add("ada", PASSWORD, Role.PLAYER)
+        added = await app.service(Auth).add("ada", PASSWORD, Role.PLAYER)
         identity = await app.gateway.authenticate({"token": added.tokens.access_token})
         line = Line(identity)
         await app.gateway.opened(line)
@@ -70,7 +70,7 @@ async def test_back_it_ends_no_later_than_it_would_have(here: Here, back_s: floa
 
 async def test_a_renewed_connection_is_counted_by_its_new_token(here: Here) -> None:
     here.clock.set(-HOURS_S)
-    logged_in = await here.app.part(Auth).add("ben", PASSWORD, Role.PLAYER)
+    logged_in = await here.app.service(Auth).add("ben", PASSWORD, Role.PLAYER)
     fresh = await here.app.gateway.authenticate({"token": logged_in.tokens.access_token})
     here.line.identity = fresh
     here.app.gateway.rights.watch_expiry(here.line)
@@ -79,11 +79,11 @@ async def test_a_renewed_connection_is_counted_by_its_new_token(here: Here) -> N
 
 async def test_tokens_of_the_time_that_was_are_not_taken_on_a_new_connection(here: Here) -> None:
     """They end as open connections do; whoever logs in now gets good ones."""
-    old = (await here.app.part(Auth).add("ben", PASSWORD, Role.PLAYER)).tokens
+    old = (await here.app.service(Auth).add("ben", PASSWORD, Role.PLAYER)).tokens
     here.clock.set(HOURS_S)
     with pytest.raises(Failure):
         await here.app.gateway.authenticate({"token": old.access_token})
-    new = (await here.app.part(Auth).refresh(old.refresh_token)).tokens
+    new = (await here.app.service(Auth).refresh(old.refresh_token)).tokens
     await here.app.gateway.authenticate({"token": new.access_token})
 
 

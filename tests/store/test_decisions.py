@@ -76,9 +76,9 @@ class Faster:
 async def test_of_two_who_take_a_name_at_once_one_is_told_that_it_is_taken(two: Two) -> None:
     for n in range(10):
         outcomes = await asyncio.gather(
-            two.here.part(Auth).register(Register(f"ada-{n}", PASSWORD), NETWORK),
-            two.there.part(Accounts).add(f"ADA-{n}", PASSWORD, Role.PLAYER),
-            two.there.part(Auth).register(Register(f"Ada-{n}", PASSWORD), NETWORK),
+            two.here.service(Auth).register(Register(f"ada-{n}", PASSWORD), NETWORK),
+            two.there.service(Accounts).add(f"ADA-{n}", PASSWORD, Role.PLAYER),
+            two.there.service(Auth).register(Register(f"Ada-{n}", PASSWORD), NETWORK),
             return_exceptions=True,
         )
         refused = [end for end in outcomes if isinstance(end, Failure)]
@@ -88,8 +88,8 @@ async def test_of_two_who_take_a_name_at_once_one_is_told_that_it_is_taken(two: 
 async def test_of_two_who_name_a_key_at_once_one_is_told_that_it_is_taken(two: Two) -> None:
     for n in range(10):
         outcomes = await asyncio.gather(
-            two.here.part(Accounts).add_service_key(f"robot-{n}", ["read"]),
-            two.there.part(Accounts).add_service_key(f"robot-{n}", ["read"]),
+            two.here.service(Accounts).add_service_key(f"robot-{n}", ["read"]),
+            two.there.service(Accounts).add_service_key(f"robot-{n}", ["read"]),
             return_exceptions=True,
         )
         assert sorted(type(end).__name__ for end in outcomes) == ["ValueError", "str"]
@@ -110,16 +110,16 @@ async def test_a_password_is_hashed_once_however_often_it_is_decided(
 
     monkeypatch.setattr(Passwords, "hash", counted)
     Faster(two.here, "users.insert", MAX_DECISIONS - 1)
-    await two.here.part(Auth).register(Register("ada", PASSWORD), NETWORK)
+    await two.here.service(Auth).register(Register("ada", PASSWORD), NETWORK)
     assert hashed == [PASSWORD]
 
 
 @pytest.mark.parametrize("times", [1, MAX_DECISIONS - 1])
 async def test_who_is_new_comes_in_after_a_stale_decision(two: Two, times: int) -> None:
     Faster(two.here, "users.insert", times)
-    await two.here.part(Auth).register(Register("ada", PASSWORD), NETWORK)
+    await two.here.service(Auth).register(Register("ada", PASSWORD), NETWORK)
     Faster(two.here, "users.insert", times)
-    await two.here.part(Accounts).add("ben", PASSWORD, Role.PLAYER)
+    await two.here.service(Accounts).add("ben", PASSWORD, Role.PLAYER)
     names = await rows(two.url, "select username from users order by username")
     assert names == [("ada",), ("ben",)]
     assert len(await rows(two.url, "select 1 from players")) == 2
@@ -128,12 +128,12 @@ async def test_who_is_new_comes_in_after_a_stale_decision(two: Two, times: int) 
 async def test_a_key_is_made_after_a_stale_decision(two: Two) -> None:
     """And nobody is told that there is one of that name."""
     Faster(two.here, "auth.add_service_key", 1)
-    key = await two.here.part(Accounts).add_service_key("robot", ["read"])
+    key = await two.here.service(Accounts).add_service_key("robot", ["read"])
     assert (await two.here.gateway.authenticate({"service_key": key})).name == "robot"
 
 
 async def test_what_is_stale_each_time_is_busy(two: Two) -> None:
-    auth, accounts = two.here.part(Auth), two.here.part(Accounts)
+    auth, accounts = two.here.service(Auth), two.here.service(Accounts)
     logged_in = await auth.add("ada", PASSWORD, Role.PLAYER)
     refresh_token = logged_in.tokens.refresh_token
     asked = {
@@ -163,12 +163,12 @@ async def test_what_is_stale_each_time_is_busy(two: Two) -> None:
 async def test_a_hash_that_can_not_be_renewed_now_is_renewed_at_the_next_log_in(
     two: Two, tmp_path: Path
 ) -> None:
-    await two.here.part(Auth).add("ada", PASSWORD, Role.PLAYER)
+    await two.here.service(Auth).add("ada", PASSWORD, Role.PLAYER)
     settings = Settings(data_dir=tmp_path, database_url=two.url, password_hash_cost=5)
     async with opened(settings, ManualClock()) as dearer:
         faster = Faster(dearer, "users.rehash", 1)
         for cost in ("04", "05"):
-            await dearer.part(Auth).log_in(Login("ada", PASSWORD), NETWORK)
+            await dearer.service(Auth).log_in(Login("ada", PASSWORD), NETWORK)
             ((known,),) = await rows(two.url, "select password_hash from users")
             assert known.split("$")[2] == cost
     assert faster.left == 0
@@ -179,7 +179,7 @@ async def test_a_change_is_not_refused_because_old_ones_can_not_be_forgotten(
 ) -> None:
     monkeypatch.setattr(rights, "KEPT", 1)
     monkeypatch.setattr(rights, "FORGET_EACH", 1)
-    accounts = two.here.part(Accounts)
+    accounts = two.here.service(Accounts)
     await accounts.add("ada", PASSWORD, Role.PLAYER)
     faster = Faster(two.here, "auth.forget_rights_changes", 1)
     for n in range(3):
@@ -193,8 +193,8 @@ async def test_a_seat_that_can_not_be_put_right_now_is_put_right_soon(
 ) -> None:
     app = two.here
     await app.start()
-    service, battles = app.part(BattleService), app.part(Battles)
-    ada = (await app.part(Auth).add("ada", PASSWORD, Role.PLAYER)).user.id
+    service, battles = app.service(BattleService), app.service(Battles)
+    ada = (await app.service(Auth).add("ada", PASSWORD, Role.PLAYER)).user.id
     ear = await Ear(app, player(ada)).open()
     battle_id = next(key for key, line in battles.pool.waiting.items() if line.required_level == 1)
     await ear.ok("battles.join", battle_id=battle_id)
@@ -225,8 +225,8 @@ async def test_a_seat_that_can_not_be_put_right_now_is_put_right_soon(
 async def test_what_can_not_be_pruned_now_is_pruned_the_next_time(
     two: Two, statement: str, left: str
 ) -> None:
-    app, accounts = two.here, two.here.part(Accounts)
-    await app.part(Auth).add("ada", PASSWORD, Role.PLAYER)
+    app, accounts = two.here, two.here.service(Accounts)
+    await app.service(Auth).add("ada", PASSWORD, Role.PLAYER)
     asked = Request(("ada", "once"), "digest")
     await app.database.writer.submit(Work(rfc3339(two.clock.now_ms())), b"{}", asked)
     await accounts.add("ben", PASSWORD, Role.PLAYER)
@@ -244,6 +244,6 @@ async def test_what_can_not_be_pruned_now_is_pruned_the_next_time(
 @pytest.mark.parametrize("times", [1, MAX_DECISIONS - 1])
 async def test_the_pool_is_filled_after_a_stale_decision(two: Two, times: int) -> None:
     faster = Faster(two.here, "battles.insert", times)
-    await two.here.part(BattleService).fill_pool()
+    await two.here.service(BattleService).fill_pool()
     assert faster.left == 0
-    assert len(two.here.part(Battles).pool.waiting) == 3
+    assert len(two.here.service(Battles).pool.waiting) == 3

@@ -59,7 +59,7 @@ class House:
 
     async def admin(self) -> Ear:
         """A connection of somebody who administers."""
-        boss = await self.here.part(Auth).add("boss", PASSWORD, Role.ADMIN)
+        boss = await self.here.service(Auth).add("boss", PASSWORD, Role.ADMIN)
         identity = await self.here.gateway.authenticate({"token": boss.tokens.access_token})
         return await Ear(self.here, replace(identity, rights=NEWEST)).open()
 
@@ -69,7 +69,7 @@ class House:
 
     async def add(self, name: str) -> str:
         """Somebody new. Returns the id."""
-        return (await self.here.part(Auth).add(name, PASSWORD, Role.PLAYER)).user.id
+        return (await self.here.service(Auth).add(name, PASSWORD, Role.PLAYER)).user.id
 
 
 @pytest.fixture
@@ -85,7 +85,7 @@ async def house(tmp_path: Path, engine: str, postgres: Postgres | None) -> Async
 
 def easy(app: App) -> str:
     """A battle that anybody may join."""
-    waiting = app.part(Battles).pool.waiting
+    waiting = app.service(Battles).pool.waiting
     return next(key for key, line in waiting.items() if line.required_level == 1)
 
 
@@ -155,7 +155,7 @@ async def test_who_is_deleted_elsewhere_is_refused_here(house: House) -> None:
     for ear in (gone, other):
         await ear.ok("battles.join", battle_id=battle_id)
     await gone.ok("battles.attack", battle_id=battle_id, enemy_id=1, kind="quick")
-    await house.there.part(Accounts).delete("gone")
+    await house.there.service(Accounts).delete("gone")
 
     for name, fields, expected in (
         ("battles.attack", {"enemy_id": 1, "kind": "quick"}, ("refused", "no_player")),
@@ -173,10 +173,10 @@ async def test_who_is_deleted_elsewhere_is_refused_here(house: House) -> None:
     assert answer["error"]["code"] == "not_found"
     struck = await other.ok("battles.attack", battle_id=battle_id, enemy_id=1, kind="quick")
     assert struck["damage"] > 0
-    battle = (await house.here.part(Battles).get(battle_id)).committed.battle
+    battle = (await house.here.service(Battles).get(battle_id)).committed.battle
     assert not battle.seats[gone.identity.id].seated
     assert not gone.closed
-    await house.here.part(Rights).look()
+    await house.here.service(Rights).look()
     assert gone.closed
 
 
@@ -187,7 +187,7 @@ async def test_a_place_that_is_being_taken_is_given_up_too(house: House) -> None
         gone = await house.player(f"gone-{n}")
         battles = [
             key
-            for key, line in house.here.part(Battles).pool.waiting.items()
+            for key, line in house.here.service(Battles).pool.waiting.items()
             if line.required_level == 1
         ]
         asked = []
@@ -199,7 +199,7 @@ async def test_a_place_that_is_being_taken_is_given_up_too(house: House) -> None
         answer = await boss.ask("users.delete", user_id=gone.identity.id)
         assert answer["ok"], answer
         await house.here.gateway.dispatch.settle()
-        await house.here.part(BattleService).fill_pool()
+        await house.here.service(BattleService).fill_pool()
     seated = await rows(house.url, "select player_id, seated from battle_seats")
     assert [who for who, is_seated in seated if is_seated] == []
 
@@ -210,36 +210,36 @@ async def test_a_deletion_and_a_change_at_once_do_not_both_stand(house: House) -
     there = house.there
 
     async def set_email(work: Work, _: int) -> None:
-        user = await there.part(Users).by_id(gone)
+        user = await there.service(Users).by_id(gone)
         if user is not None:
-            await there.part(People).update(work, user, email="gone@example.org")
+            await there.service(People).update(work, user, email="gone@example.org")
 
     answers = await asyncio.gather(
         boss.ask("users.delete", user_id=gone, request_id=uuid7()),
         other.ask("users.update", user_id=gone, role="viewer", request_id=uuid7()),
-        there.part(Rights).change(set_email),
+        there.service(Rights).change(set_email),
         return_exceptions=True,
     )
     assert isinstance(answers[0], dict)
     assert answers[0]["ok"]
     assert gone not in await house.ids("users", "id")
-    assert await house.here.part(Users).by_email("gone@example.org") is None
+    assert await house.here.service(Users).by_email("gone@example.org") is None
     with pytest.raises(Failure, match="username is taken"):
         await house.add("gone")
     with pytest.raises(Failure):
-        await house.here.part(Auth).people.find(gone)
+        await house.here.service(Auth).people.find(gone)
 
 
 async def test_nobody_deleted_elsewhere_keeps_a_seat_that_is_taken_meanwhile(house: House) -> None:
     """However the two meet, one of them waits for the other."""
     await house.here.start()
     battle_id = next(
-        b for b, w in house.here.part(Battles).pool.waiting.items() if w.required_level == 1
+        b for b, w in house.here.service(Battles).pool.waiting.items() if w.required_level == 1
     )
     for n in range(20):
         alice = await house.player(f"alice-{n}")
         await alice.ok("players.get")
-        deletion = asyncio.create_task(house.there.part(Accounts).delete(f"alice-{n}"))
+        deletion = asyncio.create_task(house.there.service(Accounts).delete(f"alice-{n}"))
         for _ in range(n % 10):
             await asyncio.sleep(0)
         await asyncio.gather(alice.ask("battles.join", battle_id=battle_id), deletion)

@@ -31,7 +31,7 @@ class Told:
 
     def __init__(self, app: App) -> None:
         self.app = app
-        self.battle_id = next(iter(app.part(Battles).pool.waiting))
+        self.battle_id = next(iter(app.service(Battles).pool.waiting))
         self.room = battle_room(self.battle_id)
         self.ear = Ear(app, player("somebody"))
         self.epoch = ""
@@ -52,7 +52,7 @@ class Told:
             def decide(_: Hosted, events: list[ChatSaid] = events) -> rules.Events:
                 return tuple(events)
 
-            await self.app.part(Battles).carry_out(self.battle_id, decide, 0)
+            await self.app.service(Battles).carry_out(self.battle_id, decide, 0)
             lines -= len(events)
 
 
@@ -112,16 +112,16 @@ async def test_history_that_is_not_there_any_more_is_reset(told: Told, tmp_path:
 
 
 async def test_what_is_told_by_latest_events_is_told_again_without_a_snapshot(told: Told) -> None:
-    logged_in = await told.app.part(Auth).add("somebody", "correct horse", Role.PLAYER)
+    logged_in = await told.app.service(Auth).add("somebody", "correct horse", Role.PLAYER)
     room, ear = f"player:{logged_in.user.id}", Ear(told.app, player(logged_in.user.id))
     first = await ear.ok("rooms.join", room=room)
     assert first["snapshot"]["stamina"]["amount"] == 100
     # Spent while the connection was away, or told to one that was dead already.
-    entry = await told.app.part(Players).get(logged_in.user.id)
+    entry = await told.app.service(Players).get(logged_in.user.id)
     work = Work(rfc3339(told.app.clock.now_ms()))
-    regen = told.app.part(Players).regen
+    regen = told.app.service(Players).regen
     spent = spend_stamina(refreshed(entry.pending, told.app.clock.now_ms(), regen), 30)
-    told.app.part(Players).save_stamina(work, entry, spent)
+    told.app.service(Players).save_stamina(work, entry, spent)
     await told.app.database.writer.submit(work, b"", None)
     since = {"epoch": first["epoch"], "seq": first["seq"]}
     again = await ear.ok("rooms.join", room=room, since=since)

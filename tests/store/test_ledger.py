@@ -42,10 +42,10 @@ async def ids(tmp_path: Path, url: str) -> dict[str, str]:
     settings = Settings(data_dir=tmp_path, database_url=url, password_hash_cost=4)
     names = ("ada", "ben", "cyd", "gone")
     async with opened(settings, clock := ManualClock()) as app:
-        await app.part(Auth).add("boss", PASSWORD, Role.ADMIN)
-        made = {n: (await app.part(Auth).add(n, PASSWORD, Role.PLAYER)).user.id for n in names}
+        await app.service(Auth).add("boss", PASSWORD, Role.ADMIN)
+        made = {n: (await app.service(Auth).add(n, PASSWORD, Role.PLAYER)).user.id for n in names}
         clock.advance(1)
-        await app.part(Accounts).delete("gone")
+        await app.service(Accounts).delete("gone")
     return made
 
 

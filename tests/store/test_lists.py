@@ -102,7 +102,7 @@ async def test_open_battles_are_all_met_once_the_newest_first(app: App, url: str
     there = await rows(url, "select battle_id from battles where status <> 'abandoned'")
     assert set(ids) == {battle_id for (battle_id,) in there}
     assert {line["status"] for line in found} == {"waiting", "in_progress"}
-    counted = app.part(Battles).pool.counted()
+    counted = app.service(Battles).pool.counted()
     assert (counted.waiting, counted.in_progress) == (MANY.waiting, MANY.in_progress)
     assert counted.newest_id == ids[0]
     only = await ear.ok("battles.list", status="in_progress", limit=200)
@@ -118,5 +118,6 @@ async def test_seats_are_taken_up_at_start(app: App) -> None:
         cursor = page["next"]
         if cursor is None:
             break
-    assert seated == MANY.in_progress == len(app.part(Battles).pool.seats)
-    assert app.part(PlayerCount).counted().registered == MANY.players + MANY.in_progress + MANY.over
+    assert seated == MANY.in_progress == len(app.service(Battles).pool.seats)
+    registered = app.service(PlayerCount).counted().registered
+    assert registered == MANY.players + MANY.in_progress + MANY.over

@@ -33,7 +33,7 @@ class House:
     async def reason(self, name: str) -> str | None:
         """Why a name can't be registered; None where it has been."""
         try:
-            await self.here.part(Auth).register(Register(name, PASSWORD), "")
+            await self.here.service(Auth).register(Register(name, PASSWORD), "")
         except Failure as e:
             assert (e.error.code, e.error.field) == (Code.CONFLICT, "username")
             return e.error.reason
@@ -50,12 +50,12 @@ async def house(tmp_path: Path, engine: str, postgres: Postgres | None) -> Async
 
 
 async def test_a_name_that_was_used_rests(house: House) -> None:
-    await house.here.part(Auth).register(Register("Gone", PASSWORD, "gone@example.org"), "")
-    await house.there.part(Accounts).delete("gone")
+    await house.here.service(Auth).register(Register("Gone", PASSWORD, "gone@example.org"), "")
+    await house.there.service(Accounts).delete("gone")
     assert await house.reason("gONE") == "username_taken"
     with pytest.raises(Failure, match="username is taken"):
-        await house.here.part(Accounts).add("gone", PASSWORD, Role.ADMIN)
-    await house.here.part(Auth).register(Register("other", PASSWORD, "gone@example.org"), "")
+        await house.here.service(Accounts).add("gone", PASSWORD, Role.ADMIN)
+    await house.here.service(Auth).register(Register("other", PASSWORD, "gone@example.org"), "")
     house.clock.advance(NAME_REST_DAYS * DAY_S - 60)
     await house.here.prune()
     assert await house.reason("gone") == "username_taken"
@@ -68,22 +68,22 @@ async def test_a_name_that_was_used_rests(house: House) -> None:
 async def test_it_rests_anew_each_time(house: House) -> None:
     for _ in range(2):
         assert await house.reason("gone") is None
-        await house.here.part(Accounts).delete("gone")
+        await house.here.service(Accounts).delete("gone")
         assert await house.reason("gone") == "username_taken"
         house.clock.advance(NAME_REST_DAYS * DAY_S)
 
 
 async def test_who_registers_while_the_name_goes_to_rest_does_not_get_it(house: House) -> None:
     """Another process adds and deletes the name after it was found to be free."""
-    check = house.here.part(Auth).people.check_free
+    check = house.here.service(Auth).people.check_free
 
     async def check_and_then_lose(*given: Any) -> None:
-        house.here.part(Auth).people.check_free = check  # type: ignore[method-assign]
+        house.here.service(Auth).people.check_free = check  # type: ignore[method-assign]
         await check(*given)
-        await house.there.part(Accounts).add("gone", PASSWORD, Role.PLAYER)
-        await house.there.part(Accounts).delete("gone")
+        await house.there.service(Accounts).add("gone", PASSWORD, Role.PLAYER)
+        await house.there.service(Accounts).delete("gone")
 
-    house.here.part(Auth).people.check_free = check_and_then_lose  # type: ignore[method-assign]
+    house.here.service(Auth).people.check_free = check_and_then_lose  # type: ignore[method-assign]
     assert await house.reason("gone") == "username_taken"
     assert await rows(house.url, "select username from users") == []
 
@@ -91,9 +91,9 @@ async def test_who_registers_while_the_name_goes_to_rest_does_not_get_it(house: 
 async def test_of_many_who_want_a_name_while_it_is_deleted_nobody_gets_it(house: House) -> None:
     for n in range(5):
         name = f"gone-{n}"
-        await house.there.part(Accounts).add(name, PASSWORD, Role.PLAYER)
+        await house.there.service(Accounts).add(name, PASSWORD, Role.PLAYER)
         found = await asyncio.gather(
-            house.there.part(Accounts).delete(name),
+            house.there.service(Accounts).delete(name),
             *(house.reason(name) for _ in range(5)),
         )
         assert set(found[1:]) == {"username_taken"}
@@ -104,18 +104,18 @@ async def test_reserved_names_are_for_administrators_to_give(house: House) -> No
     for name in ("admin", "_Adm1n", "system", "b0ss"):
         free = name == "b0ss"
         assert await house.reason(name) == (None if free else "username_reserved")
-    await house.here.part(Accounts).add("system", PASSWORD, Role.PLAYER)
-    await house.here.part(Accounts).add("Boss", PASSWORD, Role.ADMIN)
+    await house.here.service(Accounts).add("system", PASSWORD, Role.PLAYER)
+    await house.here.service(Accounts).add("Boss", PASSWORD, Role.ADMIN)
     assert await house.reason("B-oss1") == "username_reserved"
-    await house.here.part(Accounts).add("second", PASSWORD, Role.ADMIN)
-    await house.here.part(Accounts).set_role("boss", Role.PLAYER)
+    await house.here.service(Accounts).add("second", PASSWORD, Role.ADMIN)
+    await house.here.service(Accounts).set_role("boss", Role.PLAYER)
     assert await house.reason("B-oss1") is None
 
 
 async def test_the_audit_log_is_pruned(house: House) -> None:
-    await house.here.part(Accounts).add("ada", PASSWORD, Role.PLAYER)
+    await house.here.service(Accounts).add("ada", PASSWORD, Role.PLAYER)
     house.clock.advance(364 * DAY_S)
-    await house.here.part(Accounts).disable("ada")
+    await house.here.service(Accounts).disable("ada")
     await house.here.prune()
     assert len(await rows(house.url, "select * from audit")) == 2
     house.clock.advance(2 * DAY_S)

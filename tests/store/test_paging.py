@@ -51,7 +51,7 @@ async def app(tmp_path: Path, engine: str, postgres: Postgres | None) -> AsyncIt
     async with opened(settings, ManualClock()) as app:
         await app.start()
         for name in NAMES:
-            added = await app.part(Auth).add(name, "correct horse", Role.PLAYER)
+            added = await app.service(Auth).add(name, "correct horse", Role.PLAYER)
             if name < "c":
                 await Ear(app, player(added.user.id)).open()
         yield app
@@ -63,7 +63,7 @@ async def boss(app: App) -> Ear:
 
 
 async def add(app: App, name: str) -> None:
-    await app.part(Auth).add(name, "correct horse", Role.PLAYER)
+    await app.service(Auth).add(name, "correct horse", Role.PLAYER)
 
 
 async def delete(app: App, name: str) -> None:
@@ -110,7 +110,7 @@ async def test_a_cursor_is_of_some_filters(app: App, boss: Ear, name: str) -> No
 async def test_cursors_of_earlier_versions_are_taken(app: App, boss: Ear) -> None:
     people = await boss.ok("users.list", limit=3, cursor="ben")
     assert [user["username"] for user in people["items"]] == ["cyd", "dan", "eva"]
-    newest = sorted(app.part(Battles).pool.waiting, reverse=True)
+    newest = sorted(app.service(Battles).pool.waiting, reverse=True)
     battles = await boss.ok("battles.list", cursor=newest[0])
     assert [battle["battle_id"] for battle in battles["items"]] == newest[1:]
     ids = sorted((u["user_id"] for u in (await boss.ok("users.list"))["items"]), reverse=True)
@@ -178,7 +178,7 @@ async def all_of(app: App, **given: Any) -> list[str]:
 async def test_a_table_has_several_sorts_and_filters(app: App) -> None:
     assert await all_of(app) == [*NAMES]
     assert await all_of(app, sort="name", search=None) == [*NAMES]
-    ids = {name: user.id for name in NAMES if (user := await app.part(Users).by_name(name))}
+    ids = {name: user.id for name in NAMES if (user := await app.service(Users).by_name(name))}
     assert await all_of(app, sort="newest") == sorted(NAMES, key=ids.__getitem__, reverse=True)
     assert await all_of(app, search=containing("A")) == ["ada", "dan", "eva", "fay"]
     assert await all_of(app, search=containing("_")) == []

@@ -24,8 +24,8 @@ async def app(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[A
     before, now = request.param
     async with opened(Settings(data_dir=tmp_path, password_hash_cost=before)) as first:
         for name in ("alice", "bob", "disabled"):
-            await first.part(Accounts).add(name, PASSWORD, Role.PLAYER)
-        await first.part(Accounts).disable("disabled")
+            await first.service(Accounts).add(name, PASSWORD, Role.PLAYER)
+        await first.service(Accounts).disable("disabled")
     async with opened(Settings(data_dir=tmp_path, password_hash_cost=now)) as second:
         yield second
 
@@ -39,7 +39,7 @@ async def costs(app: App) -> dict[str, int]:
 async def log_in(app: App, name: str, password: str) -> bool:
     """Whether somebody is let in."""
     try:
-        await app.part(Auth).log_in(Login(name, password), "203.0.113.7")
+        await app.service(Auth).log_in(Login(name, password), "203.0.113.7")
     except Failure:
         return False
     return True
@@ -59,14 +59,14 @@ async def test_a_right_log_in_hashes_anew_and_no_other_does(app: App) -> None:
 async def test_a_password_that_changes_at_that_moment_stays_changed(
     app: App, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    hash_password = app.part(Auth)._passwords.hash
+    hash_password = app.service(Auth)._passwords.hash
 
     async def meanwhile(*given: str) -> str:
         monkeypatch.undo()
-        await app.part(Accounts).set_password("alice", "another horse")
+        await app.service(Accounts).set_password("alice", "another horse")
         return await hash_password(*given)
 
-    monkeypatch.setattr(app.part(Auth)._passwords, "hash", meanwhile)
+    monkeypatch.setattr(app.service(Auth)._passwords, "hash", meanwhile)
     assert await log_in(app, "alice", PASSWORD)
     assert not await log_in(app, "alice", PASSWORD)
     assert await log_in(app, "alice", "another horse")

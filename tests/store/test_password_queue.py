@@ -20,7 +20,7 @@ HOME = "192.0.2.1"
 
 async def test_each_password_waits_for_the_network_that_asks(here: Process) -> None:
     """And what an operator sets is as urgent as a log-in."""
-    auth = here.app.part(Auth)
+    auth = here.app.service(Auth)
     boss = await here.person("boss", Role.ADMIN)
     admin: Line = await line(here.app, token=boss.tokens.access_token)
     turns = auth._passwords._turns
@@ -38,8 +38,8 @@ async def test_each_password_waits_for_the_network_that_asks(here: Process) -> N
         ("users.update", {"user_id": boss.user.id}),
     ):
         assert (await admin.call(here.app, name, password=PASSWORD, **fields))["ok"]
-    await here.app.part(Accounts).add("carol", PASSWORD, Role.USER)
-    await here.app.part(Accounts).set_password("carol", PASSWORD)
+    await here.app.service(Accounts).add("carol", PASSWORD, Role.USER)
+    await here.app.service(Accounts).set_password("carol", PASSWORD)
     assert taken == [
         (HOME, Kind.REGISTRATION),
         (HOME, Kind.LOG_IN),
@@ -51,7 +51,7 @@ async def test_each_password_waits_for_the_network_that_asks(here: Process) -> N
 
 
 async def test_nothing_is_computed_for_a_client_that_is_gone(here: Process) -> None:
-    passwords = here.app.part(Auth)._passwords
+    passwords = here.app.service(Auth)._passwords
     turns = passwords._turns
     waits, gone = asyncio.Event(), asyncio.Event()
     take, remove, hashed = turns.take, turns._remove, list[bytes]()
@@ -92,4 +92,4 @@ async def test_nothing_is_computed_for_a_client_that_is_gone(here: Process) -> N
             turns.leave()
         assert await staying == 201
     assert hashed == [b"who has stayed"]
-    assert await here.app.part(Users).by_name("alice") is None
+    assert await here.app.service(Users).by_name("alice") is None

@@ -58,7 +58,7 @@ async def take(world: World, step: Step) -> None:
 
 async def seats(world: World) -> dict[str, bool]:
     """Of those who have a seat: whether it is away."""
-    battle = (await world.app.part(Battles).get(world.battles[0])).committed.battle
+    battle = (await world.app.service(Battles).get(world.battles[0])).committed.battle
     return {seat.player_id: seat.away_at is not None for seat in seated(battle)}
 
 

@@ -58,7 +58,7 @@ async def app(settings: Settings, clock: ManualClock) -> AsyncIterator[App]:
 @pytest.fixture
 async def people(app: App) -> dict[str, str]:
     """The ids of some players, by name."""
-    added = [await app.part(Auth).add(name, "correct horse", Role.PLAYER) for name in NAMES]
+    added = [await app.service(Auth).add(name, "correct horse", Role.PLAYER) for name in NAMES]
     return {logged_in.user.username: logged_in.user.id for logged_in in added}
 
 
@@ -72,18 +72,18 @@ async def watching(app: App, *names: str) -> Ear:
 
 async def told(app: App, ear: Ear) -> list[dict[str, Any]]:
     """What was told of profiles since the last time."""
-    await app.part(Profiles).look_up_arrived()
-    await app.part(Profiles).rows.publish_touched()
+    await app.service(Profiles).look_up_arrived()
+    await app.service(Profiles).rows.publish_touched()
     heard, ear.heard = ear.heard, []
     return [item.data["profile"] for item in heard if isinstance(item, Told)]
 
 
 async def rise(app: App, player_id: str, exp: int) -> None:
     """Let a player gain exp."""
-    entry = await app.part(Players).get(player_id)
+    entry = await app.service(Players).get(player_id)
     work = Work("2026-11-23T01:39:02.123Z")
     now = app.clock.now_ms()
-    app.part(Players).save(work, entry, gain(entry.pending, 0, exp, now), why="reward", now=now)
+    app.service(Players).save(work, entry, gain(entry.pending, 0, exp, now), why="reward", now=now)
     await app.database.writer.submit(work, b"", None)
 
 
@@ -145,7 +145,7 @@ async def test_a_seat_is_told_when_it_is_taken_and_given_up(
     ada = await Ear(app, player(people["ada"])).open()
     battle_id = next(
         battle_id
-        for battle_id, line in app.part(Battles).pool.waiting.items()
+        for battle_id, line in app.service(Battles).pool.waiting.items()
         if line.required_level == 1
     )
     await ada.ok("battles.join", battle_id=battle_id)
@@ -157,29 +157,29 @@ async def test_a_seat_is_told_when_it_is_taken_and_given_up(
     # Whoever is away for too long gives up the seat, and then nobody is left: it is over.
     await ada.gone()
     assert (await told(app, ear))[-1]["online"] is False
-    service = BattleService(app.part(Battles), app.gateway, app.clock)
+    service = BattleService(app.service(Battles), app.gateway, app.clock)
     assert isinstance(app.clock, ManualClock)
     app.clock.advance(121)
     await service.tick()
     assert (await told(app, ear))[-1]["battle_id"] is None
-    assert app.part(Battles).pool.seats == {}
+    assert app.service(Battles).pool.seats == {}
 
 
 async def test_the_end_of_a_battle_leaves_nobody_in_it(app: App, people: dict[str, str]) -> None:
     ear = await watching(app, *(profile_room(people[name]) for name in ("ada", "ben")))
-    battle_id = next(iter(app.part(Battles).pool.waiting))
+    battle_id = next(iter(app.service(Battles).pool.waiting))
     both = [await Ear(app, player(people[name])).open() for name in ("ada", "ben")]
     for one in both:
         await rise(app, one.identity.id, 100_000)
         await one.ok("battles.join", battle_id=battle_id)
     await told(app, ear)
     # All are down until it is abandoned: nobody strikes, and all stay seated.
-    service = BattleService(app.part(Battles), app.gateway, app.clock)
+    service = BattleService(app.service(Battles), app.gateway, app.clock)
     assert isinstance(app.clock, ManualClock)
-    while battle_id in app.part(Battles).pool:
+    while battle_id in app.service(Battles).pool:
         app.clock.advance(10)
         await service.tick()
-    ended = (await app.part(Battles).get(battle_id)).committed.battle
+    ended = (await app.service(Battles).get(battle_id)).committed.battle
     assert all(seat.seated for seat in ended.seats.values())
     assert {profile["name"]: profile["battle_id"] for profile in await told(app, ear)} == {
         "ada": None,
@@ -203,7 +203,7 @@ async def test_a_profile_is_told_before_the_answer_to_what_changed_it(
     await ada.ok("rooms.join", room=profile_room(people["ada"]))
     battle_id = next(
         battle_id
-        for battle_id, line in app.part(Battles).pool.waiting.items()
+        for battle_id, line in app.service(Battles).pool.waiting.items()
         if line.required_level == 1
     )
     await ada.ok("battles.join", battle_id=battle_id)
@@ -212,7 +212,7 @@ async def test_a_profile_is_told_before_the_answer_to_what_changed_it(
 
 async def test_a_player_who_is_not_here_is_told_of_too(app: App, people: dict[str, str]) -> None:
     ear = await watching(app, profile_room(people["ada"]))
-    app.part(Players).cache.drop(people["ada"])
+    app.service(Players).cache.drop(people["ada"])
     await rise(app, people["ada"], 2_000)
     assert ear.heard == []
     (profile,) = await told(app, ear)
@@ -226,7 +226,7 @@ async def test_who_is_deleted_is_told_to_be_gone(app: App, people: dict[str, str
     work = Work("2026-11-23T01:39:02.123Z")
     work.change(DELETE, name="ada")
     await app.database.writer.submit(work, b"", None)
-    app.part(Players).cache.drop(people["ada"])
+    app.service(Players).cache.drop(people["ada"])
     await ada.gone()
     assert [profile["online"] for profile in await told(app, ear)] == [False]
 
@@ -237,7 +237,7 @@ async def test_nothing_is_read_for_a_profile_that_nobody_watches(
     ada = await Ear(app, player(people["ada"])).open()
     await rise(app, people["ada"], 100)
     await ada.gone()
-    app.part(Players).cache.drop(people["ada"])
+    app.service(Players).cache.drop(people["ada"])
     asked: list[str] = []
     real = Reader.one
 
@@ -246,11 +246,11 @@ async def test_nothing_is_read_for_a_profile_that_nobody_watches(
         return await real(self, statement, **given)
 
     monkeypatch.setattr(Reader, "one", one)
-    await app.part(Profiles).look_up_arrived()
-    await app.part(Profiles).rows.publish_touched()
+    await app.service(Profiles).look_up_arrived()
+    await app.service(Profiles).rows.publish_touched()
     assert asked == []
     ear = await watching(app, profile_room(people["ada"]))
-    app.part(Profiles).touch(people["ada"])
+    app.service(Profiles).touch(people["ada"])
     assert len(await told(app, ear)) == 1
     assert "players.by_id" in asked
 
@@ -311,12 +311,12 @@ async def test_counts_are_told_together_and_at_most_once_a_second(
     app: App, people: dict[str, str], clock: ManualClock
 ) -> None:
     ear = await watching(app, players_room())
-    task = asyncio.create_task(app.part(PlayerCount).keep_published())
+    task = asyncio.create_task(app.service(PlayerCount).keep_published())
     ears = [await Ear(app, player(ident)).open() for ident in people.values()]
     assert await clock.asleep() == GATHER_S
     clock.advance(GATHER_S)
     assert await clock.asleep() == TOLD_EVERY_S - GATHER_S
-    await app.part(Auth).add("fay", "correct horse", Role.PLAYER)
+    await app.service(Auth).add("fay", "correct horse", Role.PLAYER)
     await ears[0].gone()
     clock.advance(TOLD_EVERY_S - GATHER_S)
     assert await clock.asleep() == GATHER_S
@@ -334,17 +334,17 @@ async def test_counts_are_told_together_and_at_most_once_a_second(
 async def test_players_added_beside_this_process_are_counted_now_and_then(
     app: App, people: dict[str, str], settings: Settings, clock: ManualClock
 ) -> None:
-    assert app.part(PlayerCount).counted().registered == len(people)
+    assert app.service(PlayerCount).counted().registered == len(people)
     async with opened(settings, clock) as other:
-        await other.part(Auth).add("fay", "correct horse", Role.PLAYER)
-        assert app.part(PlayerCount).counted().registered == len(people)
-        await app.part(PlayerCount).recount()
-        assert app.part(PlayerCount).counted().registered == len(people) + 1
+        await other.service(Auth).add("fay", "correct horse", Role.PLAYER)
+        assert app.service(PlayerCount).counted().registered == len(people)
+        await app.service(PlayerCount).recount()
+        assert app.service(PlayerCount).counted().registered == len(people) + 1
         work = Work("2026-11-23T01:39:02.123Z")
         work.change(DELETE, name="ada")
         await other.database.writer.submit(work, b"", None)
-    await app.part(PlayerCount).recount()
-    assert app.part(PlayerCount).counted().registered == len(people)
+    await app.service(PlayerCount).recount()
+    assert app.service(PlayerCount).counted().registered == len(people)
 
 
 async def test_who_can_not_be_looked_up_is_here_once_they_can(
@@ -360,11 +360,11 @@ async def test_who_can_not_be_looked_up_is_here_once_they_can(
     monkeypatch.setattr(Reader, "one", one)
     ears = [await Ear(app, player(people[name])).open() for name in ("ada", "ben")]
     with pytest.raises(Unavailable):
-        await app.part(Profiles).look_up_arrived()
+        await app.service(Profiles).look_up_arrived()
     await ears[0].gone()
-    assert app.part(PlayerCount).counted().online == 0
+    assert app.service(PlayerCount).counted().online == 0
     away[0] = False
-    await app.part(Profiles).look_up_arrived()
+    await app.service(Profiles).look_up_arrived()
     assert [profile["name"] for profile in await listed(app, online=True)] == ["ben"]
 
 
@@ -373,9 +373,9 @@ async def test_a_new_process_knows_seats_and_finds_nobody_here(
 ) -> None:
     async with opened(settings, clock) as app:
         await app.start()
-        logged_in = await app.part(Auth).add("ada", "correct horse", Role.PLAYER)
+        logged_in = await app.service(Auth).add("ada", "correct horse", Role.PLAYER)
         ada = await Ear(app, player(logged_in.user.id)).open()
-        battle_id = next(iter(app.part(Battles).pool.waiting))
+        battle_id = next(iter(app.service(Battles).pool.waiting))
         await rise(app, ada.identity.id, 100_000)
         await ada.ok("battles.join", battle_id=battle_id)
         if engine == "sqlite":  # as after a kill: nothing of the end gets there
@@ -389,5 +389,5 @@ async def test_a_new_process_knows_seats_and_finds_nobody_here(
             await app.start()
             (profile,) = await listed(app)
             assert (profile["online"], profile["battle_id"]) == (False, battle_id)
-            assert app.part(PlayerCount).counted().online == 0
-            assert app.part(PlayerCount).counted().registered == 1
+            assert app.service(PlayerCount).counted().online == 0
+            assert app.service(PlayerCount).counted().registered == 1

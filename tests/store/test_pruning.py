@@ -138,31 +138,31 @@ async def test_a_reply_is_kept_for_a_day(app: App, clock: ManualClock) -> None:
 
 
 async def open_battle(app: App) -> str:
-    await BattleService(app.part(Battles), app.gateway, app.clock).fill_pool()
-    return next(iter(app.part(Battles).pool.waiting))
+    await BattleService(app.service(Battles), app.gateway, app.clock).fill_pool()
+    return next(iter(app.service(Battles).pool.waiting))
 
 
 async def test_a_battle_goes_on_from_its_snapshot(app: App, clock: ManualClock) -> None:
     battle_id = await open_battle(app)
     for n in range(150):  # its snapshot stands at 100
-        await say(app.part(Battles), battle_id, f"line {n}", clock.now_ms())
-    before = (await app.part(Battles).get(battle_id)).committed
+        await say(app.service(Battles), battle_id, f"line {n}", clock.now_ms())
+    before = (await app.service(Battles).get(battle_id)).committed
     clock.advance(DAY_S + 1)
     await app.prune()
     room = battle_room(battle_id)
     assert await seqs(app, room) == list(range(100 - EVENTS, 152))
-    app.part(Battles).cache.drop(battle_id)
-    assert (await app.part(Battles).get(battle_id)).committed == before
+    app.service(Battles).cache.drop(battle_id)
+    assert (await app.service(Battles).get(battle_id)).committed == before
     late = await join(app, room, 50)
     assert (late.verdict, late.reason) == (Verdict.RESET, ResetReason.HISTORY_PRUNED)
-    await say(app.part(Battles), battle_id, "and on", clock.now_ms())
+    await say(app.service(Battles), battle_id, "and on", clock.now_ms())
     assert (await seqs(app, room))[-1] == 152
 
 
 async def test_the_log_of_a_battle_keeps_replies_for_a_day(app: App, clock: ManualClock) -> None:
     battle_id = await open_battle(app)
     for n in range(150):
-        await say(app.part(Battles), battle_id, f"line {n}", clock.now_ms())
+        await say(app.service(Battles), battle_id, f"line {n}", clock.now_ms())
         clock.advance(DAY_S / 100)
     await app.prune()
     kept = await seqs(app, battle_room(battle_id))
@@ -178,16 +178,16 @@ def abandon(hosted: Hosted, now_ms: int) -> rules.Events:
 async def test_the_log_of_a_battle_that_is_over_is_let_go(app: App, clock: ManualClock) -> None:
     battle_id = await open_battle(app)
     for n in range(150):
-        await say(app.part(Battles), battle_id, f"line {n}", clock.now_ms())
-    await app.part(Battles).carry_out(
+        await say(app.service(Battles), battle_id, f"line {n}", clock.now_ms())
+    await app.service(Battles).carry_out(
         battle_id, lambda h: abandon(h, clock.now_ms()), clock.now_ms()
     )
-    ended = (await app.part(Battles).get(battle_id)).committed
+    ended = (await app.service(Battles).get(battle_id)).committed
     clock.advance(DAY_S + 1)
     await app.prune()
     assert await seqs(app, battle_room(battle_id)) == [152]
-    app.part(Battles).cache.drop(battle_id)
-    assert (await app.part(Battles).get(battle_id)).committed == ended
+    app.service(Battles).cache.drop(battle_id)
+    assert (await app.service(Battles).get(battle_id)).committed == ended
     assert await app.database.reader.all(AGED) == []
 
 
@@ -195,7 +195,7 @@ async def over(app: App, clock: ManualClock) -> str:
     """A battle of which lists were told that somebody came, and that it ended."""
     battle_id = await open_battle(app)
     await tell_line(app, 1, battle_id)
-    await app.part(Battles).carry_out(
+    await app.service(Battles).carry_out(
         battle_id, lambda h: abandon(h, clock.now_ms()), clock.now_ms()
     )
     return battle_id
@@ -230,7 +230,7 @@ async def test_as_many_battles_as_there_are_age_at_once(app: App, clock: ManualC
 
 
 async def test_refresh_tokens_go_when_they_expire(app: App, clock: ManualClock) -> None:
-    await app.part(Auth).add("somebody", "correct horse", Role.PLAYER)
+    await app.service(Auth).add("somebody", "correct horse", Role.PLAYER)
     clock.advance(6 * DAY_S)
     await app.prune()
     assert await app.database.reader.all(TOKENS) == [(1,)]

@@ -46,7 +46,7 @@ async def two(tmp_path: Path, url: str) -> AsyncIterator[tuple[Process, Process]
 
 async def refreshed(here: Process, token: LoggedIn) -> LoggedIn:
     """What a refresh token is traded for."""
-    return await here.app.part(Auth).refresh(token.tokens.refresh_token)
+    return await here.app.service(Auth).refresh(token.tokens.refresh_token)
 
 
 async def refused(here: Process, token: LoggedIn) -> None:
@@ -136,7 +136,7 @@ async def test_any_number_at_once_in_two_processes_get_one_successor(
         assert successor != token.tokens.refresh_token
         token = found[0]
     for here in two:
-        await here.app.part(Rights).look()
+        await here.app.service(Rights).look()
     assert [line.ended for line in lines] == [None, None]
 
 
@@ -186,9 +186,9 @@ async def test_nobody_retries_once_the_log_in_is_ended(here: Process, end: str) 
     if end == "log_out":
         await here.log_out(second)
     elif end == "password":
-        await here.app.part(Accounts).set_password("alice", "another horse")
+        await here.app.service(Accounts).set_password("alice", "another horse")
     else:
-        await getattr(here.app.part(Accounts), end)("alice")
+        await getattr(here.app.service(Accounts), end)("alice")
     for token in (first, second):
         await refused(here, token)
 
@@ -205,7 +205,7 @@ async def test_the_clock_of_another_process_may_be_ahead_by_so_much(
         await refreshed(behind, first)
         behind.clock.advance(-0.001)
         await refused(behind, other)
-    await here.app.part(Rights).look()
+    await here.app.service(Rights).look()
     assert [line.ended for line in lines] == [None, "logged_out"]
 
 

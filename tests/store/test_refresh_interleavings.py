@@ -137,7 +137,7 @@ class LogIn:
     async def _refresh(self, operation: Operation) -> str | None:
         CURRENT.set(operation)
         try:
-            found = (await self._here.app.part(Auth).refresh(operation.token)).tokens
+            found = (await self._here.app.service(Auth).refresh(operation.token)).tokens
         except Failure as e:
             assert e.error.code is Code.UNAUTHENTICATED
             return None
@@ -150,7 +150,7 @@ class LogIn:
 
     async def _log_out(self, operation: Operation) -> None:
         CURRENT.set(operation)
-        await self._here.app.part(Auth).log_out(operation.token)
+        await self._here.app.service(Auth).log_out(operation.token)
 
 
 async def check(here: Process, log_in: LogIn) -> None:
@@ -186,7 +186,7 @@ async def check(here: Process, log_in: LogIn) -> None:
             assert not await accepted(here.app, token=access_token)
     else:
         (unused,) = [token for token in log_in.tokens if token not in log_in.used]
-        newest = await here.app.part(Auth).refresh(unused)
+        newest = await here.app.service(Auth).refresh(unused)
         assert await accepted(here.app, token=newest.tokens.access_token)
 
 
@@ -197,7 +197,7 @@ def test_whatever_the_order_one_successor_is_given_and_only_late_reuse_ends_a_lo
     with asyncio.Runner() as runner:
         opening = process(tmp_path)
         here = runner.run(opening.__aenter__())
-        auth = here.app.part(Auth)
+        auth = here.app.service(Auth)
         auth._logins.find = stops(auth._logins.find)  # type: ignore[method-assign]
         auth._users.by_id = stops(auth._users.by_id)  # type: ignore[method-assign]
 

@@ -32,16 +32,16 @@ async def test_who_is_disabled_is_out_and_comes_in_again_only_by_a_new_log_in(
 ) -> None:
     log_ins = [await here.person("alice"), await here.log_in("alice")]
     lines = [await here.line(logged_in) for logged_in in log_ins]
-    await here.app.part(Accounts).disable("alice")
+    await here.app.service(Accounts).disable("alice")
     assert [line.ended for line in lines] == ["disabled", "disabled"]
     with pytest.raises(Failure) as caught:
         await here.log_in("alice")
     assert caught.value.error.code is Code.UNAUTHENTICATED
-    await here.app.part(Accounts).enable("ALICE")
+    await here.app.service(Accounts).enable("ALICE")
     for logged_in in log_ins:
         assert not await accepted(here.app, token=logged_in.tokens.access_token)
         with pytest.raises(Failure):
-            await here.app.part(Auth).refresh(logged_in.tokens.refresh_token)
+            await here.app.service(Auth).refresh(logged_in.tokens.refresh_token)
     again = await here.line(await here.log_in("alice"))
     assert again.ended is None
 
@@ -49,20 +49,21 @@ async def test_who_is_disabled_is_out_and_comes_in_again_only_by_a_new_log_in(
 async def test_another_role_closes_and_is_refreshed_into(here: Process) -> None:
     logged_in = await here.person("alice")
     before = await here.line(logged_in)
-    await here.app.part(Accounts).set_role("alice", Role.VIEWER)
+    await here.app.service(Accounts).set_role("alice", Role.VIEWER)
     assert before.ended == "rights_changed"
     assert not await accepted(here.app, token=logged_in.tokens.access_token)
-    refreshed = await here.app.part(Auth).refresh(logged_in.tokens.refresh_token)
+    refreshed = await here.app.service(Auth).refresh(logged_in.tokens.refresh_token)
     after = await here.line(refreshed)
     assert (after.ended, after.identity.role) == (None, Role.VIEWER)
 
 
 async def test_a_service_key_is_revoked(here: Process) -> None:
     keys = [
-        await here.app.part(Accounts).add_service_key(name, ["read"]) for name in ("one", "other")
+        await here.app.service(Accounts).add_service_key(name, ["read"])
+        for name in ("one", "other")
     ]
     lines = [await line(here.app, service_key=key) for key in keys]
-    await here.app.part(Accounts).revoke_service_key("one")
+    await here.app.service(Accounts).revoke_service_key("one")
     assert [line.ended for line in lines] == ["revoked", None]
     assert not await accepted(here.app, service_key=keys[0])
     assert await accepted(here.app, service_key=keys[1])
@@ -76,9 +77,9 @@ async def test_what_changes_nothing_closes_nothing(here: Process, tmp_path: Path
     before = versions(tmp_path)
     stays = await here.line(logged_in)
     await here.log_out(ended)
-    await here.app.part(Auth).log_out("no token at all")
-    await here.app.part(Accounts).set_role("alice", Role.PLAYER)
-    await here.app.part(Accounts).enable("alice")
+    await here.app.service(Auth).log_out("no token at all")
+    await here.app.service(Accounts).set_role("alice", Role.PLAYER)
+    await here.app.service(Accounts).enable("alice")
     assert versions(tmp_path) == before == [1, 2]
     assert stays.ended is None
 
@@ -89,14 +90,14 @@ async def test_what_changes_nothing_closes_nothing(here: Process, tmp_path: Path
 async def test_what_another_process_changes_is_acted_on_within_a_look(
     here: Process, there: Process, listening: Look
 ) -> None:
-    key = await here.app.part(Accounts).add_service_key("robot", [])
+    key = await here.app.service(Accounts).add_service_key("robot", [])
     people = [await here.person(name) for name in ("alice", "bob", "carol", "dave")]
     lines = [await here.line(who) for who in people]
     lines.append(await line(here.app, service_key=key))
     await there.log_out(people[0])
-    await there.app.part(Accounts).disable("bob")
-    await there.app.part(Accounts).set_role("carol", Role.AGENT)
-    await there.app.part(Accounts).revoke_service_key("robot")
+    await there.app.service(Accounts).disable("bob")
+    await there.app.service(Accounts).set_role("carol", Role.AGENT)
+    await there.app.service(Accounts).revoke_service_key("robot")
     assert {line.ended for line in lines} == {None}
     await listening()
     assert [line.ended for line in lines] == [
@@ -113,8 +114,8 @@ async def test_who_came_in_with_the_new_rights_is_not_closed_for_the_change(
 ) -> None:
     logged_in = await here.person("alice")
     before = await here.line(logged_in)
-    await there.app.part(Accounts).set_role("alice", Role.VIEWER)
-    after = await here.line(await here.app.part(Auth).refresh(logged_in.tokens.refresh_token))
+    await there.app.service(Accounts).set_role("alice", Role.VIEWER)
+    after = await here.line(await here.app.service(Auth).refresh(logged_in.tokens.refresh_token))
     await listening()
     assert (before.ended, after.ended) == ("rights_changed", None)
     await listening()
@@ -127,7 +128,7 @@ async def test_a_start_begins_from_the_newest_change(here: Process, tmp_path: Pa
         await here.log_out(await here.log_in("alice"))
     async with process(tmp_path) as restarted:
         open_line = await restarted.line(logged_in)
-        await restarted.app.part(Accounts).set_role("alice", Role.VIEWER)
+        await restarted.app.service(Accounts).set_role("alice", Role.VIEWER)
         assert open_line.ended == "rights_changed"
 
 
@@ -138,7 +139,7 @@ async def test_changes_are_numbered_without_a_gap_whoever_makes_them(
 
     async def change(n: int, where: Process) -> None:
         if n % 2:
-            await where.app.part(Accounts).set_role(f"person-{n}", Role.VIEWER)
+            await where.app.service(Accounts).set_role(f"person-{n}", Role.VIEWER)
         else:
             await where.log_out(people[n])
 
@@ -151,7 +152,7 @@ async def test_the_same_change_in_two_processes_is_made_once(
 ) -> None:
     await here.person("alice")
     await asyncio.gather(
-        *(p.app.part(Accounts).disable("alice") for p in (here, there, here, there))
+        *(p.app.service(Accounts).disable("alice") for p in (here, there, here, there))
     )
     assert versions(tmp_path) == [1]
 

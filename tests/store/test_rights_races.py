@@ -20,8 +20,10 @@ from tests.support.processes import Look, Process
 Change = Callable[[Process, LoggedIn], Awaitable[None]]
 CHANGES: dict[str, Change] = {
     "logged_out": lambda process, who: process.log_out(who),
-    "disabled": lambda process, who: process.app.part(Accounts).disable(who.user.username),
-    "rights_changed": lambda p, who: p.app.part(Accounts).set_role(who.user.username, Role.AGENT),
+    "disabled": lambda process, who: process.app.service(Accounts).disable(who.user.username),
+    "rights_changed": lambda p, who: p.app.service(Accounts).set_role(
+        who.user.username, Role.AGENT
+    ),
 }
 
 
@@ -120,8 +122,8 @@ async def test_a_token_that_allows_something_else_renews_nothing(
     inside = await here.line(admin)
     room = f"user:{admin.user.id}"
     assert (await inside.call(here.app, "rooms.join", room=room))["ok"]
-    await there.app.part(Accounts).set_role("alice", Role.PLAYER)
-    player = await there.app.part(Auth).refresh(admin.tokens.refresh_token)
+    await there.app.service(Accounts).set_role("alice", Role.PLAYER)
+    player = await there.app.service(Auth).refresh(admin.tokens.refresh_token)
     answer = await inside.call(here.app, "auth.renew", token=player.tokens.access_token)
     assert answer["error"]["code"] == "unauthenticated"
     await listening()
@@ -133,15 +135,15 @@ async def test_whose_password_is_reset_while_the_old_one_is_checked_is_not_logge
     here: Process,
 ) -> None:
     await here.person("alice")
-    matches = here.app.part(Auth)._passwords.matches
+    matches = here.app.service(Auth)._passwords.matches
 
     async def match_and_then_reset(*given: str | None) -> bool:
         right = await matches(*given)  # type: ignore[arg-type]
-        here.app.part(Auth)._passwords.matches = matches  # type: ignore[method-assign]
-        await here.app.part(Accounts).set_password("alice", "another password")
+        here.app.service(Auth)._passwords.matches = matches  # type: ignore[method-assign]
+        await here.app.service(Accounts).set_password("alice", "another password")
         return right
 
-    here.app.part(Auth)._passwords.matches = match_and_then_reset  # type: ignore[method-assign,assignment]
+    here.app.service(Auth)._passwords.matches = match_and_then_reset  # type: ignore[method-assign,assignment]
     with pytest.raises(Failure) as caught:
         await here.log_in("alice")
     assert caught.value.error.code is Code.UNAUTHENTICATED
@@ -156,20 +158,20 @@ async def test_whose_hash_is_renewed_while_the_password_is_checked_is_logged_in(
 ) -> None:
     """Two log-ins at once, of which one stores the hash anew: the password is right for both."""
     who = await here.person("alice")
-    users = here.app.part(Users)
-    matches = here.app.part(Auth)._passwords.matches
+    users = here.app.service(Users)
+    matches = here.app.service(Auth)._passwords.matches
 
     async def match_and_then_rehash(*given: str | None) -> bool:
         right = await matches(*given)  # type: ignore[arg-type]
-        here.app.part(Auth)._passwords.matches = matches  # type: ignore[method-assign]
+        here.app.service(Auth)._passwords.matches = matches  # type: ignore[method-assign]
         seen = await users.by_id(who.user.id)
         assert seen is not None
         work = Work("")
-        users.rehash(work, seen, await here.app.part(Auth)._passwords.hash(PASSWORD))
+        users.rehash(work, seen, await here.app.service(Auth)._passwords.hash(PASSWORD))
         await here.app.database.writer.submit(work, b"", None)
         return right
 
-    here.app.part(Auth)._passwords.matches = match_and_then_rehash  # type: ignore[method-assign,assignment]
+    here.app.service(Auth)._passwords.matches = match_and_then_rehash  # type: ignore[method-assign,assignment]
     assert (await here.log_in("alice")).user == who.user
 
 
@@ -177,18 +179,18 @@ async def test_who_is_disabled_while_the_password_is_checked_is_not_logged_in(
     here: Process,
 ) -> None:
     await here.person("alice")
-    matches = here.app.part(Auth)._passwords.matches
+    matches = here.app.service(Auth)._passwords.matches
 
     async def match_and_then_disable(*given: str | None) -> bool:
         right = await matches(*given)  # type: ignore[arg-type]
-        await here.app.part(Accounts).disable("alice")
+        await here.app.service(Accounts).disable("alice")
         return right
 
-    here.app.part(Auth)._passwords.matches = match_and_then_disable  # type: ignore[method-assign,assignment]
+    here.app.service(Auth)._passwords.matches = match_and_then_disable  # type: ignore[method-assign,assignment]
     with pytest.raises(Failure) as caught:
         await here.log_in("alice")
     assert caught.value.error.code is Code.UNAUTHENTICATED
-    await here.app.part(Accounts).enable("alice")
+    await here.app.service(Accounts).enable("alice")
     with sqlite3.connect(here.app.settings.data_dir / "warroom.db") as db:
         good = db.execute("select count(*) from refresh_tokens where revoked = 0").fetchone()
     db.close()
@@ -212,7 +214,7 @@ async def test_in_a_crowd_whoever_is_still_in_has_the_rights_that_are_stored(
                 coming = Line(identity)
                 lines.append(coming)
                 await here.app.gateway.opened(coming)
-                who = await here.app.part(Auth).refresh(who.tokens.refresh_token)
+                who = await here.app.service(Auth).refresh(who.tokens.refresh_token)
                 await coming.call(here.app, "auth.renew", token=who.tokens.access_token)
             except (Failure, ConnectionError):
                 try:
@@ -226,11 +228,11 @@ async def test_in_a_crowd_whoever_is_still_in_has_the_rights_that_are_stored(
             where = rolls.choice((here, there))
             match rolls.randrange(4):
                 case 0:
-                    await where.app.part(Accounts).set_role(name, rolls.choice(list(Role)[:3]))
+                    await where.app.service(Accounts).set_role(name, rolls.choice(list(Role)[:3]))
                 case 1:
-                    await where.app.part(Accounts).disable(name)
+                    await where.app.service(Accounts).disable(name)
                 case 2:
-                    await where.app.part(Accounts).enable(name)
+                    await where.app.service(Accounts).enable(name)
                 case _:
                     await where.log_out(who)
 
@@ -241,7 +243,7 @@ async def test_in_a_crowd_whoever_is_still_in_has_the_rights_that_are_stored(
         identity = there_still.identity
         assert identity.session is not None
         assert identity.role is not None
-        alive = await here.app.part(Auth)._logins.alive(
+        alive = await here.app.service(Auth)._logins.alive(
             identity.session, identity.id, identity.role
         )
         assert alive is not None

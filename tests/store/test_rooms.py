@@ -78,7 +78,7 @@ async def say(battles: Battles, battle_id: str, text: str, now: int = 0) -> None
 
 
 async def test_a_hole_is_filled_from_the_history_in_order(app: App, clock: ManualClock) -> None:
-    battle_id = next(iter(app.part(Battles).pool.waiting))
+    battle_id = next(iter(app.service(Battles).pool.waiting))
     room, rooms, ear = f"battle:{battle_id}", app.gateway.rooms, Ear()
     verdict = await rooms.join(ear, JoinRoom(room=room))
     verdict.release()
@@ -86,32 +86,32 @@ async def test_a_hole_is_filled_from_the_history_in_order(app: App, clock: Manua
     # As when telling fails: the member is passed over for two events.
     members = rooms._members.pop(room)
     for text in ("missed", "missed too"):
-        await say(app.part(Battles), battle_id, text)
+        await say(app.service(Battles), battle_id, text)
     rooms._members[room] = members
-    await say(app.part(Battles), battle_id, "heard")
+    await say(app.service(Battles), battle_id, "heard")
     assert ear.heard == []
     await clock.asleep()
-    await say(app.part(Battles), battle_id, "meanwhile")
+    await say(app.service(Battles), battle_id, "meanwhile")
     clock.advance(0.2)
     async with asyncio.timeout(10):
         await ear.until(first + 4)
     assert ear.heard == [first + 1, first + 2, first + 3, first + 4]
-    await say(app.part(Battles), battle_id, "live again")
+    await say(app.service(Battles), battle_id, "live again")
     assert ear.heard[-1] == first + 5
 
 
 async def test_events_while_joining_are_held_and_told_once(app: App) -> None:
-    battle_id = next(iter(app.part(Battles).pool.waiting))
+    battle_id = next(iter(app.service(Battles).pool.waiting))
     room, rooms, ear = f"battle:{battle_id}", app.gateway.rooms, Ear()
     verdict = await rooms.join(ear, JoinRoom(room=room))
-    await say(app.part(Battles), battle_id, "between snapshot and release")
+    await say(app.service(Battles), battle_id, "between snapshot and release")
     assert ear.heard == []
     verdict.release()
     assert ear.heard == [verdict.reply.seq + 1]
 
 
 async def test_a_connection_that_is_gone_is_in_no_room(app: App) -> None:
-    battle_id = next(iter(app.part(Battles).pool.waiting))
+    battle_id = next(iter(app.service(Battles).pool.waiting))
     rooms, ear = app.gateway.rooms, Ear()
     for room in ("battles", f"battle:{battle_id}"):
         (await rooms.join(ear, JoinRoom(room=room))).release()
@@ -128,7 +128,7 @@ async def test_a_connection_is_in_so_many_rooms_and_no_more(
     ear, rooms = Ear(), app.gateway.rooms
     for room in ("battles", "players", "players"):  # who is in a room may join it anew
         await rooms.join(ear, JoinRoom(room))
-    battle_id = (await app.part(Battles).page(None, 1, None)).items[0].battle_id
+    battle_id = (await app.service(Battles).page(None, 1, None)).items[0].battle_id
     with pytest.raises(Failure) as caught:
         await rooms.join(ear, JoinRoom(f"battle:{battle_id}"))
     assert caught.value.error.reason == RoomReason.TOO_MANY_ROOMS

@@ -99,16 +99,16 @@ class World:
 
     async def battle(self) -> str:
         """A battle that nobody wins soon."""
-        known = set(self.app.part(Battles).pool.waiting)
-        await self.app.part(Battles).offer(Difficulty.LEGENDARY, 1, self.app.clock.now_ms())
-        (battle_id,) = set(self.app.part(Battles).pool.waiting) - known
+        known = set(self.app.service(Battles).pool.waiting)
+        await self.app.service(Battles).offer(Difficulty.LEGENDARY, 1, self.app.clock.now_ms())
+        (battle_id,) = set(self.app.service(Battles).pool.waiting) - known
         return battle_id
 
     async def people(self, number: int) -> list[Ear]:
         """People who are connected."""
         names = [f"player{self.known + n}" for n in range(number)]
         self.known += number
-        added = [self.app.part(Auth).add(name, PASSWORD, Role.PLAYER) for name in names]
+        added = [self.app.service(Auth).add(name, PASSWORD, Role.PLAYER) for name in names]
         found = await asyncio.gather(*added)
         return [await Ear(self.app, player(each.user.id)).open() for each in found]
 
@@ -163,7 +163,7 @@ async def test_strikes_take_as_many_round_trips_however_many_they_are(
     strikers = strikers[:strikes]
     random.Random(strikes).shuffle(strikers)
     await strike(*strikers[0])  # the first time statements are prepared
-    enemies = len((await world.app.part(Battles).get(battle_id)).pending.battle.enemies)
+    enemies = len((await world.app.service(Battles).get(battle_id)).pending.battle.enemies)
     answers, taken = await world.gate.batch(
         strikes,
         lambda: [strike(*striker, 1 + n % enemies) for n, striker in enumerate(strikers)],
@@ -195,14 +195,14 @@ async def all_sorts(world: World) -> list[Callable[[], Any]]:
         new, newer = await world.people(2)
         talker = await Ear(world.app, ear.identity).open()
         # The first log-in from a network notes it: later ones on the same day do not.
-        await world.app.part(Auth).log_in(Login(name, PASSWORD), ADDRESS)
+        await world.app.service(Auth).log_in(Login(name, PASSWORD), ADDRESS)
         asked += [
             partial(strike, ear, battle_id),
             partial(new.ask, "battles.join", battle_id=battle_id, request_id=uuid7()),
             partial(strike, away, elsewhere),
             partial(newer.ask, "battles.join", battle_id=elsewhere, request_id=uuid7()),
             partial(talker.ask, "battles.chat", battle_id=battle_id, text="hi", request_id=uuid7()),
-            partial(world.app.part(Auth).log_in, Login(name, PASSWORD), ADDRESS),
+            partial(world.app.service(Auth).log_in, Login(name, PASSWORD), ADDRESS),
         ]
     return asked
 

@@ -47,11 +47,11 @@ class Slow:
 
     async def person(self, name: str) -> Ear:
         """Somebody with a seat."""
-        added = await self.app.part(Auth).add(name, PASSWORD, Role.PLAYER)
+        added = await self.app.service(Auth).add(name, PASSWORD, Role.PLAYER)
         ear = await Ear(self.app, player(added.user.id)).open()
         if not self.battle_id:
-            await self.app.part(Battles).offer(Difficulty.LEGENDARY, 1, self.clock.now_ms())
-            (self.battle_id,) = self.app.part(Battles).pool.waiting
+            await self.app.service(Battles).offer(Difficulty.LEGENDARY, 1, self.clock.now_ms())
+            (self.battle_id,) = self.app.service(Battles).pool.waiting
         await ear.ok("battles.join", battle_id=self.battle_id)
         return ear
 
@@ -63,7 +63,7 @@ class Slow:
 
     async def state(self) -> str:
         """What health says of the writer."""
-        return str((await self.app.part(Health).report()).components["writer"].status)
+        return str((await self.app.service(Health).report()).components["writer"].status)
 
 
 @pytest.fixture
@@ -138,15 +138,15 @@ async def test_a_command_that_was_committed_still_gets_its_reply(slow: Slow, nam
 
 async def test_log_ins_are_refused_too(slow: Slow) -> None:
     person = await slow.person("ada")
-    tokens = (await slow.app.part(Auth).log_in(Login("ada", PASSWORD), ADDRESS)).tokens
+    tokens = (await slow.app.service(Auth).log_in(Login("ada", PASSWORD), ADDRESS)).tokens
     await slow.hold()
     waiting = person.ask("battles.chat", **chat(slow))
     await slow.queued(1)
     slow.clock.advance(MAX_WAIT_S + 0.1)
     for asked in (
-        slow.app.part(Auth).log_in(Login("ada", PASSWORD), ADDRESS),
-        slow.app.part(Auth).register(Register("ben", PASSWORD), ADDRESS),
-        slow.app.part(Auth).refresh(tokens.refresh_token),
+        slow.app.service(Auth).log_in(Login("ada", PASSWORD), ADDRESS),
+        slow.app.service(Auth).register(Register("ben", PASSWORD), ADDRESS),
+        slow.app.service(Auth).refresh(tokens.refresh_token),
     ):
         with pytest.raises(Failure) as failure:
             await asked
@@ -154,7 +154,7 @@ async def test_log_ins_are_refused_too(slow: Slow) -> None:
         assert failure.value.error.retry_after_ms is not None
     slow.held.go.set()
     assert (await waiting)["ok"]
-    assert (await slow.app.part(Auth).refresh(tokens.refresh_token)).user.username == "ada"
+    assert (await slow.app.service(Auth).refresh(tokens.refresh_token)).user.username == "ada"
 
 
 async def test_health_says_how_old_the_oldest_unit_is(slow: Slow) -> None:

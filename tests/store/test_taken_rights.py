@@ -44,8 +44,8 @@ class House:
 
     async def furnish(self) -> "House":
         """Make both administrators."""
-        self.a = await self.here.part(Auth).add("alice", PASSWORD, Role.ADMIN)
-        self.m = await self.here.part(Auth).add("mallory", PASSWORD, Role.ADMIN)
+        self.a = await self.here.service(Auth).add("alice", PASSWORD, Role.ADMIN)
+        self.m = await self.here.service(Auth).add("mallory", PASSWORD, Role.ADMIN)
         return self
 
     @property
@@ -65,7 +65,7 @@ class House:
         async def hear_nothing() -> None:
             return
 
-        self.here.part(Rights).look = hear_nothing  # type: ignore[method-assign]
+        self.here.service(Rights).look = hear_nothing  # type: ignore[method-assign]
 
     async def contents(self) -> dict[str, list[tuple[Any, ...]]]:
         """All that a command might change."""
@@ -97,15 +97,15 @@ async def house(
 
 
 async def _log_out(house: House) -> None:
-    await house.there.part(Auth).log_out(house.m.tokens.refresh_token)
+    await house.there.service(Auth).log_out(house.m.tokens.refresh_token)
 
 
 Take = Callable[[House], Awaitable[None]]
 TAKEN: dict[str, Take] = {
-    "disabled": lambda house: house.there.part(Accounts).disable(house.name),
-    "another role": lambda house: house.there.part(Accounts).set_role(house.name, Role.PLAYER),
-    "deleted": lambda house: house.there.part(Accounts).delete(house.name),
-    "another password": lambda house: house.there.part(Accounts).set_password(
+    "disabled": lambda house: house.there.service(Accounts).disable(house.name),
+    "another role": lambda house: house.there.service(Accounts).set_role(house.name, Role.PLAYER),
+    "deleted": lambda house: house.there.service(Accounts).delete(house.name),
+    "another password": lambda house: house.there.service(Accounts).set_password(
         house.name, "other horse"
     ),
     "logged out": _log_out,
@@ -128,7 +128,7 @@ async def each_way(house: House) -> AsyncIterator[str]:
     """Every way, each with another M."""
     for way in TAKEN:
         name = f"m{uuid7().replace('-', '')[-18:]}"
-        house.m = await house.here.part(Auth).add(name, PASSWORD, Role.ADMIN)
+        house.m = await house.here.service(Auth).add(name, PASSWORD, Role.ADMIN)
         yield way
 
 
@@ -136,7 +136,7 @@ async def each_way(house: House) -> AsyncIterator[str]:
 async def test_no_command_of_theirs_changes_anything(house: House) -> None:
     """This process has not heard of it yet: their connection is open."""
     house.deafen()
-    victim = await house.ear(await house.here.part(Auth).add("victim", PASSWORD, Role.PLAYER))
+    victim = await house.ear(await house.here.service(Auth).add("victim", PASSWORD, Role.PLAYER))
     assert guarded()
     async for way in each_way(house):
         mallory = await house.ear(house.m)
@@ -159,7 +159,7 @@ async def test_it_is_so_where_they_are_taken_between_the_decision_and_the_commit
 ) -> None:
     """The guard finds it in the transaction; the command is told, not decided 5 times over."""
     house.deafen()
-    victim = await house.ear(await house.here.part(Auth).add("victim", PASSWORD, Role.PLAYER))
+    victim = await house.ear(await house.here.service(Auth).add("victim", PASSWORD, Role.PLAYER))
     dispatch = house.here.gateway.dispatch
     oversight: Any = dispatch.oversight
     for spec in guarded():
@@ -184,7 +184,7 @@ async def test_it_is_so_where_they_are_taken_between_the_decision_and_the_commit
 @on_both_engines
 async def test_their_connection_is_closed_where_the_guard_finds_it(house: House) -> None:
     mallory = await house.ear(house.m)
-    await house.there.part(Accounts).disable("mallory")
+    await house.there.service(Accounts).disable("mallory")
     answer = await mallory.ask("users.enable", user_id=house.m.user.id)
     assert answer["error"]["message"] == "this log-in has ended: the command is not carried out"
     await mallory.until(lambda: mallory.closed)
@@ -194,13 +194,13 @@ async def test_their_connection_is_closed_where_the_guard_finds_it(house: House)
 async def test_what_is_decided_again_is_not_what_undoes_it(house: House) -> None:
     """The first decision falls because of the very change that it would undo."""
     mallory = await house.ear(house.m)
-    people: Any = house.here.part(Auth).people
+    people: Any = house.here.service(Auth).people
     find = people.find
 
     async def find_and_then_lose(user_id: str) -> Any:
         people.find = find
         user = await find(user_id)
-        await house.there.part(Accounts).set_role("mallory", Role.PLAYER)
+        await house.there.service(Accounts).set_role("mallory", Role.PLAYER)
         return user
 
     people.find = find_and_then_lose
@@ -217,7 +217,7 @@ async def test_nobody_is_added_by_who_is_deleted_meanwhile(
     house: House, request_id: str | None
 ) -> None:
     mallory, alice = await house.ear(house.m), await house.ear(house.a)
-    passwords: Any = house.here.part(Auth)._passwords
+    passwords: Any = house.here.service(Auth)._passwords
     hashes = passwords.hash
     hashing, go_on = asyncio.Event(), asyncio.Event()
 
@@ -241,7 +241,7 @@ async def test_nobody_is_added_by_who_is_deleted_meanwhile(
     answer = await made
     assert answer["error"]["code"] in LOST
     await house.here.gateway.dispatch.settle()
-    assert await house.here.part(Users).by_name("back-door") is None
+    assert await house.here.service(Users).by_name("back-door") is None
 
 
 @on_both_engines
@@ -272,7 +272,7 @@ async def test_they_are_closed_at_the_commit_and_not_told_of_it(
 @on_both_engines
 async def test_of_two_who_disable_each_other_one_stays(house: House) -> None:
     """Each in a process of their own, at once: PostgreSQL has them wait for each other."""
-    await house.here.part(Auth).add("third", PASSWORD, Role.ADMIN)
+    await house.here.service(Auth).add("third", PASSWORD, Role.ADMIN)
     for _ in range(3):
         alice, mallory = await house.ear(house.a), await house.ear(house.m, house.there)
         answers = await asyncio.gather(
@@ -284,10 +284,10 @@ async def test_of_two_who_disable_each_other_one_stays(house: House) -> None:
         lost = next(answer for answer in answers if not answer["ok"])
         assert lost["error"]["code"] in LOST
         out, winner = ("mallory", "alice") if ok[0] else ("alice", "mallory")
-        assert (await house.here.part(Users).by_name(out)).disabled  # type: ignore[union-attr]
-        assert not (await house.here.part(Users).by_name(winner)).disabled  # type: ignore[union-attr]
-        await house.here.part(Accounts).enable(out)
-        again = await house.here.part(Auth).log_in(Login(out, PASSWORD), "::1")
+        assert (await house.here.service(Users).by_name(out)).disabled  # type: ignore[union-attr]
+        assert not (await house.here.service(Users).by_name(winner)).disabled  # type: ignore[union-attr]
+        await house.here.service(Accounts).enable(out)
+        again = await house.here.service(Auth).log_in(Login(out, PASSWORD), "::1")
         house.a, house.m = (house.a, again) if ok[0] else (again, house.m)
 
 
@@ -297,9 +297,9 @@ async def test_of_two_who_disable_each_other_one_stays(house: House) -> None:
 @on_both_engines
 async def test_a_retry_over_another_log_in_is_carried_out_for_itself(house: House) -> None:
     """The first connection's log-in has ended meanwhile; that of the second has not."""
-    again = await house.here.part(Auth).log_in(Login("mallory", PASSWORD), "::1")
+    again = await house.here.service(Auth).log_in(Login("mallory", PASSWORD), "::1")
     first, second = await house.ear(house.m), await house.ear(again)
-    passwords: Any = house.here.part(Auth)._passwords
+    passwords: Any = house.here.service(Auth)._passwords
     hashes = passwords.hash
     hashing, go_on = asyncio.Event(), asyncio.Event()
 
@@ -312,7 +312,7 @@ async def test_a_retry_over_another_log_in_is_carried_out_for_itself(house: Hous
     fields = {"username": "somebody", "password": PASSWORD, "request_id": "once"}
     answers = [ear.ask("users.create", **fields) for ear in (first, second)]
     await hashing.wait()
-    await house.here.part(Auth).log_out(house.m.tokens.refresh_token)
+    await house.here.service(Auth).log_out(house.m.tokens.refresh_token)
     go_on.set()
     lost, done = await asyncio.gather(*answers)
     assert lost["error"]["code"] == "unauthenticated"
@@ -327,7 +327,7 @@ async def test_a_reply_is_given_again_only_to_who_still_may(house: House) -> Non
     mallory = await house.ear(house.m)
     first = await mallory.ok("users.create", **fields)
     assert await mallory.ok("users.create", **fields) == first
-    await house.there.part(Accounts).set_role("mallory", Role.VIEWER)
+    await house.there.service(Accounts).set_role("mallory", Role.VIEWER)
     answer = await mallory.ask("users.create", **fields)
     assert answer["error"] == {
         "code": "forbidden",
@@ -377,7 +377,7 @@ async def test_the_unit_waits_for_who_takes_them_and_falls(house: House, way: st
     finally:
         await outside.close()
         await looking.close()
-    assert await house.here.part(Users).by_name("late") is None
+    assert await house.here.service(Users).by_name("late") is None
 
 
 @on_postgres
@@ -395,7 +395,7 @@ async def test_who_takes_them_waits_for_the_unit(house: House) -> None:
         await unit.start()
         for change in guard.changes:
             assert await outside.execute(change.statement.postgres, *change.values) == "UPDATE 1"
-        disabling = asyncio.create_task(house.there.part(Accounts).disable("mallory"))
+        disabling = asyncio.create_task(house.there.service(Accounts).disable("mallory"))
         await _waiting(looking)
         assert not disabling.done()
         await unit.commit()

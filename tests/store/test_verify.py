@@ -199,13 +199,14 @@ async def make(url: str, folder: Path) -> Made:
     async with opened(settings, clock) as app:
         await app.start()
         ids = {
-            n: (await app.part(Auth).add(n, PASSWORD, Role.PLAYER)).user.id for n in ("ada", "ben")
+            n: (await app.service(Auth).add(n, PASSWORD, Role.PLAYER)).user.id
+            for n in ("ada", "ben")
         }
-        gone = (await app.part(Auth).add("gone", PASSWORD, Role.PLAYER)).user.id
-        boss = await app.part(Auth).add("boss", PASSWORD, Role.ADMIN)
+        gone = (await app.service(Auth).add("gone", PASSWORD, Role.PLAYER)).user.id
+        boss = await app.service(Auth).add("boss", PASSWORD, Role.ADMIN)
         token = boss.tokens.access_token
         admin = await Ear(app, await app.gateway.authenticate({"token": token})).open()
-        waiting = app.part(Battles).pool.waiting
+        waiting = app.service(Battles).pool.waiting
         over = next(b for b, line in waiting.items() if line.required_level == 1)
         ears = {n: await Ear(app, player(i, n)).open() for n, i in {**ids, "gone": gone}.items()}
         for ear in ears.values():
@@ -214,8 +215,8 @@ async def make(url: str, folder: Path) -> Made:
             await ears[name].ok("battles.attack", battle_id=over, enemy_id=1, request_id=uuid7())
             await ears[name].ok("battles.leave", battle_id=over, request_id=uuid7())
         clock.advance(301)
-        await app.part(BattleService).tick()
-        assert over not in app.part(Battles).pool
+        await app.service(BattleService).tick()
+        assert over not in app.service(Battles).pool
         other = next(b for b, line in waiting.items() if line.required_level == 1)
         await ears["ada"].ok("battles.join", battle_id=other)
         await ears["gone"].ok("battles.join", battle_id=other)

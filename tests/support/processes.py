@@ -38,11 +38,11 @@ class Process:
 
     async def person(self, name: str, role: Role = Role.PLAYER) -> LoggedIn:
         """Somebody new."""
-        return await self.app.part(Auth).add(name, PASSWORD, role)
+        return await self.app.service(Auth).add(name, PASSWORD, role)
 
     async def log_in(self, name: str) -> LoggedIn:
         """Another log-in of somebody."""
-        return await self.app.part(Auth).log_in(Login(name, PASSWORD), ADDRESS)
+        return await self.app.service(Auth).log_in(Login(name, PASSWORD), ADDRESS)
 
     async def line(self, logged_in: LoggedIn) -> Line:
         """A connection with an access token."""
@@ -50,7 +50,7 @@ class Process:
 
     async def log_out(self, logged_in: LoggedIn) -> None:
         """End a log-in."""
-        await self.app.part(Auth).log_out(logged_in.tokens.refresh_token)
+        await self.app.service(Auth).log_out(logged_in.tokens.refresh_token)
 
 
 @asynccontextmanager

@@ -35,8 +35,8 @@ class Office:
     async def person(self, role: str, password: str = PASSWORD) -> LoggedIn:
         """Somebody new with a role, logged in."""
         name = f"r{uuid7().replace('-', '')[-18:]}"
-        return await self._app.part(Auth).add(name, password, Role(role))
+        return await self._app.service(Auth).add(name, password, Role(role))
 
     async def service(self, *scopes: str) -> str:
         """The key of a new service. Raises ValueError for a scope that there is not."""
-        return await self._app.part(Accounts).add_service_key(f"service {uuid7()}", list(scopes))
+        return await self._app.service(Accounts).add_service_key(f"service {uuid7()}", list(scopes))

@@ -40,7 +40,7 @@ class Stage:
         self.url = url
         self._folder = folder
         self._stack = stack
-        waiting = app.part(Battles).pool.waiting
+        waiting = app.service(Battles).pool.waiting
         self._easy = [key for key, line in waiting.items() if line.required_level == 1]
         self._hard = [key for key, line in waiting.items() if line.required_level > 1]
 
@@ -50,7 +50,7 @@ class Stage:
         known = Settings(data_dir=folder, database_url=url, password_hash_cost=4, **settings)
         app = await stack.enter_async_context(opened(known, ManualClock()))
         await app.start()
-        await app.part(BattleService).tick()  # the first look at what is open
+        await app.service(BattleService).tick()  # the first look at what is open
         return cls(app, url, folder, stack)
 
     async def with_settings(self, **settings: Any) -> "Stage":
@@ -73,7 +73,7 @@ class Stage:
     async def player(self, **columns: int) -> Ear:
         """Somebody new who plays, with values of their own in the table of players."""
         name = f"p{uuid7()[-12:]}"
-        user_id = (await self.app.part(Auth).add(name, PASSWORD, Role.PLAYER)).user.id
+        user_id = (await self.app.service(Auth).add(name, PASSWORD, Role.PLAYER)).user.id
         for column, value in columns.items():
             change = f"update players set {column} = {value} where player_id = '{user_id}'"  # noqa: S608
             await execute(self.url, change)
@@ -85,14 +85,14 @@ class Stage:
 
     async def boss(self) -> Ear:
         """The only administrator."""
-        boss = await self.app.part(Auth).add("boss", PASSWORD, Role.ADMIN)
+        boss = await self.app.service(Auth).add("boss", PASSWORD, Role.ADMIN)
         identity = await self.app.gateway.authenticate({"token": boss.tokens.access_token})
         return await Ear(self.app, replace(identity, rights=NEWEST)).open()
 
     async def register(self, username: str, email: str | None = None) -> object:
         """Register as over REST. Raises Failure."""
         body = Register(username, PASSWORD, email)
-        return await self.app.part(Auth).register(body, "203.0.113.7")
+        return await self.app.service(Auth).register(body, "203.0.113.7")
 
     async def seated(self, **columns: int) -> Ear:
         """Somebody with a seat in the first easy battle."""
@@ -104,7 +104,7 @@ class Stage:
         """Turn the clock, and let everything happen in battles that is due then."""
         clock: Any = self.app.clock
         clock.advance(seconds)
-        await self.app.part(BattleService).tick()
+        await self.app.service(BattleService).tick()
 
     async def abandoned(self, participant: Ear) -> str:
         """A battle that ended without a victory, in which somebody took part."""

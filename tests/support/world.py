@@ -272,7 +272,7 @@ class World:
         settings = Settings(data_dir=folder, password_hash_cost=4, db_pool_size=2)
         self.app = await self._stack.enter_async_context(opened(settings, self.clock))
         await self.app.start()
-        await self.app.part(BattleService).tick()  # the first look at what is open
+        await self.app.service(BattleService).tick()  # the first look at what is open
         self.disk = Disk(self.app)
         self.epoch = self.app.database.epoch
         self.app.gateway.rooms._fill_later = self._hole
@@ -280,9 +280,9 @@ class World:
         providers.update(
             {word: SlowProvider(self, provider) for word, provider in providers.items()}
         )
-        self._stamina = StaminaPush(self.app.part(Players), self.app.gateway, self.clock)
+        self._stamina = StaminaPush(self.app.service(Players), self.app.gateway, self.clock)
         if not self.battles:  # the easy one first
-            waiting = self.app.part(Battles).pool.waiting
+            waiting = self.app.service(Battles).pool.waiting
             self.battles = sorted(waiting, key=lambda b: waiting[b].difficulty != Difficulty.EASY)
 
     async def close(self) -> None:
@@ -311,7 +311,7 @@ class World:
     async def pass_time(self, seconds: float) -> None:
         """Turn the clock, and let everything happen that happens by itself."""
         self.clock.advance(seconds)
-        service = self.app.part(BattleService)
+        service = self.app.service(BattleService)
         ticks = [partial(tick, self.app) for tick in TICKS]
         battles = (service.tick, service.fill_pool, service.reconcile)
         for happen in (*battles, self._stamina.tell, *ticks):
@@ -385,8 +385,8 @@ async def make(folder: Path) -> None:
     """A data folder with people who can do everything: strong, rich, of a high level."""
     async with opened(Settings(data_dir=folder, password_hash_cost=4), ManualClock()) as app:
         for name in (*PEOPLE, *SUBJECTS):
-            await app.part(Auth).add(name, "correct horse", Role.PLAYER)
-        await app.part(Auth).add("boss", "correct horse", Role.ADMIN)
+            await app.service(Auth).add(name, "correct horse", Role.PLAYER)
+        await app.service(Auth).add("boss", "correct horse", Role.ADMIN)
     with closing(sqlite3.connect(folder / "warroom.db")) as connection:
         connection.execute(
             "update players set level = 20, exp = 8000, gems = 500, stat_points = 20,"

@@ -147,7 +147,7 @@ async def test_a_state_that_is_known_is_not_read_and_one_that_is_not_there_is_no
     assert asked == ["nobody", "nobody"]
     assert await room.latest("nobody") == []
     assert len(asked) == 2, "it has no latest events"
-    added = await app.part(Auth).add("ada", "correct horse", Role.PLAYER)
+    added = await app.service(Auth).add("ada", "correct horse", Role.PLAYER)
     seq, view = await room.snapshot(added.user.id)
     assert isinstance(view, UserView)
     assert (seq, view.username) == (0, "ada")
