@@ -176,7 +176,7 @@ class Battles:
     # ---- reading
 
     async def _load(self, battle_id: str) -> Hosted | None:
-        async with self._database.reader.moment() as reading:
+        async with self._database.reader.read_transaction() as reading:
             row = await reading.one(_LOAD, battle_id=battle_id)
             if row is None:
                 return None

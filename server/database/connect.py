@@ -111,7 +111,7 @@ async def reading(url: str, clock: Clock) -> AsyncIterator[Reading]:
     reader = _reader(url, 1, clock, None)
     try:
         await reader.open()
-        async with reader.moment() as held:
+        async with reader.read_transaction() as held:
             yield held
     except Unusable:
         raise

@@ -102,7 +102,7 @@ class Reader:
         return self._free.waiting
 
     @asynccontextmanager
-    async def moment(self) -> AsyncIterator[Reading]:
+    async def read_transaction(self) -> AsyncIterator[Reading]:
         """Read several things as they were at one moment. Raises Unavailable."""
         async with self._connection() as held:
             try:

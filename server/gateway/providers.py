@@ -207,7 +207,7 @@ class StateRoom(Generic[S]):
 
         Raises Failure `not_found`.
         """
-        async with self._reader.moment() as reading:
+        async with self._reader.read_transaction() as reading:
             state = await self._read(reading, ident)
             there = await bounds(reading, self._kind(ident))
         if state is None:

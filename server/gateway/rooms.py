@@ -257,7 +257,7 @@ class Rooms:
         assert self.database is not None
         if since.epoch != self.database.epoch:
             return ResetReason.EPOCH_CHANGED
-        async with self.database.reader.moment() as reading:
+        async with self.database.reader.read_transaction() as reading:
             there = await bounds(reading, room)
             if since.seq > there.newest:
                 return ResetReason.AHEAD
@@ -294,7 +294,7 @@ class Rooms:
         assert self.database is not None
         await self._clock.sleep(HOLE_S)
         try:
-            async with self.database.reader.moment() as reading:
+            async with self.database.reader.read_transaction() as reading:
                 found = await after(reading, room, membership.seq)
             if not found:
                 raise LookupError(f"nothing after {membership.seq}")

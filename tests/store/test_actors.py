@@ -180,7 +180,7 @@ async def test_each_event_of_a_unit_has_its_actor_wherever_its_number_comes_from
         ("battles.listed", ALICE),
         ("battles.reward_claimed", "server:battles"),
     ]
-    async with bench.db.reader.moment() as reading:
+    async with bench.db.reader.read_transaction() as reading:
         kept = await after(reading, "battle:b", 0)
         line = await after(reading, listed().room(), 0)
     assert [one.actor for one in kept] == [ALICE, ALICE, "server:battles"]

@@ -42,7 +42,7 @@ async def test_a_number_is_given_once(bench: Bench) -> None:
     await bench.submit(log("b", 1, 2, gold=1))
     ends = [await outcome(bench.submit(log("b", seq, gold=2))) for seq in (1, 2)]
     assert ends == [Stale, Stale]
-    async with bench.db.reader.moment() as reading:
+    async with bench.db.reader.read_transaction() as reading:
         assert all('"gold":1' in kept.data for kept in await after(reading, "battle:b", 0))
 
 
@@ -72,7 +72,7 @@ async def test_numbers_go_on_after_a_restart(bench: Bench) -> None:
 
 async def test_what_was_missed_is_read_in_order_with_all_it_said(bench: Bench) -> None:
     await bench.submit(log("b", 1, 2, 3))
-    async with bench.db.reader.moment() as reading:
+    async with bench.db.reader.read_transaction() as reading:
         missed = await after(reading, "battle:b", 1)
         assert [(k.seq, k.at, k.name) for k in missed] == [
             (2, AT, "battles.reward_claimed"),

@@ -26,7 +26,7 @@ async def read_all_at_once(bench: Bench) -> list[object]:
     inside = asyncio.Barrier(READERS)
 
     async def read() -> object:
-        async with bench.db.reader.moment() as reading:
+        async with bench.db.reader.read_transaction() as reading:
             await inside.wait()
             row = await reading.one(GET, name="a")
             assert row is not None
@@ -38,12 +38,12 @@ async def read_all_at_once(bench: Bench) -> list[object]:
 
 async def test_a_moment_stays_as_it_was_while_the_writer_commits(bench: Bench) -> None:
     await bench.submit(put("a", "1"))
-    async with bench.db.reader.moment() as reading:
+    async with bench.db.reader.read_transaction() as reading:
         assert await reading.one(GET, name="a") == ("1",)
         await bench.submit(move("a", was="1", value="2"))
         assert await reading.one(GET, name="a") == ("1",)
         assert await bench.db.reader.one(GET, name="a") == ("2",)
-    async with bench.db.reader.moment() as reading:
+    async with bench.db.reader.read_transaction() as reading:
         assert await reading.one(GET, name="a") == ("2",)
 
 
@@ -51,7 +51,7 @@ async def test_a_moment_that_fails_gives_its_connection_back(bench: Bench) -> No
     await bench.submit(put("a"))
     for _ in range(READERS + 1):
         with pytest.raises(LookupError, match="mine"):
-            async with bench.db.reader.moment() as reading:
+            async with bench.db.reader.read_transaction() as reading:
                 await reading.one(GET, name="a")
                 raise LookupError("mine")
     assert bench.db.reader.in_use == 0
@@ -73,7 +73,7 @@ async def test_cancelled_moments_leak_no_connection(bench: Bench, steps: int) ->
     await bench.submit(put("a", "1"))
 
     async def read() -> None:
-        async with bench.db.reader.moment() as reading:
+        async with bench.db.reader.read_transaction() as reading:
             await reading.one(SLOW, most=1000)
 
     tasks = [asyncio.create_task(read()) for _ in range(50)]
@@ -106,7 +106,7 @@ async def test_a_moment_cancelled_anywhere_leaves_no_transaction(
     monkeypatch.setattr(connection, place, cancelled_here)
 
     async def read() -> None:
-        async with bench.db.reader.moment() as reading:
+        async with bench.db.reader.read_transaction() as reading:
             await reading.all(GET, name="a")
 
     reading_task = asyncio.create_task(read())
@@ -130,7 +130,7 @@ async def test_nobody_gets_a_connection_before_its_transaction_has_ended(
         await real()
 
     async def read() -> None:
-        async with reader.moment() as reading:
+        async with reader.read_transaction() as reading:
             await reading.all(GET, name="a")
 
     monkeypatch.setattr(connection, "end", slowly)
@@ -160,7 +160,7 @@ async def test_cancelled_reads_leak_no_connection(bench: Bench) -> None:
 
 async def test_whoever_finds_no_free_connection_waits_for_one(bench: Bench) -> None:
     await bench.submit(put("a", "1"))
-    async with bench.db.reader.moment(), bench.db.reader.moment():
+    async with bench.db.reader.read_transaction(), bench.db.reader.read_transaction():
         assert bench.db.reader.in_use == READERS
         waiting = asyncio.create_task(bench.db.reader.one(GET, name="a"))
         await asyncio.sleep(0)

@@ -128,7 +128,7 @@ async def test_under_load_all_are_replaced_and_nobody_notices(old: Recycled) -> 
 
     async def look(name: str) -> None:
         while not ending.is_set():
-            async with bench.db.reader.moment() as reading:
+            async with bench.db.reader.read_transaction() as reading:
                 before = await reading.one(GET, name=name)
                 await reading.one(NAP)
                 assert await reading.one(GET, name=name) == before
@@ -214,7 +214,7 @@ async def test_the_writer_keeps_its_connection_where_the_new_one_only_reads(old:
 async def test_one_that_is_read_over_is_read_over_to_the_end(old: Recycled) -> None:
     reader = old.bench.db.reader
     await old.bench.submit(put("a"))
-    async with reader.moment() as reading:
+    async with reader.read_transaction() as reading:
         pid = await reading.one(PID)
         assert await reading.one(GET, name="a") == ("1",)
         replacing = asyncio.create_task(reader.recycle(math.inf))
@@ -235,7 +235,7 @@ async def test_one_that_is_read_over_is_read_over_to_the_end(old: Recycled) -> N
 async def test_one_that_breaks_in_its_last_read_is_not_replaced_twice(old: Recycled) -> None:
     reader = old.bench.db.reader
     with pytest.raises(Unavailable):
-        async with reader.moment() as reading:
+        async with reader.read_transaction() as reading:
             pid = await reading.one(PID)
             assert pid is not None
             replacing = asyncio.create_task(reader.recycle(math.inf))
