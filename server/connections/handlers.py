@@ -26,7 +26,7 @@ def list_connections(ctx: Context, query: ListConnections) -> Page[ConnectionVie
     place = _CURSORS.place(query.cursor, user_id=query.user_id)
     before = None if place is None else int(place[0])
     if query.user_id is None:
-        found = gateway.roll.newest(query.limit + 1, before)
+        found = gateway.connections.newest(query.limit + 1, before)
     else:
         own = gateway.presence.connections(query.user_id)
         found = sorted(
@@ -42,7 +42,7 @@ def list_connections(ctx: Context, query: ListConnections) -> Page[ConnectionVie
 def disconnect(ctx: Context, cmd: Disconnect) -> CommitHandle[Done]:
     """Close a connection; one's own once the answer is in its queue."""
     gateway = ctx.service(Gateway)
-    connection = gateway.roll.find(cmd.connection_id)
+    connection = gateway.connections.find(cmd.connection_id)
     if connection is None:
         raise not_found("connection")
     work = ctx.work()

@@ -15,9 +15,9 @@ async def keep_counter(room: CounterRoom, gateway: Gateway) -> None:
 
     The number of changes is compared, not the count: a client may have joined in between.
     """
-    await room.publish_polled(lambda: gateway.roll.changes)
+    await room.publish_polled(lambda: gateway.connections.changes)
 
 
 def _counted(gateway: Gateway) -> ConnectionsCounted:
-    people, services, connections = gateway.roll.present
+    people, services, connections = gateway.connections.present
     return ConnectionsCounted(people=people, services=services, connections=connections)

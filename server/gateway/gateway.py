@@ -17,7 +17,7 @@ from server.gateway.context import Services
 from server.gateway.dispatch import Dispatch
 from server.gateway.identity import Identity
 from server.gateway.oversight import Oversight
-from server.gateway.presence import Presence, Roll
+from server.gateway.presence import ConnectionRegistry, Presence
 from server.gateway.rate_limits import Limits
 from server.gateway.rights import ConnectionRights
 from server.gateway.rooms import Rooms
@@ -58,7 +58,7 @@ class Gateway:
         self.gauges = gauges
         self.rooms = Rooms(gauges, clock)
         self.presence = Presence()
-        self.roll = Roll()
+        self.connections = ConnectionRegistry()
         self.rights = ConnectionRights(self.presence, clock)
         self.addresses = Limits(
             address_rates, scale=settings.address_limit_scale, whose=" from one address"
@@ -73,7 +73,7 @@ class Gateway:
         )
         self.admission = Admission(
             Most(settings.max_connections_per_address, settings.max_connections_per_user),
-            self.roll.open_of,
+            self.connections.open_of,
             self.refusals,
             clock.monotonic,
         )
@@ -152,14 +152,14 @@ class Gateway:
         that look and the moment in which it is among the open ones.
         """
         self.rights.opened(connection)
-        self.roll.add(connection)
+        self.connections.add(connection)
         await self.presence.opened(connection)
         log.info("connected", connection=connection.id, person=connection.identity.id)
 
     async def closed(self, connection: Connection, reason: str) -> None:
         """A connection is gone. What it sent before is still answered and committed."""
         self.rights.closed(connection)
-        self.roll.remove(connection)
+        self.connections.remove(connection)
         connection.arriving_bytes = 0
         self.backlog.update(connection)
         await self.dispatch.settle(connection)

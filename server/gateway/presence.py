@@ -111,7 +111,7 @@ def _number(connection: Connection) -> int:
     return connection.number
 
 
-class Roll:
+class ConnectionRegistry:
     """All open connections."""
 
     def __init__(self) -> None:

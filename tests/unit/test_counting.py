@@ -12,7 +12,7 @@ from server.app import App, opened
 from server.config import Settings
 from server.connections import counter, keep_counter
 from server.gateway import Identity
-from server.gateway.presence import Roll
+from server.gateway.presence import ConnectionRegistry
 from server.runtime.background import TOLD_EVERY_S
 from tests.support.clock import ManualClock
 from tests.support.ear import Ear, player
@@ -22,15 +22,15 @@ Second = Callable[[], Awaitable[None]]
 
 
 class Counted:
-    """A roll that counts how often it is asked."""
+    """A registry that counts how often it is asked."""
 
-    def __init__(self, roll: Roll) -> None:
+    def __init__(self, registry: ConnectionRegistry) -> None:
         self.asked = 0
-        self._roll = roll
+        self._registry = registry
 
     def __getattr__(self, name: str) -> object:
         self.asked += name == "present"
-        return getattr(self._roll, name)
+        return getattr(self._registry, name)
 
 
 @pytest.fixture
@@ -86,17 +86,17 @@ async def test_it_is_told_once_a_second_and_only_what_is_new(app: App, second: S
 
 
 async def test_where_nobody_watches_nothing_is_counted(app: App, second: Second) -> None:
-    roll = Counted(app.gateway.roll)
-    app.gateway.roll = roll  # type: ignore[assignment]
+    registry = Counted(app.gateway.connections)
+    app.gateway.connections = registry  # type: ignore[assignment]
     watcher = await Ear(app, Identity("v", "v", granted(Role.VIEWER), Role.VIEWER)).open()
     await second()
-    assert roll.asked == 0
+    assert registry.asked == 0
     await watcher.ok("rooms.join", room="connections")
     await second()
-    assert roll.asked == 2
+    assert registry.asked == 2
     await watcher.ok("rooms.leave", room="connections")
     await second()
-    assert roll.asked == 2
+    assert registry.asked == 2
 
 
 async def test_whoever_came_while_it_was_otherwise_is_told(app: App, second: Second) -> None:
