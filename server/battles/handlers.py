@@ -27,7 +27,7 @@ from server.battles import rules
 from server.battles.catalogue import ATTACKS, REVIVE_GEMS
 from server.battles.store import Battles
 from server.gateway import CommitHandle, Context, Decided, Later, handle, handles
-from server.players import Players, gain, refreshed, spend_gems, spend_stamina
+from server.players import Players, gain, spend_gems, spend_stamina, with_regen
 
 
 @handles(ListBattles)
@@ -90,7 +90,7 @@ def attack(ctx: Context, cmd: Attack) -> CommitHandle[Strike] | Later:
     if player is None or entry is None:
         return _load_and_attack(ctx, cmd)
     now, hosted, price = ctx.now, entry.pending, ATTACKS[cmd.kind].cost
-    fresh = refreshed(player.pending, now, players.regen)
+    fresh = with_regen(player.pending, now, players.regen)
     left, rolls = fresh.stamina - price, hosted.rolls()
     events = rules.strike(hosted.battle, player.key, cmd.enemy_id, cmd.kind, left, rolls, now)
     work = ctx.work()

@@ -15,9 +15,9 @@ from server.players.rules import (
     fighting_attack,
     fighting_defense,
     gain,
-    refreshed,
     spend_gems,
     spend_stamina,
+    with_regen,
 )
 from server.players.service import StaminaPush
 from server.players.settings import PlayerSettings
@@ -36,9 +36,9 @@ __all__ = [
     "fighting_attack",
     "fighting_defense",
     "gain",
-    "refreshed",
     "spend_gems",
     "spend_stamina",
+    "with_regen",
 ]
 
 

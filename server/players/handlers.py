@@ -27,7 +27,7 @@ async def allocate(ctx: Context, cmd: Allocate) -> CommitHandle[PlayerView]:
     """Spend stat points."""
     players = ctx.service(Players)
     player = await players.get(ctx.user.id)
-    fresh = rules.refreshed(player.pending, ctx.now, players.regen)
+    fresh = rules.with_regen(player.pending, ctx.now, players.regen)
     raised = rules.allocate(fresh, cmd.attack, cmd.defense, cmd.max_stamina, ctx.now)
     work = ctx.work()
     saved = players.save(work, player, raised, why="allocate", now=ctx.now)

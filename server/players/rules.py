@@ -131,7 +131,7 @@ def gain(record: Record, gold: int, exp: int, now: int) -> Record:
     return _refilled(gained, now) if level > record.level else gained
 
 
-def refreshed(record: Record, now: int, regen: Regen) -> Record:
+def with_regen(record: Record, now: int, regen: Regen) -> Record:
     """The record with its stamina as it is at `now`.
 
     `stamina_at` moves by whole intervals, so the part of an interval that has passed still
@@ -157,7 +157,7 @@ def refreshed(record: Record, now: int, regen: Regen) -> Record:
 
 
 def spend_stamina(fresh: Record, cost: int) -> Record:
-    """A record that is `refreshed` already, with `cost` less stamina.
+    """A record that has gone through `with_regen`, with `cost` less stamina.
 
     Raises Failure `refused` (exhausted), and ValueError for a negative cost.
     """

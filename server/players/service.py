@@ -42,7 +42,7 @@ class StaminaPush:
             entry = await self._players.cache.get(person)
             if entry is None:
                 continue
-            record = rules.refreshed(entry.committed, now, self._players.regen)
+            record = rules.with_regen(entry.committed, now, self._players.regen)
             # With the revision, stamina that was spent and is full again is told too.
             seen = self._told[person] = (record.stamina, record.rev)
             if before.get(person) != seen:

@@ -132,7 +132,7 @@ class Players:
 
     def view(self, record: Record, now: int) -> PlayerView:
         """A player as its owner sees it at a moment."""
-        fresh = rules.refreshed(record, now, self.regen)
+        fresh = rules.with_regen(record, now, self.regen)
         return PlayerView(rules.view(fresh), rules.stamina_view(fresh, self.regen))
 
     @staticmethod

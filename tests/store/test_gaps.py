@@ -19,7 +19,7 @@ from server.battles.store import Hosted
 from server.config import Settings
 from server.database import Work
 from server.gateway.rooms import MAX_GAP_BYTES, MAX_GAP_EVENTS
-from server.players import Players, refreshed, spend_stamina
+from server.players import Players, spend_stamina, with_regen
 from tests.support.clock import ManualClock
 from tests.support.ear import Ear, player
 
@@ -120,7 +120,7 @@ async def test_what_is_told_by_latest_events_is_told_again_without_a_snapshot(to
     entry = await told.app.service(Players).get(logged_in.user.id)
     work = Work(rfc3339(told.app.clock.now_ms()))
     regen = told.app.service(Players).regen
-    spent = spend_stamina(refreshed(entry.pending, told.app.clock.now_ms(), regen), 30)
+    spent = spend_stamina(with_regen(entry.pending, told.app.clock.now_ms(), regen), 30)
     told.app.service(Players).save_stamina(work, entry, spent)
     await told.app.database.writer.submit(work, b"", None)
     since = {"epoch": first["epoch"], "seq": first["seq"]}

@@ -104,16 +104,16 @@ def test_a_negative_gain_is_a_fault(gold: int, exp: int) -> None:
 
 def test_stamina_grows_by_whole_intervals_and_keeps_the_rest() -> None:
     tired = player(stamina=0)
-    assert rules.refreshed(tired, NOW + 9_999, REGEN) == tired
-    later = rules.refreshed(tired, NOW + 25_000, REGEN)
+    assert rules.with_regen(tired, NOW + 9_999, REGEN) == tired
+    later = rules.with_regen(tired, NOW + 25_000, REGEN)
     assert (later.stamina, later.stamina_at) == (20, NOW + 20_000)
-    assert rules.refreshed(later, NOW + 30_000, REGEN).stamina == 30
+    assert rules.with_regen(later, NOW + 30_000, REGEN).stamina == 30
 
 
 def test_stamina_stops_at_its_maximum_and_starts_anew_when_spent() -> None:
-    full = rules.refreshed(player(stamina=95), NOW + 12_000, REGEN)
+    full = rules.with_regen(player(stamina=95), NOW + 12_000, REGEN)
     assert (full.stamina, full.stamina_at) == (100, NOW + 12_000)
-    spent = rules.spend_stamina(rules.refreshed(full, NOW + 60_000, REGEN), 10)
+    spent = rules.spend_stamina(rules.with_regen(full, NOW + 60_000, REGEN), 10)
     assert (spent.stamina, spent.stamina_at) == (90, NOW + 60_000)
 
 
@@ -129,18 +129,18 @@ def test_how_often_stamina_is_read_makes_no_difference(
     tired = player(stamina=stamina)
     record = tired
     for at in sorted(read for read in reads if read <= end):
-        record = rules.refreshed(record, NOW + at, regen)
-    once = rules.refreshed(tired, NOW + end, regen)
-    assert rules.refreshed(record, NOW + end, regen) == once
+        record = rules.with_regen(record, NOW + at, regen)
+    once = rules.with_regen(tired, NOW + end, regen)
+    assert rules.with_regen(record, NOW + end, regen) == once
 
 
 @given(st.integers(0, 100), moments, regens)
 def test_a_clock_that_jumps_gives_no_stamina(stamina: int, reads: list[int], regen: Regen) -> None:
     record = player(stamina=stamina)
     for at in reads:
-        record = rules.refreshed(record, NOW + at, regen)
+        record = rules.with_regen(record, NOW + at, regen)
     latest = max(reads, default=0)
-    assert record == rules.refreshed(player(stamina=stamina), NOW + latest, regen)
+    assert record == rules.with_regen(player(stamina=stamina), NOW + latest, regen)
 
 
 @given(st.lists(st.tuples(st.integers(0, 30_000), st.integers(0, 60)), max_size=40))
@@ -149,7 +149,7 @@ def test_all_stamina_spent_was_there_or_has_grown(steps: list[tuple[int, int]]) 
     for wait, cost in steps:
         now += wait
         try:
-            record = rules.spend_stamina(rules.refreshed(record, now, REGEN), cost)
+            record = rules.spend_stamina(rules.with_regen(record, now, REGEN), cost)
         except Failure:
             continue
         spent += cost
@@ -159,21 +159,21 @@ def test_all_stamina_spent_was_there_or_has_grown(steps: list[tuple[int, int]]) 
 
 def test_a_clock_that_goes_back_changes_nothing() -> None:
     tired = player(stamina=5)
-    assert rules.refreshed(tired, NOW - 60_000, REGEN) == tired
-    assert rules.refreshed(player(), NOW - 60_000, REGEN) == player()
-    spent = rules.spend_stamina(rules.refreshed(player(), NOW - 60_000, REGEN), 10)
+    assert rules.with_regen(tired, NOW - 60_000, REGEN) == tired
+    assert rules.with_regen(player(), NOW - 60_000, REGEN) == player()
+    spent = rules.spend_stamina(rules.with_regen(player(), NOW - 60_000, REGEN), 10)
     assert (spent.stamina, spent.stamina_at) == (90, NOW)
     assert rules.gain(player(stamina=5), 0, 100, NOW - 60_000).stamina_at == NOW
 
 
 def test_spending_counts_what_has_grown() -> None:
-    spent = rules.spend_stamina(rules.refreshed(player(stamina=5), NOW + 13_000, REGEN), 15)
+    spent = rules.spend_stamina(rules.with_regen(player(stamina=5), NOW + 13_000, REGEN), 15)
     assert (spent.stamina, spent.stamina_at) == (0, NOW + 10_000)
 
 
 def test_the_exhausted_are_refused() -> None:
     with pytest.raises(Failure) as failure:
-        rules.spend_stamina(rules.refreshed(player(stamina=5), NOW + 13_000, REGEN), 16)
+        rules.spend_stamina(rules.with_regen(player(stamina=5), NOW + 13_000, REGEN), 16)
     assert reason(failure) == PlayerReason.EXHAUSTED
 
 
@@ -189,7 +189,7 @@ def test_too_few_gems_are_refused() -> None:
 
 def test_nothing_negative_can_be_spent() -> None:
     with pytest.raises(ValueError, match="negative"):
-        rules.spend_stamina(rules.refreshed(player(), NOW, REGEN), -1)
+        rules.spend_stamina(rules.with_regen(player(), NOW, REGEN), -1)
     with pytest.raises(ValueError, match="negative"):
         rules.spend_gems(player(), -1)
     with pytest.raises(ValueError, match="negative"):
@@ -230,8 +230,8 @@ def test_nobody_waits_for_a_clock_that_was_set_back() -> None:
     """How long ago the stamina was right is not known: long enough."""
     tired = player(stamina=5)
     for back in (1, 5 * 60_000):
-        assert rules.refreshed(tired, NOW - back, REGEN) == tired
-    rested = rules.refreshed(tired, NOW - 5 * 60_000 - 1, REGEN)
+        assert rules.with_regen(tired, NOW - back, REGEN) == tired
+    rested = rules.with_regen(tired, NOW - 5 * 60_000 - 1, REGEN)
     assert (rested.stamina, rested.stamina_at) == (rested.max_stamina, NOW - 5 * 60_000 - 1)
 
 
@@ -244,12 +244,12 @@ def test_what_clients_see_of_stamina() -> None:
 
 @given(st.integers(0, 99), st.integers(0, 100_000))
 def test_clients_are_told_the_moment_of_the_next_growth(stamina: int, at: int) -> None:
-    record = rules.refreshed(player(stamina=stamina), NOW + at, REGEN)
+    record = rules.with_regen(player(stamina=stamina), NOW + at, REGEN)
     if record.stamina == record.max_stamina:
         return
     next_at = record.stamina_at + REGEN.interval_ms
-    before = rules.refreshed(record, next_at - 1, REGEN)
-    after = rules.refreshed(record, next_at, REGEN)
+    before = rules.with_regen(record, next_at - 1, REGEN)
+    after = rules.with_regen(record, next_at, REGEN)
     assert before.stamina == record.stamina < after.stamina
 
 
