@@ -26,7 +26,7 @@ async def _build(core: Core) -> Built:
     profiles = core.service(Profiles)
     profiles.show_seats(battles.pool.seats)
     battles.pool.on_seat(profiles.touch)
-    core.service(Users).at_deletion(battles.give_up_seat)
+    core.service(Users).at_deletion(battles.vacate_seat)
 
     async def start() -> None:
         await battles.resume()

@@ -102,8 +102,8 @@ def leave(battle: Battle, player_id: str, now: int) -> Events:
     return (left(battle, player_id, LeftReason.LEFT, now),)
 
 
-def give_up(battle: Battle, player_id: str, now: int) -> Events:
-    """The seat of somebody who is no more is given up. Nothing for whoever has none."""
+def vacate(battle: Battle, player_id: str, now: int) -> Events:
+    """Vacate the seat of a player who is deleted. No event for one without a seat."""
     seat = battle.seats.get(player_id)
     if is_over(battle) or seat is None or not seat.seated:
         return NOTHING

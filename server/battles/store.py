@@ -339,8 +339,8 @@ class Battles:
 
         await retry_while_stale(attempt)
 
-    async def give_up_seat(self, work: Work, user: User, now: int) -> None:
-        """Give up the seat of a person who is deleted. Their name stays in the log.
+    async def vacate_seat(self, work: Work, user: User, now: int) -> None:
+        """Vacate the seat of a user who is deleted. Their name stays in the log.
 
         Raises Stale where they take another seat at the same moment.
         """
@@ -350,7 +350,7 @@ class Battles:
         if battle_id is None:
             return
         entry = await self.get(battle_id)
-        events = rules.give_up(entry.pending.battle, user.id, now)
+        events = rules.vacate(entry.pending.battle, user.id, now)
         if not events:  # the end of the battle is under way, or the seat was taken elsewhere
             await entry.settled()
             self.cache.drop(battle_id)
