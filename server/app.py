@@ -30,10 +30,10 @@ from server.http.rest import EXCEPTION_HANDLERS
 from server.runtime.background import BackgroundTask, BackgroundTaskFailed, Ended, repeat
 from server.runtime.clock import Clock, SystemClock
 from server.runtime.files import clean, make_folder
-from server.runtime.gauges import Gauges
 from server.runtime.lag import Lag
 from server.runtime.log import logger
 from server.runtime.memory import Memory
+from server.runtime.metrics import Metrics
 from server.runtime.signals import on_end
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ class App:
             "recycling": core.database.recycling.run,
             "progress": gateway.watch_progress,
             "deadlines": gateway.deadlines.watch,
-            "lag": Lag(core.gauges, clock).run,
+            "lag": Lag(core.metrics, clock).run,
             "memory": Memory(clock).run,
             "slow": gateway.refusals.slow.watch,
         }
@@ -170,25 +170,25 @@ async def opened(settings: "ServerSettings", clock: Clock | None = None) -> Asyn
     if names := unhandled():
         raise RuntimeError(f"nobody handles {', '.join(names)}")
     background: dict[str, BackgroundTask] = {}
-    gauges, services = Gauges(), Services()
+    metrics, services = Metrics(), Services()
     if clock is None:
         clock = system = SystemClock()
         background["clock"] = system.follow
-        gauges.watch(
+        metrics.watch(
             "warroom_clock_off_seconds",
             "How far the machine's clock is ahead of the server's, which follows it slowly.",
             lambda: system.off_s,
         )
     make_folder(settings.data_dir)
     await asyncio.to_thread(database.migrate, settings.database)
-    gateway = Gateway(settings.of(GatewaySettings), services, clock, gauges)
+    gateway = Gateway(settings.of(GatewaySettings), services, clock, metrics)
     services.add(gateway)
     db = await database.connect(
         settings.database,
         readers=settings.db_pool_size,
         recycle_s=settings.db_pool_recycle,
         publish=gateway.rooms.publish,
-        gauges=gauges,
+        metrics=metrics,
         clock=clock,
     )
     built: list[Built] = []
@@ -199,7 +199,7 @@ async def opened(settings: "ServerSettings", clock: Clock | None = None) -> Asyn
             database=db,
             gateway=gateway,
             clock=clock,
-            gauges=gauges,
+            metrics=metrics,
             pruning=database.Pruning(db, settings.history_events, round(settings.history_s * 1000)),
             services=services,
         )

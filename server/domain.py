@@ -16,7 +16,7 @@ from server.database import Database, Invariant, Pruning
 from server.gateway import Gateway, RoomProvider, Services
 from server.runtime.background import BackgroundTask
 from server.runtime.clock import Clock
-from server.runtime.gauges import Gauges
+from server.runtime.metrics import Metrics
 
 if TYPE_CHECKING:
     from server.config import ServerSettings
@@ -32,7 +32,7 @@ class Core:
     database: Database
     gateway: Gateway
     clock: Clock
-    gauges: Gauges
+    metrics: Metrics
     pruning: Pruning
     services: Services
 

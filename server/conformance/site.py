@@ -26,7 +26,7 @@ from server.gateway.handshakes import Handshakes
 from server.http import serving
 from server.runtime.background import BackgroundTask
 from server.runtime.clock import Clock, SystemClock
-from server.runtime.gauges import Gauges
+from server.runtime.metrics import Metrics
 from server.runtime.signals import on_end
 from server.transport.engineio_server import EngineIOServer
 from server.transport.engineio_server import Options as SessionOptions
@@ -59,13 +59,13 @@ class ConformanceSite:
     def __init__(self, settings: ServerSettings, echo_max_bytes: int) -> None:
         self.settings = settings
         self.clock: Clock = SystemClock()
-        gauges, services = Gauges(), Services()
+        metrics, services = Metrics(), Services()
         limits = settings.of(GatewaySettings)
         self.gateway = gateway = Gateway(
             limits,
             services,
             self.clock,
-            gauges,
+            metrics,
             REGISTRY,
             scaled(RATES),
             scaled(ADDRESS_RATES),
@@ -93,7 +93,7 @@ class ConformanceSite:
             gateway.refusals,
             gateway.admission,
         )
-        self._sockets = Transports(gateway, self._allows_origin, _rest(gauges), _namespaces)
+        self._sockets = Transports(gateway, self._allows_origin, _rest(metrics), _namespaces)
         self.asgi: ASGIApp = self
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -116,12 +116,12 @@ class ConformanceSite:
         await self._sockets.close(DRAIN_S)
 
 
-def _rest(gauges: Gauges) -> ASGIApp:
-    async def metrics(_: Request) -> Response:
-        text, content_type = gauges.expose()
+def _rest(metrics: Metrics) -> ASGIApp:
+    async def metrics_text(_: Request) -> Response:
+        text, content_type = metrics.expose()
         return Response(text, headers={"content-type": content_type})
 
-    return Starlette(routes=[Route("/metrics", metrics)])
+    return Starlette(routes=[Route("/metrics", metrics_text)])
 
 
 def is_loopback(host: str) -> bool:

@@ -19,7 +19,7 @@ from server.database.url import is_postgres, sqlite_path
 from server.database.work import Stale, Unavailable, Work
 from server.database.writer import Publish, Writer
 from server.runtime.clock import Clock
-from server.runtime.gauges import Gauges
+from server.runtime.metrics import Metrics
 
 READER_NAME: Final = "warroom reader"
 
@@ -47,7 +47,7 @@ class Database:
 
 
 async def connect(
-    url: str, *, readers: int, recycle_s: float, publish: Publish, gauges: Gauges, clock: Clock
+    url: str, *, readers: int, recycle_s: float, publish: Publish, metrics: Metrics, clock: Clock
 ) -> Database:
     """Open a database whose tables are up to date. Its writer has started.
 
@@ -55,7 +55,7 @@ async def connect(
     ConnectionError where it can't be reached.
     """
     try:
-        return await _connect(url, readers, recycle_s, publish, gauges, clock)
+        return await _connect(url, readers, recycle_s, publish, metrics, clock)
     except Unusable:
         raise
     except AWAY as e:
@@ -63,7 +63,7 @@ async def connect(
 
 
 async def _connect(
-    url: str, readers: int, recycle_s: float, publish: Publish, gauges: Gauges, clock: Clock
+    url: str, readers: int, recycle_s: float, publish: Publish, metrics: Metrics, clock: Clock
 ) -> Database:
     engine: PostgresEngine | SqliteEngine
     recycled: tuple[Recycled, ...] = ()  # a file has nobody who drops what is old
@@ -78,7 +78,7 @@ async def _connect(
     else:
         engine = SqliteEngine(sqlite_path(url))
         reader = _reader(url, readers, clock, READ_S)
-    writer = Writer(engine, publish, gauges, clock)
+    writer = Writer(engine, publish, metrics, clock)
     writer.start()
     try:
         await reader.open()
@@ -97,7 +97,7 @@ async def _connect(
             lambda: writer.connected,
         ),
     ):
-        gauges.watch(f"warroom_database_{name}", help_text, read)
+        metrics.watch(f"warroom_database_{name}", help_text, read)
     return Database(writer, reader, Recycling(recycled, recycle_s, clock), epoch)
 
 

@@ -24,8 +24,8 @@ from server.database.work import (
     Work,
 )
 from server.runtime.clock import Clock
-from server.runtime.gauges import Gauges
 from server.runtime.log import debugging, logger
+from server.runtime.metrics import Metrics
 from server.runtime.origin import ORIGIN, written
 
 log = logger("database")
@@ -105,10 +105,10 @@ class Engine(Protocol):
 class Writer:
     """The queue in front of the engine."""
 
-    def __init__(self, engine: Engine, publish: Publish, gauges: Gauges, clock: Clock) -> None:
+    def __init__(self, engine: Engine, publish: Publish, metrics: Metrics, clock: Clock) -> None:
         self._engine = engine
         self._publish = publish
-        self._gauges = gauges
+        self._metrics = metrics
         self._clock = clock
         self._queue: list[Work] = []
         self._wake = asyncio.Event()
@@ -120,12 +120,12 @@ class Writer:
         self.failing = False
         self.blocked = False  # another program has held the write lock for two looks
         engine.late = self._committed_late
-        gauges.watch(
+        metrics.watch(
             "warroom_writer_queue_units",
             "Units that wait to be committed.",
             lambda: len(self._queue),
         )
-        gauges.watch(
+        metrics.watch(
             "warroom_writer_queue_age_seconds",
             "How long the oldest unit that is not committed has waited.",
             lambda: self.age,
@@ -252,7 +252,7 @@ class Writer:
                 unit.complete(Unavailable("the writer has ended"))
 
     async def _carry_out(self, batch: list[Work]) -> None:
-        self._gauges.batch_units.observe(len(batch))
+        self._metrics.batch_units.observe(len(batch))
         outcomes: Sequence[Outcome]
         began = time.perf_counter()
         try:
@@ -267,7 +267,7 @@ class Writer:
             log.exception("commit_failed", units=len(batch), origins=origins(batch))
             outcomes = [Unavailable(str(e))] * len(batch)
         took = time.perf_counter() - began
-        self._gauges.commit_seconds.observe(took)
+        self._metrics.commit_seconds.observe(took)
         self._took_s = took
         if took > SLOW_S or _debugging():
             self._log_batch(batch, outcomes, took)

@@ -138,7 +138,7 @@ log = logger("gateway")
 
 def bounds_of(gateway: "Gateway") -> Bounds:
     """The bounds of all outboxes of a gateway."""
-    settings, dropped = gateway.settings, gateway.gauges.dropped
+    settings, dropped = gateway.settings, gateway.metrics.dropped
     return Bounds(
         settings.outbox_limit_bytes,
         settings.outbox_stall_s,
@@ -199,7 +199,7 @@ class BufferedConnection(Connection):
         if self.closed:
             return
         log.info("evicted", connection=self.id, person=self.identity.id, reason=reason)
-        self._gateway.gauges.evicted.labels(reason).inc()
+        self._gateway.metrics.evicted.labels(reason).inc()
         self._outbox.clear()
         self.send(announcement(Evicted(reason=reason), self._gateway.timestamp()))
         self.close()

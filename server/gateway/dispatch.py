@@ -25,8 +25,8 @@ from server.gateway.pending_message import UNKNOWN, PendingMessage
 from server.gateway.rate_limits import Limits, MessageLimits
 from server.gateway.requests import Requests
 from server.runtime.clock import Clock
-from server.runtime.gauges import Gauges
 from server.runtime.log import debugging, logger
+from server.runtime.metrics import Metrics
 from server.runtime.origin import written
 from server.transport.deadlines import Deadlines
 from server.transport.websocket import LARGE_BYTES
@@ -135,7 +135,7 @@ class Dispatch:
         services: Services,
         clock: Clock,
         addresses: Limits,
-        gauges: Gauges,
+        metrics: Metrics,
         deadlines: Deadlines,
         backlog: Backlog,
         registry: Registry = REGISTRY,
@@ -143,10 +143,10 @@ class Dispatch:
     ) -> None:
         self.service: GetService = services.__getitem__  # each was added under its own type
         self.clock = clock
-        self.gauges = gauges
+        self.metrics = metrics
         self.deadlines = deadlines
         self.backlog = backlog
-        self.handlers = HandlerRegistry(registry, gauges)
+        self.handlers = HandlerRegistry(registry, metrics)
         self.limits = MessageLimits(Limits(rates), addresses)
         self.requests = Requests()
         self.runner = Runner("answers")
@@ -210,7 +210,7 @@ class Dispatch:
             self.limits.count(connection, Limit.READ, self._monotonic())
         except Failure as e:
             error = e.error
-        self.gauges.replies.add(UNKNOWN, error.code)
+        self.metrics.replies.add(UNKNOWN, error.code)
         connection.answer(ack, codec.reply_error(error))
         connection.taken += 1
         if self.is_logged:

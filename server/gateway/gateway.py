@@ -23,8 +23,8 @@ from server.gateway.rights import ConnectionRights
 from server.gateway.rooms import Rooms
 from server.gateway.settings import GatewaySettings
 from server.runtime.clock import Clock
-from server.runtime.gauges import Gauges
 from server.runtime.log import logger
+from server.runtime.metrics import Metrics
 from server.transport.deadlines import Deadlines
 from server.transport.refusals import Refusals
 
@@ -47,7 +47,7 @@ class Gateway:
         settings: GatewaySettings,
         services: Services,
         clock: Clock,
-        gauges: Gauges,
+        metrics: Metrics,
         registry: Registry = REGISTRY,
         rates: Rates = RATES,
         address_rates: Rates = ADDRESS_RATES,
@@ -55,8 +55,8 @@ class Gateway:
         """`rates` are those of one user or service, `address_rates` those of one address."""
         self.settings = settings
         self.clock = clock
-        self.gauges = gauges
-        self.rooms = Rooms(gauges, clock)
+        self.metrics = metrics
+        self.rooms = Rooms(metrics, clock)
         self.presence = Presence()
         self.connections = ConnectionRegistry()
         self.rights = ConnectionRights(self.presence, clock)
@@ -65,7 +65,7 @@ class Gateway:
         )
         self.deadlines = Deadlines(clock, settings.command_timeout)
         self.refusals = Refusals(
-            gauges,
+            metrics,
             clock,
             settings.receive_timeout_ms / 1000,
             settings.command_timeout,
@@ -81,37 +81,37 @@ class Gateway:
             BacklogLimits.of(settings.max_message_bytes, settings.backlog_limit_bytes)
         )
         self.dispatch = Dispatch(
-            services, clock, self.addresses, gauges, self.deadlines, self.backlog, registry, rates
+            services, clock, self.addresses, metrics, self.deadlines, self.backlog, registry, rates
         )
         self._authenticate: Authenticate = _nobody
         self.draining = False
-        gauges.watch("warroom_connections", "Open connections.", lambda: len(self.presence))
-        gauges.watch(
+        metrics.watch("warroom_connections", "Open connections.", lambda: len(self.presence))
+        metrics.watch(
             "warroom_transports",
             "Open sessions and WebSockets, logged in or not.",
             lambda: self.admission.taken,
         )
-        gauges.watch(
+        metrics.watch(
             "warroom_unauthenticated_connections",
             "Open connections, and requests that are coming in, of clients not authenticated.",
             lambda: len(self.refusals.unauthenticated),
         )
-        gauges.watch(
+        metrics.watch(
             "warroom_backlog_bytes",
             "Bytes of clients that hold much of what they have sent and was not handled yet.",
             lambda: self.backlog.total_bytes,
         )
-        gauges.watch(
+        metrics.watch(
             "warroom_backlog_stopped_connections",
             "Connections that are not read until what they have sent is handled.",
             lambda: self.backlog.stopped,
         )
-        gauges.watch(
+        metrics.watch(
             "warroom_outbox_messages",
             "Messages that wait for all clients together.",
             lambda: sum(c.traffic.queued for c in self.presence.connections()),
         )
-        gauges.watch(
+        metrics.watch(
             "warroom_outbox_bytes",
             "Bytes that wait for all clients together.",
             lambda: sum(c.traffic.queued_bytes for c in self.presence.connections()),
@@ -180,7 +180,7 @@ class Gateway:
         """
         if not connection.closed:
             reason = EvictionReason.DISCONNECTED
-            self.gauges.evicted.labels(reason).inc()
+            self.metrics.evicted.labels(reason).inc()
             self.tell(connection, Evicted(reason=reason, message=message))
             connection.close()
             log.info(

@@ -10,7 +10,7 @@ from protocol import codec
 from protocol.message import REGISTRY, Kind, Limit, Registry, Spec, spec_of
 from protocol.permissions import Permission
 from server.gateway.context import CommitHandle, Context
-from server.runtime.gauges import Gauges
+from server.runtime.metrics import Metrics
 
 
 class HandlerEntry:
@@ -19,7 +19,7 @@ class HandlerEntry:
     __slots__ = ("decode", "direct", "guarded", "is_command", "limit", "name", "ok", "overseen",
                  "permission", "spec", "timed")  # fmt: skip
 
-    def __init__(self, spec: Spec, gauges: Gauges) -> None:
+    def __init__(self, spec: Spec, metrics: Metrics) -> None:
         assert spec.permission is not None
         assert spec.limit is not None
         self.spec = spec
@@ -33,24 +33,24 @@ class HandlerEntry:
         """Its handler, if that seldom waits."""
         self.decode: Callable[[Any], msgspec.Struct] = codec.decoder(spec.type).decode
         """Decodes its data. Raises one of `codec.UNREADABLE`."""
-        self.ok = gauges.replies.of(spec.name, "ok")
-        self.timed = gauges.reply_seconds.of(spec.name)
+        self.ok = metrics.replies.of(spec.name, "ok")
+        self.timed = metrics.reply_seconds.of(spec.name)
 
 
 class HandlerRegistry(dict[str, HandlerEntry | None]):
     """The entries of a registry's commands and queries, by name; None for any other name."""
 
-    def __init__(self, registry: Registry, gauges: Gauges) -> None:
+    def __init__(self, registry: Registry, metrics: Metrics) -> None:
         super().__init__()
         self._registry = registry
-        self._gauges = gauges
+        self._metrics = metrics
 
     def __missing__(self, name: str) -> HandlerEntry | None:
         # An unknown name is not kept: a client may make up any number of them.
         spec = self._registry.find(name)
         if spec is None or spec.kind is Kind.EVENT:
             return None
-        entry = self[name] = HandlerEntry(spec, self._gauges)
+        entry = self[name] = HandlerEntry(spec, self._metrics)
         return entry
 
 

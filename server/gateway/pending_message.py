@@ -334,8 +334,8 @@ class PendingMessage(msgspec.Struct, eq=False):
             entry.ok.count += 1
             entry.timed.add(took_s)
         else:
-            dispatch.gauges.replies.add(self._name, code)
-            dispatch.gauges.reply_seconds.add(self._name, took_s)
+            dispatch.metrics.replies.add(self._name, code)
+            dispatch.metrics.reply_seconds.add(self._name, took_s)
         if dispatch.is_logged:
             # Its registered name only, as any other is the client's words.
             ms, user_id = round(took_s * 1000, 3), connection.identity.id

@@ -26,8 +26,8 @@ from server.database.work import OutgoingEvent
 from server.gateway.connection import Connection
 from server.gateway.identity import Identity
 from server.runtime.clock import Clock
-from server.runtime.gauges import Gauges
 from server.runtime.log import logger
+from server.runtime.metrics import Metrics
 from server.transport.outbox import ITEM_BYTES, Frame
 
 log = logger("gateway")
@@ -120,15 +120,15 @@ def _tell(members: "dict[Connection, Membership]", frame: Frame) -> None:
 class Rooms:
     """All rooms of this process."""
 
-    def __init__(self, gauges: Gauges, clock: Clock) -> None:
+    def __init__(self, metrics: Metrics, clock: Clock) -> None:
         self._clock = clock
         self._filling: set[asyncio.Task[None]] = set()
         self._providers: dict[str, RoomProvider] = {}
         self._members: dict[str, dict[Connection, Membership]] = {}
         self._joined: dict[Connection, set[str]] = {}
-        self._gauges = gauges
+        self._metrics = metrics
         self.database: Database | None = None  # opened after the rooms that it publishes to
-        gauges.watch("warroom_rooms", "Rooms with members.", lambda: len(self._members))
+        metrics.watch("warroom_rooms", "Rooms with members.", lambda: len(self._members))
 
     def add(self, word: str, provider: RoomProvider) -> None:
         """Open a kind of room."""
@@ -142,7 +142,7 @@ class Rooms:
 
     def publish(self, event: OutgoingEvent, seq: int | None) -> None:
         """Tell everybody in a room."""
-        self._gauges.events.add(event.name)
+        self._metrics.events.add(event.name)
         members = self._members.get(event.room)
         if not members:
             return
@@ -166,7 +166,7 @@ class Rooms:
 
     def tell(self, frame: Frame) -> None:
         """Tell everybody in a frame's room an event that has no number."""
-        self._gauges.events.add(frame.name)
+        self._metrics.events.add(frame.name)
         if members := self._members.get(frame.room):
             _tell(members, frame)
 

@@ -10,7 +10,7 @@ __all__ = ["DOMAIN", "Health", "closed_routes", "routes"]
 async def _build(core: Core) -> Built:
     health = Health(core.database, core.gateway, core.clock)
     token = core.settings.of(HealthSettings).metrics_token
-    return Built(services=[health], routes=routes(health, core.gauges, token), start=health.start)
+    return Built(services=[health], routes=routes(health, core.metrics, token), start=health.start)
 
 
 DOMAIN = Domain(name="health", build=_build, settings=HealthSettings)

@@ -16,8 +16,8 @@ from server.gateway import Gateway
 from server.health.store import answers
 from server.http.rest import answer
 from server.runtime.clock import Clock
-from server.runtime.gauges import Gauges
 from server.runtime.log import logger
+from server.runtime.metrics import Metrics
 
 log = logger("health")
 
@@ -111,7 +111,7 @@ class Health:
         )
 
 
-def routes(health: Health, gauges: Gauges, metrics_token: str | None) -> list[Route]:
+def routes(health: Health, metrics: Metrics, metrics_token: str | None) -> list[Route]:
     """All routes of this domain."""
 
     def status(state: State) -> int:
@@ -143,13 +143,13 @@ def routes(health: Health, gauges: Gauges, metrics_token: str | None) -> list[Ro
         report = await health.report()
         return answer(report, status(report.status))
 
-    async def metrics(request: Request) -> Response:
+    async def metrics_text(request: Request) -> Response:
         if metrics_token is not None:
             expected = f"Bearer {metrics_token}".encode()
             given = request.headers.get("authorization", "").encode()
             if not hmac.compare_digest(given, expected):
                 raise unauthenticated("give the metrics token as a bearer token")
-        text, content_type = gauges.expose()
+        text, content_type = metrics.expose()
         return Response(text, headers={"content-type": content_type})
 
     return [
@@ -158,7 +158,7 @@ def routes(health: Health, gauges: Gauges, metrics_token: str | None) -> list[Ro
         Route("/health/ready", ready),
         Route("/health/startup", startup),
         Route("/api/health", full),
-        Route("/metrics", metrics),
+        Route("/metrics", metrics_text),
     ]
 
 

@@ -1,1 +1,1 @@
-"""What every part stands on: clock, log, gauges, background tasks and their supervision."""
+"""What every part stands on: clock, log, metrics, background tasks and their supervision."""

@@ -4,8 +4,8 @@ from typing import Final
 
 from protocol.endings import RefusalReason
 from server.runtime.clock import Clock
-from server.runtime.gauges import Gauges
 from server.runtime.log import logger
+from server.runtime.metrics import Metrics
 from server.transport.deadlines import Deadlines
 from server.transport.limits import Unauthenticated
 from server.transport.rfc6455 import CloseCode
@@ -36,14 +36,14 @@ class Refusals:
 
     def __init__(
         self,
-        gauges: Gauges,
+        metrics: Metrics,
         clock: Clock,
         timeout_s: float,
         standstill_s: float = STANDSTILL_S,
         most_unauthenticated: int = MOST_UNAUTHENTICATED,
     ) -> None:
         # All of them from the start: what has not happened yet is 0, and not missing.
-        self._counters = {reason: gauges.refused.labels(reason) for reason in RefusalReason}
+        self._counters = {reason: metrics.refused.labels(reason) for reason in RefusalReason}
         self.slow = Deadlines(clock, timeout_s)
         self.standstill_s: Final = standstill_s
         self.unauthenticated = Unauthenticated(most_unauthenticated)

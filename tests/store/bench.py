@@ -13,7 +13,7 @@ from server.database.url import sqlite_path
 from server.database.work import OutgoingEvent
 from server.database.writer import Outcome
 from server.runtime.clock import Clock, SystemClock
-from server.runtime.gauges import Gauges
+from server.runtime.metrics import Metrics
 
 AT = "2026-11-23T01:39:02.123Z"
 BATTLE = "01a20622-9de7-7967-8b71-288684b33bd5"
@@ -49,7 +49,7 @@ class Bench:
             readers=readers,
             recycle_s=recycle_s,
             publish=self._publish,
-            gauges=Gauges(),
+            metrics=Metrics(),
             clock=clock or SystemClock(),
         )
         return self

@@ -11,7 +11,7 @@ import pytest
 from server.database import Unavailable, connect, dial, migrate
 from server.database.dial import ReadOnly, Target, Unusable, lost
 from server.runtime.clock import SystemClock
-from server.runtime.gauges import Gauges
+from server.runtime.metrics import Metrics
 from tests.store.bench import Bench, outcome, put
 from tests.support.engines import execute, rows
 from tests.support.postgres import Postgres
@@ -181,7 +181,7 @@ async def opened(url: str) -> None:
     """Open a database as a server does, and close it."""
     await asyncio.to_thread(migrate, url)
     database = await connect(
-        url, readers=1, recycle_s=0, publish=lambda *_: None, gauges=Gauges(), clock=SystemClock()
+        url, readers=1, recycle_s=0, publish=lambda *_: None, metrics=Metrics(), clock=SystemClock()
     )
     await database.close()
 
@@ -214,7 +214,7 @@ async def test_a_database_that_does_not_hold_all_text_is_refused(
             readers=1,
             recycle_s=0,
             publish=lambda *_: None,
-            gauges=Gauges(),
+            metrics=Metrics(),
             clock=SystemClock(),
         )
     assert await rows(postgres.url(name), "select 1 from pg_tables where tablename = 'facts'") == []

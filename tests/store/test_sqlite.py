@@ -7,7 +7,7 @@ import pytest
 
 from server.database import ANY_NUMBER, Entry, Statement, Unavailable, connect, sqlite
 from server.runtime.clock import SystemClock
-from server.runtime.gauges import Gauges
+from server.runtime.metrics import Metrics
 from tests.store.bench import Bench, NoCommit, listed, outcome, put
 
 DEFER = Statement("test.defer", "pragma defer_foreign_keys = on")
@@ -93,7 +93,7 @@ async def test_what_is_no_database_is_refused() -> None:
             readers=1,
             recycle_s=0,
             publish=print,
-            gauges=Gauges(),
+            metrics=Metrics(),
             clock=SystemClock(),
         )
 

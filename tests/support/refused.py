@@ -1,7 +1,7 @@
 """Refusals by a clock that a test turns, and what they have counted."""
 
 from protocol.endings import RefusalReason
-from server.runtime.gauges import Gauges
+from server.runtime.metrics import Metrics
 from server.transport.refusals import Refusals
 from tests.support.clock import ManualClock
 
@@ -13,8 +13,8 @@ class Refused:
 
     def __init__(self) -> None:
         self.clock = ManualClock()
-        self._gauges = Gauges()
-        self.refusals = Refusals(self._gauges, self.clock, TIMEOUT_S)
+        self._metrics = Metrics()
+        self.refusals = Refusals(self._metrics, self.clock, TIMEOUT_S)
 
     def pass_time(self, seconds: float = TIMEOUT_S) -> None:
         """Turn the clock, and do what its watcher does then."""
@@ -25,7 +25,7 @@ class Refused:
     @property
     def counted(self) -> dict[RefusalReason, int]:
         """How often each was counted, without those that were not."""
-        text = self._gauges.expose()[0].decode()
+        text = self._metrics.expose()[0].decode()
         found = {}
         for reason in RefusalReason:
             name = f'warroom_transport_refused_total{{reason="{reason}"}} '

@@ -6,7 +6,7 @@ from protocol.endings import RefusalReason
 from protocol.errors import Failure
 from server.gateway import Identity
 from server.gateway.admission import FULL_RETRY_MS, RENEWED_S, Admission, Most
-from server.runtime.gauges import Gauges
+from server.runtime.metrics import Metrics
 from server.transport.refusals import Refusals
 from tests.support.clock import ManualClock
 
@@ -18,7 +18,7 @@ class Counted(Refusals):
     """Refusals that are looked at."""
 
     def __init__(self, clock: ManualClock) -> None:
-        super().__init__(Gauges(), clock, 1)
+        super().__init__(Metrics(), clock, 1)
         self.reasons: list[RefusalReason] = []
 
     def count(self, reason: RefusalReason, why: str = "") -> None:

@@ -14,7 +14,7 @@ from server.database import Statement, Work
 from server.gateway import Act, Context, Identity, Oversight
 from server.gateway.handler_registry import HandlerEntry
 from server.gateway.oversight import Overseen
-from server.runtime.gauges import Gauges
+from server.runtime.metrics import Metrics
 from tests.contracts import UNAUDITED
 from tests.contracts.contract import UNKNOWN
 from tests.support.clock import ManualClock
@@ -62,7 +62,7 @@ def committed(spec: Spec, caller: Identity, work: Work | None = None) -> tuple[W
     acts: list[Act] = []
     callers = Callers(None, lambda: None)  # type: ignore[arg-type]
     oversight = Oversight(callers.guard, callers.check, lambda _, act: acts.append(act))
-    message = HandlerEntry(spec, Gauges()).decode(codec.encode(needs(spec).data))
+    message = HandlerEntry(spec, Metrics()).decode(codec.encode(needs(spec).data))
     queue: Any = Queue()
     overseen = Overseen(oversight, spec, message)
     line = Line(caller)

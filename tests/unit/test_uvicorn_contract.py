@@ -18,12 +18,12 @@ from uvicorn.server import ServerState
 
 from server.http.serving import WebServer
 from server.runtime.clock import SystemClock
-from server.runtime.gauges import Gauges
+from server.runtime.metrics import Metrics
 from server.transport.handshake import Handshake
 from server.transport.refusals import Refusals
 from server.transport.websocket import Turn, WebSocket
 
-WS: Any = functools.partial(Handshake, Refusals(Gauges(), SystemClock(), 10.0))
+WS: Any = functools.partial(Handshake, Refusals(Metrics(), SystemClock(), 10.0))
 
 
 async def nothing(scope: Any, receive: Any, send: Any) -> None:

@@ -10,7 +10,7 @@ from server.runtime.recorded import Counts, Durations
 _FAST = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 
-class Gauges:
+class Metrics:
     """The metrics of one process. Names follow OpenMetrics: base units, no ids as labels."""
 
     def __init__(self) -> None:
