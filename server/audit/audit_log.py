@@ -5,8 +5,8 @@ from functools import partial
 from server.audit.store import AuditRows
 from server.database import Work
 from server.gateway import Act
+from server.runtime.correlation import CORRELATION_ID, written
 from server.runtime.log import logger
-from server.runtime.origin import ORIGIN, written
 
 log = logger("audit")
 
@@ -22,8 +22,8 @@ class AuditLog:
 
         Its row has the correlation id under which the log has it.
         """
-        origin = ORIGIN.get()
-        self._rows.add(work, act, None if origin is None else written(origin))
+        ident = CORRELATION_ID.get()
+        self._rows.add(work, act, None if ident is None else written(ident))
         fields = act._asdict()
         del fields["at"]  # the line has its own
         work.on_commit(partial(log.info, "command_audited", **fields))

@@ -30,7 +30,7 @@ from server.database.mark import (
 from server.database.postgres_batch import Batch
 from server.database.statement import Row
 from server.database.work import Unavailable, Work
-from server.database.writer import Late, Outcome, origins
+from server.database.writer import Late, Outcome, correlation_ids
 from server.runtime.clock import Clock
 from server.runtime.log import logger
 
@@ -361,7 +361,7 @@ class PostgresEngine:
         self._unknown = None
         if batch is None:
             return
-        named = origins(batch.units)
+        named = correlation_ids(batch.units)
         log.info("outcome_known", units=len(batch.units), committed=committed, origins=named)
         for unit, outcome in zip(batch.units, batch.outcomes, strict=True):
             if committed and not isinstance(outcome, Exception):

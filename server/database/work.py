@@ -16,8 +16,8 @@ from protocol.permissions import OVER_OTHERS
 from server.database.state_cache import Entry
 from server.database.statement import Row, Statement
 from server.runtime.background import Ended
+from server.runtime.correlation import CorrelationId
 from server.runtime.log import logger
-from server.runtime.origin import Origin
 
 log = logger("database")
 
@@ -116,8 +116,8 @@ Unavailable."""
 class Work(msgspec.Struct, eq=False):
     """A unit of work, as a handler makes it; then it waits to be committed.
 
-    `reply`, `request`, `origin` (what set it off) and `on_complete` (called once) are set when it
-    is queued. `guards`: its first so many changes only make sure that its caller may still do this.
+    `reply`, `request`, `correlation_id` and `on_complete` (called once) are set when it is
+    queued. `guards`: its first so many changes only make sure that its caller may still do this.
 
     `actor` is recorded with its kept events: who acts, None for the server by itself. `on_others`:
     the actor acts on others (`OVER_OTHERS`). Events of rooms whose audience does not do so itself
@@ -131,7 +131,7 @@ class Work(msgspec.Struct, eq=False):
     after_commit: list[Callable[[], None]] = []
     reply: bytes = b""
     request: Request | None = None
-    origin: Origin | None = None
+    correlation_id: CorrelationId | None = None
     guards: int = 0
     actor: str | None = None
     on_others: bool = False

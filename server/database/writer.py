@@ -24,9 +24,9 @@ from server.database.work import (
     Work,
 )
 from server.runtime.clock import Clock
+from server.runtime.correlation import CORRELATION_ID, written
 from server.runtime.log import debugging, logger
 from server.runtime.metrics import Metrics
-from server.runtime.origin import ORIGIN, written
 
 log = logger("database")
 _debugging = debugging("database")
@@ -48,10 +48,10 @@ Publish = Callable[[OutgoingEvent, int | None], None]
 """Publishes an event of a committed unit to its room, with its number where it is kept."""
 
 
-def origins(units: Sequence[Work]) -> list[str]:
+def correlation_ids(units: Sequence[Work]) -> list[str]:
     """What set the first few units off, for the log."""
-    named = (unit.origin for unit in units if unit.origin is not None)
-    return [written(origin) for origin in islice(named, MAX_NAMED)]
+    named = (unit.correlation_id for unit in units if unit.correlation_id is not None)
+    return [written(ident) for ident in islice(named, MAX_NAMED)]
 
 
 Outcome = Numbers | Exception
@@ -214,7 +214,7 @@ class Writer:
             entry.in_flight += 1
         work.reply = reply
         work.request = request
-        work.origin = ORIGIN.get()
+        work.correlation_id = CORRELATION_ID.get()
         work.on_complete = settled
         if not len(self._queue) % MAX_BATCH:
             self._queued_at.append(self._clock.monotonic())
@@ -260,11 +260,13 @@ class Writer:
         except Gone:
             raise
         except Unavailable as e:
-            log.warning("commit_failed", units=len(batch), error=str(e), origins=origins(batch))
+            log.warning(
+                "commit_failed", units=len(batch), error=str(e), origins=correlation_ids(batch)
+            )
             outcomes = [e] * len(batch)
         except Exception as e:
             # Whatever it is, nobody waits for ever, and the next batch is tried.
-            log.exception("commit_failed", units=len(batch), origins=origins(batch))
+            log.exception("commit_failed", units=len(batch), origins=correlation_ids(batch))
             outcomes = [Unavailable(str(e))] * len(batch)
         took = time.perf_counter() - began
         self._metrics.commit_seconds.observe(took)
@@ -273,16 +275,18 @@ class Writer:
             self._log_batch(batch, outcomes, took)
         self.failing = all(isinstance(outcome, Unavailable) for outcome in outcomes)
         for unit, outcome in zip(batch, outcomes, strict=True):
-            ORIGIN.set(unit.origin)  # whatever is logged while it is told is about it
+            CORRELATION_ID.set(
+                unit.correlation_id
+            )  # whatever is logged while it is told is about it
             self._complete(unit, outcome)
-        ORIGIN.set(None)
+        CORRELATION_ID.set(None)
 
     @staticmethod
     def _log_batch(batch: list[Work], outcomes: Sequence[Outcome], took: float) -> None:
         say, event = (log.warning, "commit_slow") if took > SLOW_S else (log.debug, "committed")
         fallen = sum(isinstance(outcome, Exception) for outcome in outcomes)
         ms = round(took * 1000, 3)
-        say(event, units=len(batch), fallen=fallen, ms=ms, origins=origins(batch))
+        say(event, units=len(batch), fallen=fallen, ms=ms, origins=correlation_ids(batch))
 
     def _complete(self, unit: Work, outcome: Outcome) -> None:
         if isinstance(outcome, Exception):
@@ -301,9 +305,9 @@ class Writer:
         """It was committed after all: its events are published to the rooms now."""
         for entry, _ in unit.entries:
             entry.forget()  # it may have been loaded anew, before this was known
-        before = ORIGIN.set(unit.origin)
+        before = CORRELATION_ID.set(unit.correlation_id)
         self._publish_events(unit, iter(numbers))
-        ORIGIN.reset(before)
+        CORRELATION_ID.reset(before)
 
     def _publish_events(self, work: Work, numbers: Iterator[int]) -> None:
         """Publish a committed unit. A fault in one event stops neither the rest nor the reply."""

@@ -71,7 +71,7 @@ class Connection(ABC):
         self.is_heavy = False  # whether the inbox is counted in the backlog of all
         self.is_unread = False  # whether nothing more is read, until it has less to handle
         self.received = 0  # messages that were answered or wait to be
-        self.taken = 0  # messages that were begun: the number of each is part of its origin
+        self.taken = 0  # messages that were begun: the number of each is part of its correlation id
         self.number = 0  # in the order in which connections opened
         self.closed = False
         self.expiry: asyncio.TimerHandle | None = None

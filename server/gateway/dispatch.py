@@ -25,9 +25,9 @@ from server.gateway.pending_message import UNKNOWN, PendingMessage
 from server.gateway.rate_limits import Limits, MessageLimits
 from server.gateway.requests import Requests
 from server.runtime.clock import Clock
+from server.runtime.correlation import written
 from server.runtime.log import debugging, logger
 from server.runtime.metrics import Metrics
-from server.runtime.origin import written
 from server.transport.deadlines import Deadlines
 from server.transport.websocket import LARGE_BYTES
 

@@ -22,8 +22,8 @@ from server.gateway.context import CommitHandle, Context
 from server.gateway.handler_registry import Decided, HandlerEntry, handle
 from server.gateway.oversight import Overseen
 from server.gateway.requests import reused
+from server.runtime.correlation import CORRELATION_ID, CorrelationId, fault_id
 from server.runtime.log import logger
-from server.runtime.origin import ORIGIN, Origin, fault_id
 from server.transport.websocket import LARGE_BYTES
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class PendingMessage(msgspec.Struct, eq=False):
     _call: Call | None = None
     _entry: HandlerEntry | None = None
     _message: msgspec.Struct | None = None
-    _origin: Origin | None = None
+    _correlation_id: CorrelationId | None = None
     _request: Request | None = None
     _commit_handle: CommitHandle[Any] | None = None
     _refusal: Failure | None = None  # the reply, unless the request was carried out before
@@ -66,8 +66,8 @@ class PendingMessage(msgspec.Struct, eq=False):
         Returns whether it was so. If not, it is a job for the runner.
         """
         assert self._call is not None
-        self._origin = (self.connection.id, self.connection.taken)
-        before = ORIGIN.set(self._origin)
+        self._correlation_id = (self.connection.id, self.connection.taken)
+        before = CORRELATION_ID.set(self._correlation_id)
         try:
             message = self._admit(self._call)
             if message is None:
@@ -93,7 +93,7 @@ class PendingMessage(msgspec.Struct, eq=False):
         except Exception as e:  # noqa: BLE001 - replied to, and logged where it is a fault of ours
             self._fail(e)
         finally:
-            ORIGIN.reset(before)
+            CORRELATION_ID.reset(before)
         return True
 
     # ---- as a job
@@ -114,8 +114,8 @@ class PendingMessage(msgspec.Struct, eq=False):
                 connection.is_heavy = connection.inbox_bytes > LARGE_BYTES
                 self._dispatch.backlog.update(connection)
             connection.taken = number = connection.taken + 1
-            self._origin = (connection.id, number)
-        ORIGIN.set(self._origin)
+            self._correlation_id = (connection.id, number)
+        CORRELATION_ID.set(self._correlation_id)
         try:
             message = self._message or self._admit(call)
             del call
@@ -149,12 +149,12 @@ class PendingMessage(msgspec.Struct, eq=False):
             self._as_itself(partial(self._fail, self._dispatch.timed_out()))
 
     def _as_itself(self, call: Callable[[], None]) -> None:
-        """Call something in whose log lines it is the origin."""
-        before = ORIGIN.set(self._origin)
+        """Call something whose log lines have its correlation id."""
+        before = CORRELATION_ID.set(self._correlation_id)
         try:
             call()
         finally:
-            ORIGIN.reset(before)
+            CORRELATION_ID.reset(before)
 
     # ---- what is decided
 

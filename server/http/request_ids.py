@@ -11,8 +11,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from protocol.ids import uuid7
 from protocol.secret import TOKEN
+from server.runtime.correlation import CORRELATION_ID
 from server.runtime.log import debugging, logger
-from server.runtime.origin import ORIGIN
 
 log = logger("rest")
 _debugging = debugging("rest")
@@ -45,11 +45,11 @@ class RequestIds:
                     self._log(scope, message["status"], time.perf_counter() - began)
             await send(message)
 
-        before = ORIGIN.set(ident)
+        before = CORRELATION_ID.set(ident)
         try:
             await self._app(scope, receive, with_id)
         finally:
-            ORIGIN.reset(before)
+            CORRELATION_ID.reset(before)
 
     def _given(self, scope: Scope) -> str | None:
         """The id that a trusted proxy has given it."""

@@ -12,8 +12,8 @@ from starlette.responses import Response
 from protocol import codec
 from protocol.errors import Code, Error, Failure, internal, unavailable
 from server.database import Unavailable
+from server.runtime.correlation import fault_id
 from server.runtime.log import logger
-from server.runtime.origin import fault_id
 from server.runtime.status import STATUS, headers
 
 log = logger("rest")

@@ -21,8 +21,8 @@ import structlog
 
 from protocol.secret import MASK, TOKEN
 from protocol.times import rfc3339
+from server.runtime.correlation import CORRELATION_ID, written
 from server.runtime.logfile import LogFile, Stderr
-from server.runtime.origin import ORIGIN, written
 
 OURS: Final = "warroom"
 """The logger above those of all components."""
@@ -58,11 +58,11 @@ def parse(text: str) -> Levels:
 
 def _with_origin(_: object, __: str, line: Any) -> Any:
     """Say what set it off."""
-    origin = ORIGIN.get()
-    if origin is not None:
-        line.setdefault("origin", written(origin))
-        if not isinstance(origin, str):
-            line.setdefault("connection", origin[0])
+    ident = CORRELATION_ID.get()
+    if ident is not None:
+        line.setdefault("origin", written(ident))
+        if not isinstance(ident, str):
+            line.setdefault("connection", ident[0])
     return line
 
 

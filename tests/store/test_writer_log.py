@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from server.database import Stale, Unavailable, postgres, postgres_batch, sqlite, writer
-from server.runtime.origin import ORIGIN
+from server.runtime.correlation import CORRELATION_ID
 from tests.store.bench import Bench, NoCommit, Said, outcome, put
 from tests.support.engines import on_both_engines
 
@@ -19,14 +19,14 @@ async def test_a_batch_that_fails_or_is_slow_names_what_set_its_units_off(
 ) -> None:
     said = Said()
     monkeypatch.setattr(writer, "log", said)
-    ORIGIN.set(("a connection", 7))
+    CORRELATION_ID.set(("a connection", 7))
     await bench.submit(put("a"))
     assert said.lines == [], "what goes well is not told, but at DEBUG"
     monkeypatch.setattr(writer, "SLOW_S", 0.0)
     await bench.submit(put("b"))
-    ORIGIN.set("a request")
+    CORRELATION_ID.set("a request")
     assert await outcome(bench.submit(put("b"))) is Stale
-    ORIGIN.set(None)
+    CORRELATION_ID.set(None)
     await bench.submit(put("c"))
     slow = [
         fields
@@ -49,9 +49,9 @@ async def test_a_batch_that_is_not_committed_names_what_set_its_units_off(
         raise Unavailable("the disk is full")
 
     monkeypatch.setattr(bench.db.writer._engine, "commit", fail)
-    ORIGIN.set(("a connection", 7))
+    CORRELATION_ID.set(("a connection", 7))
     assert await outcome(bench.submit(put("a"))) is Unavailable
-    ORIGIN.set(None)
+    CORRELATION_ID.set(None)
     ((level, event, fields),) = said.lines
     assert (level, event) == ("warning", "commit_failed")
     assert fields["origins"] == ["a connection.7"]
@@ -62,10 +62,10 @@ async def test_what_is_logged_while_a_unit_is_told_is_about_what_set_it_off(benc
     seen: list[object] = []
     for origin in (("a connection", 1), None, "a request"):
         work = put(f"of {origin}")
-        work.on_commit(lambda: seen.append(ORIGIN.get()))
-        ORIGIN.set(origin)
+        work.on_commit(lambda: seen.append(CORRELATION_ID.get()))
+        CORRELATION_ID.set(origin)
         await bench.submit(work)
-    ORIGIN.set(None)
+    CORRELATION_ID.set(None)
     assert seen == [("a connection", 1), None, "a request"]
 
 
