@@ -14,7 +14,7 @@ from databases import Database
 from databases.core import Connection
 
 from server.database.dial import REFUSED
-from server.database.free import Free
+from server.database.fair_pool import FairPool
 from server.database.held import Held, Reading
 from server.database.statement import Row, Statement
 from server.database.work import Unavailable
@@ -63,7 +63,7 @@ class Reader:
         self._size = size
         self._clock = clock
         self._open: dict[Held, _Opened] = {}
-        self._free: Free[Held] = Free()
+        self._free: FairPool[Held] = FairPool()
         self._replacing: set[asyncio.Task[None]] = set()
         self._retired: dict[Held, asyncio.Event] = {}  # those that are read over for the last time
         self._away = False

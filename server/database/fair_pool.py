@@ -1,7 +1,7 @@
-"""What is free to be used by one after the other, given out in the order in which it is asked for.
+"""A pool that serves waiters in the order in which they asked.
 
-asyncio's queues wake whoever has waited for longest, and let whoever comes at that moment take what
-there is before: where many come all the time, one may wait for ever.
+asyncio's queues wake the waiter that has waited for longest, but let a task that asks at that
+moment take the item first: where many ask all the time, one may wait for ever.
 """
 
 import asyncio
@@ -11,8 +11,8 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 
-class Free(Generic[T]):
-    """Things that are free. What was used last is given out first: it is the warmest."""
+class FairPool(Generic[T]):
+    """Items that are free. The one used last is given out first: it is the warmest."""
 
     def __init__(self) -> None:
         self._free: list[T] = []
