@@ -8,7 +8,6 @@ from server.database.dial import AWAY
 from server.database.due import Due
 from server.database.dumps import read_through
 from server.database.failures import database_error
-from server.database.held import Reading
 from server.database.invariants import (
     HISTORY,
     Found,
@@ -29,6 +28,7 @@ from server.database.paging import (
     descending,
 )
 from server.database.pruning import PRUNE_EVERY_S, REPLIES_KEPT_MS, Pruning, forget, sweep
+from server.database.read_connection import Reading
 from server.database.reader import Reader
 from server.database.revisions import migrate, revisions
 from server.database.state_cache import Entry, StateCache

@@ -10,8 +10,13 @@ from urllib.parse import quote
 
 from server.database import history
 from server.database.dial import AWAY, REFUSED, Target, Unusable, dial
-from server.database.held import READ_S, HeldPostgres, HeldSqlite, Reading
 from server.database.postgres import PostgresEngine
+from server.database.read_connection import (
+    READ_S,
+    PostgresReadConnection,
+    Reading,
+    SqliteReadConnection,
+)
 from server.database.reader import Reader
 from server.database.recycling import Recycled, Recycling
 from server.database.sqlite import SqliteEngine
@@ -126,11 +131,13 @@ def _reader(
 ) -> Reader:
     if not is_postgres(url):
         path = quote(str(sqlite_path(url)))  # whatever characters it has
-        return Reader(f"sqlite+aiosqlite:///{path}", HeldSqlite, size, clock)
+        return Reader(f"sqlite+aiosqlite:///{path}", SqliteReadConnection, size, clock)
     # The address is read by asyncpg alone, which knows all of its forms. One more than is held is
     # there while an old one makes room.
     options = {"min_size": 0, "max_size": size + 1, "connect": partial(_dialled, url, target)}
-    return Reader("postgresql://", partial(HeldPostgres, read_s=read_s), size, clock, **options)
+    return Reader(
+        "postgresql://", partial(PostgresReadConnection, read_s=read_s), size, clock, **options
+    )
 
 
 async def _dialled(url: str, target: Target, *_: object, **__: object) -> Any:

@@ -7,7 +7,7 @@ history was lost.
 from typing import Final, NamedTuple
 
 from protocol.ids import uuid7
-from server.database.held import Reading
+from server.database.read_connection import Reading
 from server.database.reader import Reader
 from server.database.statement import Statement
 

@@ -12,7 +12,7 @@ import msgspec
 
 from protocol.message import Event, find
 from server.database.connect import reading
-from server.database.held import Reading
+from server.database.read_connection import Reading
 from server.database.revisions import known_revisions, revision
 from server.database.statement import Statement
 from server.runtime.clock import SystemClock

@@ -64,7 +64,7 @@ from sqlalchemy.sql.elements import (
 from protocol import codec
 from protocol.errors import Failure, invalid
 from protocol.pages import MAX_CURSOR, Page
-from server.database.held import Reading
+from server.database.read_connection import Reading
 from server.database.statement import Row, Statement
 
 T = TypeVar("T", bound=msgspec.Struct)

@@ -15,7 +15,7 @@ from databases.core import Connection
 
 from server.database.dial import REFUSED
 from server.database.fair_pool import FairPool
-from server.database.held import Held, Reading
+from server.database.read_connection import ReadConnection, Reading
 from server.database.statement import Row, Statement
 from server.database.work import Unavailable
 from server.runtime.clock import Clock
@@ -34,7 +34,7 @@ class _Opened(NamedTuple):
     at: float
 
 
-async def _ended(held: Held) -> None:
+async def _ended(held: ReadConnection) -> None:
     """Close the transaction, also for a caller that is cancelled: until that is done, nobody else
     can read over the connection."""
     ending = asyncio.create_task(held.end())
@@ -55,17 +55,24 @@ class Reader:
     """
 
     def __init__(
-        self, url: str, hold: Callable[[Any], Held], size: int, clock: Clock, **options: Any
+        self,
+        url: str,
+        hold: Callable[[Any], ReadConnection],
+        size: int,
+        clock: Clock,
+        **options: Any,
     ) -> None:
         """`options` are the pool's, which must give one more than `size` to be recycled."""
         self._database = Database(url, **options)
         self._hold = hold
         self._size = size
         self._clock = clock
-        self._open: dict[Held, _Opened] = {}
-        self._free: FairPool[Held] = FairPool()
+        self._open: dict[ReadConnection, _Opened] = {}
+        self._free: FairPool[ReadConnection] = FairPool()
         self._replacing: set[asyncio.Task[None]] = set()
-        self._retired: dict[Held, asyncio.Event] = {}  # those that are read over for the last time
+        self._retired: dict[
+            ReadConnection, asyncio.Event
+        ] = {}  # those that are read over for the last time
         self._away = False
 
     async def open(self) -> None:
@@ -122,7 +129,7 @@ class Reader:
             return await held.one(statement, **given)
 
     @asynccontextmanager
-    async def _connection(self) -> AsyncIterator[Held]:
+    async def _connection(self) -> AsyncIterator[ReadConnection]:
         if self._away and not self._open:
             raise Unavailable("it does not answer")
         try:
@@ -143,12 +150,12 @@ class Reader:
         self._free.put(await self._opened())
         self._away = False
 
-    async def _opened(self) -> Held:
+    async def _opened(self) -> ReadConnection:
         # A connection belongs to the task that first asks for it: each is asked for in a task of
         # its own.
         return await asyncio.create_task(self._enter())
 
-    async def _enter(self) -> Held:
+    async def _enter(self) -> ReadConnection:
         connection = await self._database.connection().__aenter__()
         held = self._hold(connection.raw_connection)
         # Here, so that `close` finds it even if whoever waits for it is cancelled.
@@ -181,7 +188,7 @@ class Reader:
             recycled += 1
         return recycled
 
-    async def _leave(self, held: Held) -> None:
+    async def _leave(self, held: ReadConnection) -> None:
         """Close a connection that nobody reads over."""
         if held.broken:
             held.drop()
@@ -200,7 +207,7 @@ class Reader:
             else:
                 held.broken = True
 
-    def _replace(self, held: Held) -> None:
+    def _replace(self, held: ReadConnection) -> None:
         held.drop()
         task = asyncio.create_task(self._renew(self._open.pop(held).connection), name="reader")
         self._replacing.add(task)

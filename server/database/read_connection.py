@@ -1,4 +1,4 @@
-"""A connection that is held for reading, on each kind of database."""
+"""A connection that is kept open for reading, on each kind of database."""
 
 import sqlite3
 from typing import Any, Final, Protocol
@@ -24,7 +24,7 @@ class Reading(Protocol):
         ...
 
 
-class Held(Reading, Protocol):
+class ReadConnection(Reading, Protocol):
     """A connection. `broken`: nothing more can be read over it."""
 
     broken: bool
@@ -46,7 +46,7 @@ class Held(Reading, Protocol):
         ...
 
 
-class HeldSqlite:
+class SqliteReadConnection:
     """A connection to SQLite. It never breaks: a file has nobody at the other end."""
 
     def __init__(self, raw: Any) -> None:
@@ -84,14 +84,14 @@ class HeldSqlite:
 _BEGIN: Final = "begin isolation level repeatable read read only"
 
 
-class HeldPostgres:
+class PostgresReadConnection:
     """A connection to PostgreSQL. It is broken by whatever leaves its state unknown."""
 
     def __init__(self, raw: Any, read_s: float | None = READ_S) -> None:
         """`read_s`: the timeout of a statement in seconds, None for none."""
         self._raw = raw
         self._read_s = read_s
-        self._in_moment = False
+        self._in_transaction = False
         self.broken = False
 
     async def all(self, statement: Statement, /, **given: Any) -> list[Row]:
@@ -107,13 +107,13 @@ class HeldPostgres:
 
     async def begin(self) -> None:
         """Open a read transaction: all that is read in it is of one moment."""
-        self._in_moment = True
+        self._in_transaction = True
         await self._fetch(_BEGIN, ())
 
     async def end(self) -> None:
         """Close the read transaction, if there is one. Never raises."""
-        if self._in_moment and not self.broken:
-            self._in_moment = False
+        if self._in_transaction and not self.broken:
+            self._in_transaction = False
             try:
                 await self._fetch("rollback", ())
             except Unavailable:
