@@ -2,9 +2,9 @@
 
 from server.database.alone import alone
 from server.database.connect import Database, connect
+from server.database.connect_postgres import AWAY
 from server.database.copying import InTheWay, clean, copy, engine_of, opened_copy, put
 from server.database.decide import MAX_DECISIONS, WriteConflict, retry_while_stale
-from server.database.dial import AWAY
 from server.database.due import Due
 from server.database.dumps import read_through
 from server.database.failures import database_error

@@ -9,7 +9,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from server.database import history
-from server.database.dial import AWAY, REFUSED, Target, Unusable, dial
+from server.database.connect_postgres import AWAY, REFUSED, Target, Unusable, connect_postgres
 from server.database.postgres import PostgresEngine
 from server.database.read_connection import (
     READ_S,
@@ -134,15 +134,15 @@ def _reader(
         return Reader(f"sqlite+aiosqlite:///{path}", SqliteReadConnection, size, clock)
     # The address is read by asyncpg alone, which knows all of its forms. One more than is held is
     # there while an old one makes room.
-    options = {"min_size": 0, "max_size": size + 1, "connect": partial(_dialled, url, target)}
+    options = {"min_size": 0, "max_size": size + 1, "connect": partial(_connected, url, target)}
     return Reader(
         "postgresql://", partial(PostgresReadConnection, read_s=read_s), size, clock, **options
     )
 
 
-async def _dialled(url: str, target: Target, *_: object, **__: object) -> Any:
+async def _connected(url: str, target: Target, *_: object, **__: object) -> Any:
     """A connection for a pool of asyncpg, whatever else it says."""
-    return await dial(url, READER_NAME, target)
+    return await connect_postgres(url, READER_NAME, target)
 
 
 async def _new_epoch(writer: Writer, reader: Reader) -> str:

@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 
 from protocol.ids import uuid7
 from server.database import history
-from server.database.dial import ReadOnly
+from server.database.connect_postgres import ReadOnly
 
 STEP_S: Final = 2.0
 

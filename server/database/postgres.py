@@ -17,7 +17,7 @@ from typing import Any, Final, NamedTuple
 import asyncpg
 
 from protocol.ids import uuid7
-from server.database.dial import REFUSED, ReadOnly, Target, dial, lost
+from server.database.connect_postgres import REFUSED, ReadOnly, Target, connect_postgres, lost
 from server.database.mark import (
     BEGIN,
     BEGIN_AGAIN,
@@ -112,7 +112,7 @@ class PostgresEngine:
 
     async def open(self) -> None:
         """Connect. Raises what asyncpg raises, OSError, ReadOnly."""
-        named = await self._dial()
+        named = await self._connect()
         old = uuid7(time.time_ns() // 1_000_000 - WEEK_MS)
         try:
             await self._mark.enter(named.connection, named.name, old)
@@ -121,10 +121,10 @@ class PostgresEngine:
             raise
         self._use(named)
 
-    async def _dial(self) -> _Named:
+    async def _connect(self) -> _Named:
         name = uuid7()
         settings = self._mark.settings(name)
-        connection = await dial(self._dsn, self._mark.writer, Target.WRITES, **settings)
+        connection = await connect_postgres(self._dsn, self._mark.writer, Target.WRITES, **settings)
         try:
             await connection.execute(_WAIT_FOR_DISK, timeout=STEP_S)
             await self._mark.prepare(connection)
@@ -274,7 +274,7 @@ class PostgresEngine:
         old = self._connection
         if old is None or self._opened_at > until:
             return 0
-        named = await self._dial()
+        named = await self._connect()
         spare = named.connection
         try:
             async with self._in_batch:
@@ -315,7 +315,7 @@ class PostgresEngine:
         while True:
             connection = None
             try:
-                named = await self._dial()
+                named = await self._connect()
                 connection = named.connection
                 await connection.execute(_END, last, self._mark.writer, timeout=STEP_S)
                 await self._find_out(connection)

@@ -13,7 +13,7 @@ from typing import Final
 
 import asyncpg
 
-from server.database.dial import AWAY
+from server.database.connect_postgres import AWAY
 from server.database.round_trips import Sent, Trip, trips
 from server.database.statement import Row
 from server.database.work import ANY_NUMBER, NUMBER, Numbers, Stale, Work, unit_statements

@@ -5,7 +5,7 @@ from typing import Any, Final, Protocol
 
 import asyncpg
 
-from server.database.dial import AWAY, lost
+from server.database.connect_postgres import AWAY, lost
 from server.database.statement import Row, Statement
 from server.database.work import Unavailable
 

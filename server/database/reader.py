@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 from databases import Database
 from databases.core import Connection
 
-from server.database.dial import REFUSED
+from server.database.connect_postgres import REFUSED
 from server.database.fair_pool import FairPool
 from server.database.read_connection import ReadConnection, Reading
 from server.database.statement import Row, Statement
@@ -70,9 +70,8 @@ class Reader:
         self._open: dict[ReadConnection, _Opened] = {}
         self._free: FairPool[ReadConnection] = FairPool()
         self._replacing: set[asyncio.Task[None]] = set()
-        self._retired: dict[
-            ReadConnection, asyncio.Event
-        ] = {}  # those that are read over for the last time
+        # Those that are read over for the last time.
+        self._retired: dict[ReadConnection, asyncio.Event] = {}
         self._away = False
 
     async def open(self) -> None:

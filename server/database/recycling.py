@@ -8,7 +8,7 @@ serves until then: nobody waits for it, and where it can't be had the old one go
 from collections.abc import Sequence
 from typing import Final, Protocol
 
-from server.database.dial import REFUSED
+from server.database.connect_postgres import REFUSED
 from server.runtime.clock import Clock
 from server.runtime.log import logger
 

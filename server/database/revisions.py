@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 from server.database.alone import alone
-from server.database.dial import AWAY, Target, Unusable, dial
+from server.database.connect_postgres import AWAY, Target, Unusable, connect_postgres
 from server.database.failures import cause, words
 from server.database.url import is_postgres, sqlite_path
 
@@ -160,7 +160,7 @@ def with_connection(url: str, call: Callable[[Connection], T], target: Target = 
 async def _with_postgres(url: str, call: Callable[[Connection], T], target: Target) -> T:
     async def open_one() -> Any:
         try:
-            return await dial(url, NAME, target)
+            return await connect_postgres(url, NAME, target)
         except asyncpg.PostgresError as e:  # such as: no such database
             raise ConnectionError(str(e)) from e
 

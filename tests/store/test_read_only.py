@@ -8,8 +8,8 @@ from typing import Any
 import asyncpg
 import pytest
 
-from server.database import Unavailable, connect, dial, migrate
-from server.database.dial import ReadOnly, Target, Unusable, lost
+from server.database import Unavailable, connect, connect_postgres, migrate
+from server.database.connect_postgres import ReadOnly, Target, Unusable, lost
 from server.runtime.clock import SystemClock
 from server.runtime.metrics import Metrics
 from tests.store.bench import Bench, outcome, put
@@ -165,16 +165,20 @@ async def test_a_reset_session_is_replaced_among_the_readers(bench: Bench) -> No
 async def test_a_host_that_does_not_answer_does_not_hide_the_next(
     postgres: Postgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dial, "CONNECT_S", 0.3)
+    monkeypatch.setattr(connect_postgres, "CONNECT_S", 0.3)
     url = await postgres.database()
     async with Relay(postgres.port) as silent:
         silent.cut()
         host = silent.url.removeprefix("http://")
-        connection = await dial.dial(url.replace("@", f"@{host},", 1), "a test", Target.WRITES)
+        connection = await connect_postgres.connect_postgres(
+            url.replace("@", f"@{host},", 1), "a test", Target.WRITES
+        )
         assert await connection.fetchval("select 1") == 1
         await connection.close()
         with pytest.raises(TimeoutError):
-            await dial.dial(f"postgresql://warroom@{host}/x", "a test", Target.WRITES)
+            await connect_postgres.connect_postgres(
+                f"postgresql://warroom@{host}/x", "a test", Target.WRITES
+            )
 
 
 async def opened(url: str) -> None:

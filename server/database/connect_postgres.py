@@ -79,7 +79,7 @@ def lost(fault: BaseException) -> bool:
     return state in _LOST or state.startswith(_LOST_CLASS)
 
 
-async def dial(dsn: str, name: str, target: Target, **settings: str) -> Any:
+async def connect_postgres(dsn: str, name: str, target: Target, **settings: str) -> Any:
     """A connection, with settings of its session. Raises what asyncpg raises, OSError.
 
     Where the address has several hosts, they are asked in order, each within `CONNECT_S`. Raises
@@ -90,7 +90,7 @@ async def dial(dsn: str, name: str, target: Target, **settings: str) -> Any:
     fault: Exception | None = None
     for address in [dsn] if own_target else _hosts(dsn):
         try:
-            return await _dial(address, name, None if own_target else target, settings)
+            return await _connect(address, name, None if own_target else target, settings)
         except ReadOnly as e:
             read_only = e
         except REFUSED as e:
@@ -99,7 +99,7 @@ async def dial(dsn: str, name: str, target: Target, **settings: str) -> Any:
     raise read_only or fault or AssertionError
 
 
-async def _dial(dsn: str, name: str, target: Target | None, settings: dict[str, str]) -> Any:
+async def _connect(dsn: str, name: str, target: Target | None, settings: dict[str, str]) -> Any:
     try:
         connection = await asyncpg.connect(
             dsn,
