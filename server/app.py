@@ -239,7 +239,7 @@ async def serve(settings: "ServerSettings", prepare: Prepare, ready: Ready) -> N
     stop = asyncio.Event()
     on_end(stop.set)
     make_folder(settings.data_dir)
-    with database.alone(settings.database, server=True):
+    with database.instance_lock(settings.database, server=True):
         clean(settings.data_dir)
         database.clean(settings.database)
         await _serve(settings, prepare, ready, stop)

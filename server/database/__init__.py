@@ -1,6 +1,5 @@
 """The database: group commit, held readers, history and kept replies, migrations."""
 
-from server.database.alone import alone
 from server.database.connect import Database, connect
 from server.database.connect_postgres import AWAY
 from server.database.copying import InTheWay, clean, copy, engine_of, opened_copy, put
@@ -8,6 +7,7 @@ from server.database.decide import MAX_DECISIONS, WriteConflict, retry_while_sta
 from server.database.due import Due
 from server.database.dumps import read_through
 from server.database.failures import database_error
+from server.database.instance_lock import instance_lock
 from server.database.invariants import (
     HISTORY,
     Found,
@@ -68,7 +68,6 @@ __all__ = [
     "Violation",
     "Work",
     "WriteConflict",
-    "alone",
     "ascending",
     "check_revision",
     "clean",
@@ -79,6 +78,7 @@ __all__ = [
     "descending",
     "engine_of",
     "forget",
+    "instance_lock",
     "is_known",
     "is_postgres",
     "is_there",

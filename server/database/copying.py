@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 from sqlalchemy import Connection, inspect, update
 
 from server.database import dumps, history
-from server.database.alone import alone
+from server.database.instance_lock import instance_lock
 from server.database.revisions import known_revisions, migrate, revision, with_connection
 from server.database.tables import facts
 from server.database.url import beside, is_postgres, sqlite_path
@@ -83,7 +83,7 @@ def put(
         files.make_folder(place.parent)
         if place.exists() and not force:
             raise InTheWay(f"there is a database at {place}")
-        with alone(url):
+        with instance_lock(url):
             _put_sqlite(place, pieces, its_revision, interrupt, force)
 
 

@@ -16,9 +16,9 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
-from server.database.alone import alone
 from server.database.connect_postgres import AWAY, Target, Unusable, connect_postgres
 from server.database.failures import cause, words
+from server.database.instance_lock import instance_lock
 from server.database.url import is_postgres, sqlite_path
 
 T = TypeVar("T")
@@ -49,7 +49,7 @@ def migrate(url: str, to: str = "head") -> None:
     """
     if with_connection(url, lambda connection: _target(connection, to).reached):
         return
-    with alone(url):
+    with instance_lock(url):
         with_connection(url, lambda connection: _migrate(connection, to), Target.WRITES)
 
 

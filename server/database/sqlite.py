@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
 
-from server.database.alone import LOCK
+from server.database.instance_lock import LOCK
 from server.database.statement import Row
 from server.database.url import beside
 from server.database.work import (

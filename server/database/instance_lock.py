@@ -1,8 +1,8 @@
-"""One server on a SQLite database: a second one would not hear what the first one's clients do.
+"""The lock that keeps a second server off a SQLite database.
 
-The lock is of the database that is meant, whatever links lead to it. Programs that only read or
-write rows may use the database beside a server; those that change its tables or replace it take
-the lock as a server does.
+A second one would not hear what clients of the first do. The lock is of the database that is
+meant, whatever links lead to it. Programs that only read or write rows may use the database beside
+a server; those that change its tables or replace it take the lock as a server does.
 """
 
 import contextlib
@@ -27,9 +27,9 @@ _held: Final[set[Path]] = set()
 
 
 @contextmanager
-def alone(url: str, *, server: bool = False) -> Iterator[None]:
-    """Be the only server on a database, or the only program that changes its tables, until this
-    ends or the process does.
+def instance_lock(url: str, *, server: bool = False) -> Iterator[None]:
+    """Lock a database for one server, or for one program that changes its tables, until this ends
+    or the process does.
 
     Within a process that has the lock already, nothing is done. PostgreSQL is not looked at.
     Blocks while another program has the lock. Raises ValueError where a server has it, OSError
