@@ -1,8 +1,8 @@
 """The database: group commit, held readers, history and kept replies, migrations."""
 
+from server.database.backup import InTheWay, clean, copy, engine_of, opened_copy, put
 from server.database.connect import Database, connect
 from server.database.connect_postgres import AWAY
-from server.database.copying import InTheWay, clean, copy, engine_of, opened_copy, put
 from server.database.decide import MAX_DECISIONS, WriteConflict, retry_while_stale
 from server.database.due import Due
 from server.database.dumps import read_through

@@ -16,11 +16,12 @@ from typing import Any, Final
 import server.app  # noqa: F401 - read now, not in each child
 from server.cli import archive, backup
 from server.config import Settings
-from server.database import copying, dumps
+from server.database import backup as database_backup
+from server.database import dumps
 from server.runtime import files
 from server.runtime.interrupt import Interrupt
 
-SOURCES: Final = {module.__file__ for module in (archive, backup, copying, dumps, files)}
+SOURCES: Final = {module.__file__ for module in (archive, backup, database_backup, dumps, files)}
 
 
 def kill_at(number: int, said: int) -> set[tuple[str, int]]:

@@ -1,4 +1,4 @@
-"""Copying a database while it is used, and putting such a copy in its place.
+"""Backup of a database while it is used, and restore from such a copy.
 
 A copy is of one moment. What is put in place gets a new epoch: clients may have seen numbers that
 the copy does not have, and must not take what is told under them next for what they know. The
