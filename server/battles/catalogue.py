@@ -33,7 +33,7 @@ LEADER_BONUS: Final = 1.2
 """For the player who dealt more than half of the damage."""
 
 
-class Attack(msgspec.Struct, frozen=True):
+class AttackStats(msgspec.Struct, frozen=True):
     """A way to strike: stamina it costs, factor on damage, probability of a crit, factor of one."""
 
     cost: int
@@ -59,12 +59,12 @@ class Build(msgspec.Struct, frozen=True):
     defense: float
 
 
-def _attack(cost: int, factor: float, extra_crit: float) -> Attack:
+def _attack(cost: int, factor: float, extra_crit: float) -> AttackStats:
     """An attack kind: `extra_crit` adds to the probability of a crit, and a crit doubles damage."""
-    return Attack(cost, factor, BASE_CRIT + extra_crit, factor * CRIT_FACTOR)
+    return AttackStats(cost, factor, BASE_CRIT + extra_crit, factor * CRIT_FACTOR)
 
 
-ATTACKS: Final[dict[AttackKind, Attack]] = {
+ATTACKS: Final[dict[AttackKind, AttackStats]] = {
     AttackKind.QUICK: _attack(5, 0.7, 0.0),
     AttackKind.NORMAL: _attack(10, 1.0, 0.0),
     AttackKind.POWER: _attack(20, 1.5, 0.05),
