@@ -8,7 +8,7 @@ from starlette.types import Receive, Scope, Send
 from server.transport import rfc6455
 from server.transport.engineio import Session
 from server.transport.handshake import take_over
-from server.transport.outbox import Bounds, Outbox
+from server.transport.outbox import Outbox, OutboxLimits
 from server.transport.rfc6455 import Opcode
 from server.transport.websocket import Turn, WebSocket
 
@@ -68,7 +68,7 @@ class _Listener:
 class WebSocketEcho:
     """An ASGI application that says back what a WebSocket says. `max_bytes`: of one message."""
 
-    def __init__(self, bounds: Bounds, max_bytes: int) -> None:
+    def __init__(self, bounds: OutboxLimits, max_bytes: int) -> None:
         self._bounds = bounds
         self._max_bytes = max_bytes
         self._turn = Turn()

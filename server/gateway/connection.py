@@ -19,7 +19,7 @@ from server.gateway.identity import Identity
 from server.gateway.rate_limits import BucketPair, FloodGuard
 from server.runtime.log import logger
 from server.transport.limits import network
-from server.transport.outbox import Bounds, Frame, Outbox
+from server.transport.outbox import Frame, Outbox, OutboxLimits
 
 if TYPE_CHECKING:
     from server.gateway.gateway import Gateway
@@ -136,10 +136,10 @@ class Connection(ABC):
 log = logger("gateway")
 
 
-def bounds_of(gateway: "Gateway") -> Bounds:
+def bounds_of(gateway: "Gateway") -> OutboxLimits:
     """The bounds of all outboxes of a gateway."""
     settings, dropped = gateway.settings, gateway.metrics.dropped
-    return Bounds(
+    return OutboxLimits(
         settings.outbox_limit_bytes,
         settings.outbox_stall_s,
         gateway.clock.monotonic,

@@ -28,7 +28,7 @@ from server.transport.engineio_server import AllowsOrigin
 from server.transport.handshake import take_over
 from server.transport.limits import JunkLimit, address_of
 from server.transport.listener import Stop
-from server.transport.outbox import Bounds, Form, Outbox
+from server.transport.outbox import Form, Outbox, OutboxLimits
 from server.transport.rfc6455 import CloseCode, Opcode
 from server.transport.socketio import TWICE
 from server.transport.websocket import Turn, WebSocket
@@ -320,7 +320,7 @@ class PlainWebSocket:
         )
         self._settings = settings
         self._allows_origin = allows_origin
-        self._bounds: Bounds = bounds_of(gateway)
+        self._bounds: OutboxLimits = bounds_of(gateway)
         self._turn = Turn()
         self._clients: set[Client] = set()
         self._empty = asyncio.Event()

@@ -19,7 +19,7 @@ from server.transport import rfc6455
 from server.transport.deadlines import Heartbeat, Standstill
 from server.transport.limits import JunkLimit
 from server.transport.listener import Stop
-from server.transport.outbox import Bounds, Form, Outbox
+from server.transport.outbox import Form, Outbox, OutboxLimits
 from server.transport.polling import NOOP, Polling, encode_binary
 from server.transport.refusals import Refusals
 from server.transport.rfc6455 import CloseCode, Opcode
@@ -73,7 +73,7 @@ class Owner(Protocol):
     """What a session needs of the server that it is one of."""
 
     @property
-    def bounds(self) -> Bounds:
+    def bounds(self) -> OutboxLimits:
         """The bounds of what may wait."""
         ...
 

@@ -20,7 +20,7 @@ from server.transport.engineio import FRAMED, Handler, Session
 from server.transport.handshake import take_over
 from server.transport.limits import address_of
 from server.transport.listener import Deaf
-from server.transport.outbox import Bounds, Outbox
+from server.transport.outbox import Outbox, OutboxLimits
 from server.transport.polling import CLOSE, PYTHON_MAX_PACKETS, NotAPayload, Polling, Probe, decode
 from server.transport.refusals import Refusals
 from server.transport.websocket import RESTRICTED_BYTES, Turn
@@ -102,7 +102,7 @@ class EngineIOServer:
     def __init__(
         self,
         options: Options,
-        bounds: Bounds,
+        bounds: OutboxLimits,
         allows_origin: AllowsOrigin,
         opened: Callable[[Session], Handler],
         refusals: Refusals,

@@ -80,7 +80,7 @@ Form = Callable[[Frame], bytes]
 """How an event is written for a transport."""
 
 
-class Bounds(NamedTuple):
+class OutboxLimits(NamedTuple):
     """What all outboxes of a server have in common.
 
     `limit_bytes` may wait for one client, of which nothing may stand still for `stall_s` seconds.
@@ -153,7 +153,7 @@ class Outbox:
         "taker",
     )
 
-    def __init__(self, bounds: Bounds, form: Form) -> None:
+    def __init__(self, bounds: OutboxLimits, form: Form) -> None:
         self._bounds = bounds
         self._limit = bounds.limit_bytes
         self._form = form

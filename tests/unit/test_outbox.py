@@ -8,7 +8,7 @@ import pytest
 from protocol.codec import Meta
 from protocol.gateway import EvictionReason
 from protocol.message import KEPT, LATEST, LOSSY, Delivery
-from server.transport.outbox import ITEM_BYTES, MAX_GAPS, MAX_LOSSY, Bounds, Frame, Outbox
+from server.transport.outbox import ITEM_BYTES, MAX_GAPS, MAX_LOSSY, Frame, Outbox, OutboxLimits
 from tests.support.clock import ManualClock
 
 LIMIT = 1_000_000
@@ -43,7 +43,7 @@ def told() -> list[Delivery]:
 @pytest.fixture
 def outbox(clock: ManualClock, told: list[Delivery]) -> Outbox:
     """An empty outbox."""
-    return Outbox(Bounds(LIMIT, STALL_S, clock.monotonic, told.append), attrgetter("packet"))
+    return Outbox(OutboxLimits(LIMIT, STALL_S, clock.monotonic, told.append), attrgetter("packet"))
 
 
 @pytest.fixture

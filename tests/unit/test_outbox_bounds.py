@@ -8,7 +8,7 @@ import pytest
 from protocol.codec import Meta
 from protocol.gateway import EvictionReason
 from protocol.message import KEPT, LATEST, LOSSY, Delivery
-from server.transport.outbox import ITEM_BYTES, Bounds, Frame, Outbox
+from server.transport.outbox import ITEM_BYTES, Frame, Outbox, OutboxLimits
 
 LIMIT = 10_000
 
@@ -37,7 +37,7 @@ def test_as_much_as_the_limit_may_wait_and_not_a_byte_more(
     put: Callable[[Outbox, int, int], None],
 ) -> None:
     reasons: list[EvictionReason] = []
-    outbox = Outbox(Bounds(LIMIT, 10.0, lambda: 0.0), attrgetter("packet"))
+    outbox = Outbox(OutboxLimits(LIMIT, 10.0, lambda: 0.0), attrgetter("packet"))
     outbox.overflow = reasons.append
     size = 1000 - ITEM_BYTES
     for number in range(LIMIT // 1000):
@@ -55,7 +55,7 @@ def test_as_much_as_the_limit_may_wait_and_not_a_byte_more(
 @pytest.mark.parametrize("put", WAYS.values(), ids=WAYS)
 def test_one_byte_over_the_limit_is_too_much(put: Callable[[Outbox, int, int], None]) -> None:
     reasons: list[EvictionReason] = []
-    outbox = Outbox(Bounds(LIMIT, 10.0, lambda: 0.0), attrgetter("packet"))
+    outbox = Outbox(OutboxLimits(LIMIT, 10.0, lambda: 0.0), attrgetter("packet"))
     outbox.overflow = reasons.append
     put(outbox, 0, LIMIT - ITEM_BYTES + 1)
     assert reasons == [EvictionReason.TOO_MANY_BYTES]

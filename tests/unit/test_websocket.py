@@ -7,7 +7,7 @@ from unittest import mock
 from protocol.endings import RefusalReason
 from server.transport import rfc6455
 from server.transport.listener import Stop
-from server.transport.outbox import Bounds, Outbox
+from server.transport.outbox import Outbox, OutboxLimits
 from server.transport.rfc6455 import CloseCode
 from server.transport.websocket import LARGE_BYTES, RESTRICTED_BYTES, Turn, WebSocket
 from tests.support.clock import ManualClock
@@ -18,7 +18,7 @@ from tests.support.websocket import CLOSE, CONTINUATION, PONG, frame
 def opened(refused: Refused | None = None, *, max_bytes: int = 1000) -> tuple[WebSocket, mock.Mock]:
     """A socket, and its transport."""
     transport = mock.Mock(**{"is_closing.return_value": False})
-    outbox = Outbox(Bounds(1000, 10.0, ManualClock().monotonic), attrgetter("socketio"))
+    outbox = Outbox(OutboxLimits(1000, 10.0, ManualClock().monotonic), attrgetter("socketio"))
     refusals = (refused or Refused()).refusals
     return WebSocket(transport, set(), mock.Mock(), outbox, Turn(), max_bytes, refusals), transport
 
