@@ -55,7 +55,7 @@ class KeptReply(NamedTuple):
     reply: bytes
 
 
-class Bounds(NamedTuple):
+class SeqRange(NamedTuple):
     """The oldest number of a room that is still there, and its newest. (1, 0) where none is."""
 
     oldest: int
@@ -67,11 +67,11 @@ async def after(reading: Reading, room: str, seq: int) -> list[Kept]:
     return [Kept(*row) for row in await reading.all(_AFTER, room=room, seq=seq)]
 
 
-async def bounds(reading: Reading, room: str) -> Bounds:
+async def bounds(reading: Reading, room: str) -> SeqRange:
     """What is there of a room's history."""
     row = await reading.one(_BOUNDS, room=room)
     assert row is not None
-    return Bounds(*row)
+    return SeqRange(*row)
 
 
 async def find_reply(reader: Reader, who: str, request_id: str) -> KeptReply | None:

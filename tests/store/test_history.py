@@ -3,7 +3,7 @@
 import pytest
 
 from server.database import Request, Stale, Statement, Work
-from server.database.history import Bounds, after, bounds, find_reply
+from server.database.history import SeqRange, after, bounds, find_reply
 from tests.store.bench import AT, LISTING, Bench, claimed, listed, outcome, put
 from tests.support.engines import on_both_engines
 
@@ -80,8 +80,8 @@ async def test_what_was_missed_is_read_in_order_with_all_it_said(bench: Bench) -
         ]
         assert missed[0].data == '{"battle_id":"b","player_id":"p","gold":1,"exp":1}'
         assert await after(reading, "battle:b", 3) == []
-        assert await bounds(reading, "battle:b") == Bounds(1, 3)
-        assert await bounds(reading, "battle:other") == Bounds(1, 0)
+        assert await bounds(reading, "battle:b") == SeqRange(1, 3)
+        assert await bounds(reading, "battle:other") == SeqRange(1, 0)
 
 
 async def test_a_reply_is_kept_with_the_event_that_it_answers(bench: Bench) -> None:
