@@ -17,7 +17,7 @@ from server.gateway.handshakes import Handshakes
 from server.gateway.identity import Identity
 from server.gateway.main_namespace import MainNamespace, SocketIOConnection
 from server.transport.packet import MAIN, Kind, build
-from server.transport.socketio import MAX_ATTACHMENTS, Client, Refusal
+from server.transport.socketio import MAX_ATTACHMENTS, Refusal, SocketIOClient
 
 AUTH_AFTER_S: Final = 0.1
 """The suite listens for one frame at a time, and misses the second of two that come at once."""
@@ -28,7 +28,7 @@ _arguments: Final = msgspec.json.Decoder(list[msgspec.Raw])
 class Echo:
     """Says back what a client says in a namespace."""
 
-    def __init__(self, client: Client, space: str, auth: str) -> None:
+    def __init__(self, client: SocketIOClient, space: str, auth: str) -> None:
         self._client = client
         self._space = space
         self._auth = auth or "{}"
@@ -86,7 +86,7 @@ class EchoMember:
 
     max_attachments = MAX_ATTACHMENTS
 
-    def __init__(self, client: Client, space: str, auth: str) -> None:
+    def __init__(self, client: SocketIOClient, space: str, auth: str) -> None:
         self.sid = uuid7()
         self._echo = Echo(client, space, auth)
 
@@ -115,7 +115,7 @@ class EchoNamespace:
     def __init__(self, space: str) -> None:
         self._space = space
 
-    async def connect(self, client: Client, auth: str) -> EchoMember:
+    async def connect(self, client: SocketIOClient, auth: str) -> EchoMember:
         """Take a client in. Raises Refusal where what it gives is no JSON."""
         try:
             if auth:
@@ -124,7 +124,7 @@ class EchoNamespace:
             raise Refusal(e.error) from None
         return EchoMember(client, self._space, auth)
 
-    def stranger(self, client: Client, ack: str) -> None:
+    def stranger(self, client: SocketIOClient, ack: str) -> None:
         """An event has come from who is not in it: not answered."""
 
 
@@ -133,7 +133,7 @@ class MainMember(SocketIOConnection):
 
     max_attachments = MAX_ATTACHMENTS
 
-    def __init__(self, handshakes: Handshakes, client: Client, identity: Identity) -> None:
+    def __init__(self, handshakes: Handshakes, client: SocketIOClient, identity: Identity) -> None:
         super().__init__(handshakes, client, identity)
         self._client = client
         self._echo: Echo | None = None
@@ -176,7 +176,7 @@ class SuiteNamespace(MainNamespace):
     def __init__(self, handshakes: Handshakes) -> None:
         super().__init__(handshakes, MainMember)
 
-    async def connect(self, client: Client, auth: str) -> SocketIOConnection:
+    async def connect(self, client: SocketIOClient, auth: str) -> SocketIOConnection:
         """Take a client in. Raises Refusal."""
         member = await super().connect(client, auth)
         if isinstance(member, MainMember):

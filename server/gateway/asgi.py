@@ -16,7 +16,7 @@ from server.gateway.main_namespace import MainNamespace
 from server.transport.engineio import Session
 from server.transport.engineio_server import AllowsOrigin, EngineIOServer, Options
 from server.transport.packet import MAIN
-from server.transport.socketio import Client, Namespace
+from server.transport.socketio import Namespace, SocketIOClient
 
 SOCKET_IO: Final = "/socket.io"
 PLAIN: Final = "/ws"
@@ -59,10 +59,12 @@ class Transports:
         self._plain = PlainWebSocket(handshakes, allows_origin)
         self._rest = rest
 
-    def _client(self, session: Session) -> Client:
+    def _client(self, session: Session) -> SocketIOClient:
         settings = self._gateway.settings
         timeout_s = settings.connect_timeout_ms / 1000
-        return Client(session, self._namespaces, self._spawn, timeout_s, settings.max_message_bytes)
+        return SocketIOClient(
+            session, self._namespaces, self._spawn, timeout_s, settings.max_message_bytes
+        )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""

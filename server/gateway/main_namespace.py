@@ -13,7 +13,7 @@ from server.gateway.connection import BufferedConnection
 from server.gateway.handshakes import Handshakes
 from server.gateway.identity import Identity
 from server.transport.listener import Stop
-from server.transport.socketio import Client, Refusal
+from server.transport.socketio import Refusal, SocketIOClient
 
 _message: Final = msgspec.json.Decoder(tuple[str, msgspec.Raw])
 _arguments: Final = msgspec.json.Decoder(list[msgspec.Raw])
@@ -46,7 +46,7 @@ class SocketIOConnection(BufferedConnection):
 
     max_attachments = 0
 
-    def __init__(self, handshakes: Handshakes, client: Client, identity: Identity) -> None:
+    def __init__(self, handshakes: Handshakes, client: SocketIOClient, identity: Identity) -> None:
         self._session = session = client.session
         super().__init__(handshakes.gateway, uuid7(), identity, session.address, session.outbox)
         self._handshakes = handshakes
@@ -123,7 +123,7 @@ class SocketIOConnection(BufferedConnection):
         self.closed = True
 
 
-Made = Callable[[Handshakes, Client, Identity], SocketIOConnection]
+Made = Callable[[Handshakes, SocketIOClient, Identity], SocketIOConnection]
 
 
 class MainNamespace:
@@ -133,7 +133,7 @@ class MainNamespace:
         self._handshakes = handshakes
         self._made = made
 
-    async def connect(self, client: Client, auth: str) -> SocketIOConnection:
+    async def connect(self, client: SocketIOClient, auth: str) -> SocketIOConnection:
         """Take a client in. Raises Refusal."""
         try:
             given = codec.decode(object, auth) if auth else None
@@ -144,7 +144,7 @@ class MainNamespace:
             raise Refusal(e.error) from None
         return self._made(self._handshakes, client, identity)
 
-    def stranger(self, client: Client, ack: str) -> None:
+    def stranger(self, client: SocketIOClient, ack: str) -> None:
         """A message has come from who has not logged in."""
         if ack:
             client.send(_answer(ack, _STRANGER))

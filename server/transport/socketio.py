@@ -82,11 +82,11 @@ class Member(Protocol):
 class Namespace(Protocol):
     """What clients connect to."""
 
-    async def connect(self, client: "Client", auth: str) -> Member:
+    async def connect(self, client: "SocketIOClient", auth: str) -> Member:
         """Take a client in, by what it gives as JSON ("" where nothing). Raises Refusal."""
         ...
 
-    def stranger(self, client: "Client", ack: str) -> None:
+    def stranger(self, client: "SocketIOClient", ack: str) -> None:
         """An event has come from who is not in it."""
         ...
 
@@ -109,7 +109,7 @@ class _Announced:
         self._session.refuse(RefusalReason.SLOW, "the attachments did not come in time")
 
 
-class Client:
+class SocketIOClient:
     """One client of Socket.IO: handles its session."""
 
     __slots__ = (

@@ -9,7 +9,7 @@ import pytest
 from protocol.endings import RefusalReason
 from protocol.errors import unauthenticated
 from server.transport.packet import MAIN
-from server.transport.socketio import MAX_ATTACHMENTS, Client, Refusal
+from server.transport.socketio import MAX_ATTACHMENTS, Refusal, SocketIOClient
 from tests.support.refused import Refused
 
 LIMIT = 1000
@@ -48,14 +48,14 @@ class Namespace:
         self.member = Member()
         self.takes = True
 
-    async def connect(self, client: Client, auth: str) -> Member:
+    async def connect(self, client: SocketIOClient, auth: str) -> Member:
         """Take it in, or not."""
         await self.decides.wait()
         if not self.takes:
             raise Refusal(unauthenticated("no").error)
         return self.member
 
-    def stranger(self, client: Client, ack: str) -> None:
+    def stranger(self, client: SocketIOClient, ack: str) -> None:
         """Nobody asks."""
 
 
@@ -73,7 +73,7 @@ class House:
         background = mock.Mock()
         background.spawn.side_effect = lambda work: self.tasks.append(asyncio.create_task(work))
         spaces = {MAIN: self.namespace}
-        self.client = Client(self.session, spaces, background.spawn, timeout_s, LIMIT)
+        self.client = SocketIOClient(self.session, spaces, background.spawn, timeout_s, LIMIT)
 
     def _end(self, reason: RefusalReason, *_: str) -> None:
         self.session.closed = True
