@@ -47,7 +47,7 @@ _OK: Final = b'{"id":%b,' + codec.OK[0][1:] + b"%b" + codec.OK[1]
 _PLAIN: Final[Form] = attrgetter("plain")
 
 
-class Message(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class ClientMessage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a client sends. Without an id it is not answered."""
 
     type: str
@@ -61,13 +61,13 @@ class _Numbered(msgspec.Struct, frozen=True):
     id: int | None = None
 
 
-class LoggedIn(msgspec.Struct, frozen=True):
+class LoginReply(msgspec.Struct, frozen=True):
     """The answer to a first message that logs in."""
 
     connection_id: str
 
 
-_decode: Final = codec.decoder(Message).decode
+_decode: Final = codec.decoder(ClientMessage).decode
 
 
 def _reply_frame(ack: str, reply: bytes) -> bytes:
@@ -131,7 +131,7 @@ class PlainConnection(BufferedConnection):
         self._socket.close(gone)
 
 
-class Client:
+class JsonWebSocket:
     """One WebSocket: what it sends before it has logged in, and after."""
 
     def __init__(self, server: "PlainWebSocket", address: str, room: str | None) -> None:
@@ -265,7 +265,7 @@ class Client:
             self.socket.close(CloseCode.POLICY, e.error.message)
             return
         connection = PlainConnection(self._server.handshakes, self.socket, identity, self.address)
-        connection.answer(ack, codec.reply_ok(LoggedIn(connection.id)))
+        connection.answer(ack, codec.reply_ok(LoginReply(connection.id)))
         self._connection = connection
         self.socket.admit()
         self._unauthenticated.discard(self)
@@ -322,7 +322,7 @@ class PlainWebSocket:
         self._allows_origin = allows_origin
         self._bounds: OutboxLimits = bounds_of(gateway)
         self._turn = Turn()
-        self._clients: set[Client] = set()
+        self._clients: set[JsonWebSocket] = set()
         self._empty = asyncio.Event()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -366,9 +366,9 @@ class PlainWebSocket:
             raise Failure(Error(Code.INVALID, "this is a WebSocket's address"))
         return credentials_of(scope, self._settings.allow_token_in_address)
 
-    def _serve(self, scope: Scope, room: str | None) -> Client:
+    def _serve(self, scope: Scope, room: str | None) -> JsonWebSocket:
         """Take a client in that has its place."""
-        client = Client(self, address_of(scope), room)
+        client = JsonWebSocket(self, address_of(scope), room)
         outbox = Outbox(self._bounds, _PLAIN)
         outbox.overflow = client.overflowed  # until it logs in
         self._clients.add(client)
@@ -377,7 +377,7 @@ class PlainWebSocket:
         self.heartbeat.start(client)
         return client
 
-    def forget(self, client: Client) -> None:
+    def forget(self, client: JsonWebSocket) -> None:
         """A client is gone."""
         self.heartbeat.stop(client)
         self.handshakes.gateway.refusals.unauthenticated.discard(client)
