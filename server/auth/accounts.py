@@ -17,7 +17,7 @@ from protocol.times import rfc3339
 from protocol.users import UserView
 from server.audit import AuditLog
 from server.auth.people import Changed, People
-from server.auth.rights import Ended, Rights
+from server.auth.rights import EndedRights, Rights
 from server.auth.store import ListedKey, Logins
 from server.database import Database, Work, retry_while_stale
 from server.gateway import Act
@@ -124,7 +124,7 @@ class Accounts:
     async def delete(self, name: str) -> None:
         """Delete a person, as `users.delete`. Raises as `set_role`."""
 
-        async def decide(work: Work, now: int) -> Ended:
+        async def decide(work: Work, now: int) -> EndedRights:
             user = await self._person(name)
             ended = await self._people.delete(work, user, now)
             self._record(work, "users.delete", user.id, now)
@@ -133,7 +133,7 @@ class Accounts:
         await self._rights.change(decide, actors.COMMAND_LINE)
 
     async def _change(self, name: str, action: str, put: Put) -> None:
-        async def decide(work: Work, now: int) -> Ended | None:
+        async def decide(work: Work, now: int) -> EndedRights | None:
             user = await self._person(name)
             changed = await put(work, user)
             if work.changes:  # else there is nothing to change
@@ -175,7 +175,7 @@ class Accounts:
     async def revoke_service_key(self, name: str) -> None:
         """End a service key. Raises ValueError where there is no such key; Failure `busy`."""
 
-        async def decide(work: Work, now: int) -> Ended | None:
+        async def decide(work: Work, now: int) -> EndedRights | None:
             found = await self._logins.find_key_named(name)
             if found is None:
                 raise ValueError(f"there is no service key named {name}")
@@ -184,7 +184,7 @@ class Accounts:
                 return None
             self._logins.revoke_key(work, key_id)
             self._record(work, "service_keys.revoke", key_id, now)
-            return Ended(key_id, None, ExpiryReason.REVOKED)
+            return EndedRights(key_id, None, ExpiryReason.REVOKED)
 
         await self._rights.change(decide, actors.COMMAND_LINE)
 

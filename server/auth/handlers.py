@@ -18,7 +18,7 @@ from protocol.users import (
     UserView,
 )
 from server.auth.people import Changed, People
-from server.auth.rights import Ended, Rights
+from server.auth.rights import EndedRights, Rights
 from server.database import Work
 from server.gateway import CommitHandle, Context, handles
 from server.users import Users
@@ -86,7 +86,7 @@ async def delete(ctx: Context, cmd: DeleteUser) -> CommitHandle[Done]:
     return _commit(ctx, work, ended, Done())
 
 
-def _commit(ctx: Context, work: Work, ended: Ended | None, reply: R) -> CommitHandle[R]:
+def _commit(ctx: Context, work: Work, ended: EndedRights | None, reply: R) -> CommitHandle[R]:
     """Commit, and close the user's connections with it: the caller's own one after the reply."""
     if ended is not None:
         rights = ctx.service(Rights)

@@ -15,7 +15,7 @@ from protocol.ids import uuid7
 from protocol.permissions import Role
 from protocol.users import UserReason
 from server.auth.passwords import Passwords
-from server.auth.rights import Ended
+from server.auth.rights import EndedRights
 from server.auth.store import Logins
 from server.auth.turns import Kind
 from server.database import Work
@@ -26,7 +26,7 @@ class Changed(NamedTuple):
     """A person as they will be, and what ends once that is committed."""
 
     user: User
-    ended: Ended | None = None
+    ended: EndedRights | None = None
 
 
 Hashing = Callable[[], Awaitable[str]]
@@ -128,9 +128,9 @@ class People:
         self.users.save(work, user, wanted)
         if password is not None:
             Logins.revoke_all(work, user.id)
-            return Changed(wanted, Ended(user.id, None, ExpiryReason.LOGGED_OUT))
+            return Changed(wanted, EndedRights(user.id, None, ExpiryReason.LOGGED_OUT))
         if wanted.role is not user.role:
-            return Changed(wanted, Ended(user.id, None, ExpiryReason.RIGHTS_CHANGED))
+            return Changed(wanted, EndedRights(user.id, None, ExpiryReason.RIGHTS_CHANGED))
         return Changed(wanted)
 
     async def disable(self, work: Work, user: User) -> Changed:
@@ -141,7 +141,7 @@ class People:
         await self._check_admins(user, wanted)
         self.users.save(work, user, wanted)
         Logins.revoke_all(work, user.id)
-        return Changed(wanted, Ended(user.id, None, ExpiryReason.DISABLED))
+        return Changed(wanted, EndedRights(user.id, None, ExpiryReason.DISABLED))
 
     def enable(self, work: Work, user: User) -> Changed:
         """Let a person in again: they log in anew."""
@@ -151,14 +151,14 @@ class People:
         self.users.save(work, user, wanted)
         return Changed(wanted)
 
-    async def delete(self, work: Work, user: User, now: int) -> Ended:
+    async def delete(self, work: Work, user: User, now: int) -> EndedRights:
         """Delete a person and what belongs to them. Commit it with no wait in between.
 
         Raises Failure `refused` last_admin, Unavailable.
         """
         await self._check_admins(user, None)
         await self.users.delete(work, user, now)
-        return Ended(user.id, None, ExpiryReason.DELETED)
+        return EndedRights(user.id, None, ExpiryReason.DELETED)
 
     async def _check_admins(self, user: User, wanted: User | None) -> None:
         """Raises Failure where nobody could administer any more."""

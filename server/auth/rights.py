@@ -25,7 +25,7 @@ KEPT: Final = 1000
 FORGET_EACH: Final = 100
 
 
-class Ended(NamedTuple):
+class EndedRights(NamedTuple):
     """Whose rights end, and why. `session`: one log-in, None for all."""
 
     who: str
@@ -33,7 +33,7 @@ class Ended(NamedTuple):
     why: ExpiryReason
 
 
-Decide = Callable[[Work, int], Awaitable[Ended | None]]
+Decide = Callable[[Work, int], Awaitable[EndedRights | None]]
 """Puts a change into a unit of this moment. None where nobody's rights end; where the unit is
 empty then, there is nothing to change."""
 
@@ -82,7 +82,9 @@ class Rights:
         if await retry_while_stale(attempt):
             await self.look()
 
-    def add(self, work: Work, ended: Ended, now: int, spared: Connection | None = None) -> None:
+    def add(
+        self, work: Work, ended: EndedRights, now: int, spared: Connection | None = None
+    ) -> None:
         """Number a change in the unit that makes it. `look` once that is committed.
 
         The connections that it concerns are closed with the commit, before its events are
@@ -91,7 +93,7 @@ class Rights:
         self._log.add(work, ended.who, ended.session, ended.why, now)
         work.on_commit(partial(self._committed, ended, spared))
 
-    def _committed(self, ended: Ended, spared: Connection | None) -> None:
+    def _committed(self, ended: EndedRights, spared: Connection | None) -> None:
         # Its number is read with the next look; it is above all that were acted on. Rights that
         # another process changed meanwhile, and that were read since, are left to that look.
         change = RightsChange(self._seen + 1, ended.who, ended.session, ended.why)

@@ -17,7 +17,7 @@ from server.auth.attempts import Attempts
 from server.auth.passwords import Passwords
 from server.auth.people import People
 from server.auth.refresh_tokens import REUSE_GRACE_MS, RefreshTokens, within_grace
-from server.auth.rights import Ended, Rights
+from server.auth.rights import EndedRights, Rights
 from server.auth.settings import AuthSettings
 from server.auth.store import NETWORK_LIFE_MS, Logins, Networks, RefreshToken, digest
 from server.auth.tokens import Tokens
@@ -283,8 +283,8 @@ class Auth:
     async def _end(self, token: RefreshToken) -> None:
         """End the log-in that a refresh token belongs to."""
 
-        async def decide(work: Work, _: int) -> Ended:
+        async def decide(work: Work, _: int) -> EndedRights:
             self._logins.revoke(work, token.family, token.user_id)
-            return Ended(token.user_id, token.family, ExpiryReason.LOGGED_OUT)
+            return EndedRights(token.user_id, token.family, ExpiryReason.LOGGED_OUT)
 
         await self._rights.change(decide)
