@@ -27,7 +27,7 @@ from server.http.reopening import reopened
 from server.http.request_ids import HEADER as REQUEST_ID
 from server.http.request_ids import RequestIds
 from server.http.rest import EXCEPTION_HANDLERS
-from server.runtime.background import BackgroundTask, BackgroundTaskFailed, Ended, repeat
+from server.runtime.background import BackgroundTask, BackgroundTaskFailed, CannotContinue, repeat
 from server.runtime.clock import Clock, SystemClock
 from server.runtime.files import clean, make_folder
 from server.runtime.lag import Lag
@@ -117,7 +117,7 @@ class App:
         """Only a new process can take the place of a writer that crashed."""
         try:
             await self.database.writer.watch()
-        except Ended:
+        except CannotContinue:
             raise
         except database.HistoryLost:
             self.history_lost = True
@@ -233,8 +233,8 @@ async def serve(settings: "ServerSettings", prepare: Prepare, ready: Ready) -> N
     is: both are called again.
 
     Raises OSError where the address can't be had, ValueError where another server runs on the data;
-    in a group, BackgroundTaskFailed where a background task keeps crashing, Ended where the
-    database is no longer where it was.
+    in a group, BackgroundTaskFailed where a background task keeps crashing, CannotContinue where
+    the database is no longer where it was.
     """
     stop = asyncio.Event()
     on_end(stop.set)

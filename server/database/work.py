@@ -15,7 +15,7 @@ from protocol.message import Event as Message
 from protocol.permissions import OVER_OTHERS
 from server.database.state_cache import Entry
 from server.database.statement import Row, Statement
-from server.runtime.background import Ended
+from server.runtime.background import CannotContinue
 from server.runtime.correlation import CorrelationId
 from server.runtime.log import logger
 
@@ -35,7 +35,7 @@ class Unavailable(Exception):
     """The database did not answer, or did not commit: the outcome may be unknown."""
 
 
-class Gone(Ended):
+class Gone(CannotContinue):
     """The database that was opened is no longer where it was: what is committed would be lost."""
 
 

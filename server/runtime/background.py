@@ -31,7 +31,7 @@ class BackgroundTaskFailed(Exception):
         super().__init__(f"the service {name!r} can't go on: {type(crash).__name__}: {crash}")
 
 
-class Ended(Exception):
+class CannotContinue(Exception):
     """The server has to end, and no fault of the program is why: these words say all of it."""
 
 
@@ -70,7 +70,7 @@ async def told_together(changed: asyncio.Event, tell: Callable[[], None], clock:
 async def supervise(name: str, task: BackgroundTask, clock: Clock) -> None:
     """Run a background task until it returns.
 
-    Raises Ended, and BackgroundTaskFailed after five crashes in a row.
+    Raises CannotContinue, and BackgroundTaskFailed after five crashes in a row.
 
     A run of a minute counts as healthy: crashes before it are forgotten.
     """
@@ -80,7 +80,7 @@ async def supervise(name: str, task: BackgroundTask, clock: Clock) -> None:
         try:
             await task()
             return
-        except Ended as e:
+        except CannotContinue as e:
             log.error("service_failed", service=name, error=str(e))
             raise
         except BackgroundTaskFailed:
@@ -99,7 +99,7 @@ async def supervise(name: str, task: BackgroundTask, clock: Clock) -> None:
 async def run_all(background: dict[str, BackgroundTask], clock: Clock, stop: asyncio.Event) -> None:
     """Run all background tasks until `stop` is set, then cancel them.
 
-    Raises BackgroundTaskFailed or Ended (in a group).
+    Raises BackgroundTaskFailed or CannotContinue (in a group).
     """
     async with asyncio.TaskGroup() as group:
         tasks = [
