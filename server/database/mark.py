@@ -67,7 +67,7 @@ class Displaced(ConnectionError):
     """The mark or the epoch in the database is not the one that this writer knows."""
 
 
-class Found(NamedTuple):
+class StoredMark(NamedTuple):
     """What a database holds: the mark of the writer and the epoch, None where there is none."""
 
     mark: str | None
@@ -132,12 +132,12 @@ class Mark:
             )
         self.server = server
 
-    async def renew_epoch(self, connection: Any) -> Found:
+    async def renew_epoch(self, connection: Any) -> StoredMark:
         """Give the database a new epoch, unless another process has since this one knew it.
 
         Returns what was there. Raises what asyncpg raises; then it may be renewed or not.
         """
-        found = Found(
+        found = StoredMark(
             await connection.fetchval(_WAIT, self.writer, timeout=STEP_S),
             await connection.fetchval(_READ_EPOCH, timeout=STEP_S),
         )
