@@ -11,7 +11,7 @@ from protocol.errors import Failure
 from protocol.message import spec_of
 from server.battles.state import fold, is_over, seated, summary
 from server.battles.store import event_of
-from server.database import Found, Invariant, Reading, Row, Statement, rows
+from server.database import CheckResult, Invariant, Reading, Row, Statement, rows
 from server.database.history import Kept
 from server.database.invariants import EXAMPLES
 
@@ -84,7 +84,7 @@ _QUIET: Final = {
 }
 
 
-async def _check_rows(reading: Reading) -> Found:
+async def _check_rows(reading: Reading) -> CheckResult:
     """A snapshot and the log after it say what a battle is: no SQL can tell."""
     count, examples, last = 0, [], ""
     while battles := await reading.all(_BATTLES, after=last, count=PAGE):
@@ -101,7 +101,7 @@ async def _check_rows(reading: Reading) -> Found:
                 count += 1
                 examples.append(f"battle {row[0]}: {odd}")
         del examples[EXAMPLES:]
-    return Found(count, tuple(examples))
+    return CheckResult(count, tuple(examples))
 
 
 def _odd(row: Row, log: list[Kept], seats: set[str]) -> Iterator[str]:

@@ -10,7 +10,7 @@ from server.database.failures import database_error
 from server.database.instance_lock import instance_lock
 from server.database.invariants import (
     HISTORY,
-    Found,
+    CheckResult,
     Invariant,
     Violation,
     check_revision,
@@ -45,11 +45,11 @@ __all__ = [
     "PRUNE_EVERY_S",
     "REPLIES_KEPT_MS",
     "Change",
+    "CheckResult",
     "Cursors",
     "Database",
     "Due",
     "Entry",
-    "Found",
     "HistoryLost",
     "InTheWay",
     "Invariant",

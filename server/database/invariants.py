@@ -20,14 +20,14 @@ from server.runtime.clock import SystemClock
 EXAMPLES: Final = 5
 
 
-class Found(NamedTuple):
+class CheckResult(NamedTuple):
     """In how many places an invariant is violated, and some of them: ids and numbers, no secret."""
 
     places: int
     examples: tuple[str, ...] = ()
 
 
-Check = Callable[[Reading], Awaitable[Found]]
+Check = Callable[[Reading], Awaitable[CheckResult]]
 
 
 class Invariant(NamedTuple):
@@ -54,10 +54,10 @@ def rows(statement: Statement, place: str, **given: Any) -> Check:
     the others.
     """
 
-    async def check(reading: Reading) -> Found:
+    async def check(reading: Reading) -> CheckResult:
         found = await reading.all(statement, most=EXAMPLES, **given)
         count = int(found[0][-1]) if found else 0
-        return Found(count, tuple(place.format(*row) for row in found))
+        return CheckResult(count, tuple(place.format(*row) for row in found))
 
     return check
 
@@ -126,7 +126,7 @@ _REPLIES: Final = Statement(
 )
 
 
-async def _check_numbering(reading: Reading) -> Found:
+async def _check_numbering(reading: Reading) -> CheckResult:
     """Only the registry knows which events are of logs. One event a room tells its kind."""
     count, examples = 0, []
     for name, unnumbered, of, room in await reading.all(_FIRST_EVENTS):
@@ -137,7 +137,7 @@ async def _check_numbering(reading: Reading) -> Found:
         if spec.type.in_log != bool(unnumbered):
             count += of
             examples.append(f"room {room} begins with {name}")
-    return Found(count, tuple(examples[:EXAMPLES]))
+    return CheckResult(count, tuple(examples[:EXAMPLES]))
 
 
 HISTORY: Final = (
