@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple, Self, TypeVar, cast
 import msgspec
 
 from protocol import codec
-from protocol.client.link import Gone, Link
+from protocol.client.link import ConnectionLost, Link
 from protocol.domains import load
 from protocol.errors import Code, Error, Failure
 from protocol.gateway import Closing, Evicted, Joined, JoinRoom, LeaveRoom, Since, Verdict
@@ -169,7 +169,7 @@ class Client:
                         async with asyncio.timeout(ATTEMPT_S):
                             data = msgspec.to_builtins(message())
                             answer = await self._link.call(spec.name, data, convert)
-                    except Gone:
+                    except ConnectionLost:
                         await asyncio.sleep(0)  # whoever keeps the connection hears of it too
                         continue
                     except TimeoutError:

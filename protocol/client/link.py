@@ -34,7 +34,7 @@ Heard = Callable[[str, Any, Any], None]
 """Called with an event's name, its data and what stands beside it."""
 
 
-class Gone(Exception):
+class ConnectionLost(Exception):
     """The connection ended before the answer came."""
 
 
@@ -94,7 +94,7 @@ class Link:
         """Send a message. Returns what `at_once` makes of the answer.
 
         `at_once` is called before anything that the server sent after the answer is looked at.
-        Raises Gone where the connection ends first, and what `at_once` raises.
+        Raises ConnectionLost where the connection ends first, and what `at_once` raises.
         """
         came: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
 
@@ -107,13 +107,13 @@ class Link:
                 came.set_exception(e)
 
         if self._ended.is_set():
-            raise Gone
+            raise ConnectionLost
         self._calls.add(came)
         try:
             await self._sio.emit(name, data, callback=answered)
             return await came
         except socketio.exceptions.SocketIOError:
-            raise Gone from None
+            raise ConnectionLost from None
         finally:
             self._calls.discard(came)
 
@@ -158,7 +158,7 @@ class Link:
         self._answered.set()
         for came in self._calls:
             if not came.done():
-                came.set_exception(Gone())
+                came.set_exception(ConnectionLost())
 
     def _stopped_reading(self, reading: "asyncio.Task[None]") -> None:
         if not reading.cancelled():
