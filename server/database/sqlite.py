@@ -18,7 +18,7 @@ from server.database.statement import Row
 from server.database.url import beside
 from server.database.work import (
     ANY_NUMBER,
-    Gone,
+    DatabaseGone,
     Numbers,
     Stale,
     Unavailable,
@@ -65,7 +65,7 @@ class OpenedFiles:
         self._log_size = 0
 
     def check(self) -> None:
-        """Raises Gone where one of them is not there any more, or was cut short.
+        """Raises DatabaseGone where one of them is not there any more, or was cut short.
 
         Takes a few microseconds.
         """
@@ -75,15 +75,15 @@ class OpenedFiles:
             try:
                 found = name.stat()
             except FileNotFoundError:
-                raise Gone(f"{name} was removed while the server ran on it") from None
+                raise DatabaseGone(f"{name} was removed while the server ran on it") from None
             except OSError as e:
-                raise Gone(f"{name} can't be seen any more: {e.strerror}") from e
+                raise DatabaseGone(f"{name} can't be seen any more: {e.strerror}") from e
             if not os.path.samestat(found, opened):
-                raise Gone(f"{name} was replaced while the server ran on it")
+                raise DatabaseGone(f"{name} was replaced while the server ran on it")
             if name == self._log:
                 # SQLite writes it over from its beginning, and never makes it shorter.
                 if found.st_size < least:
-                    raise Gone(f"{name} was cut short while the server ran on it")
+                    raise DatabaseGone(f"{name} was cut short while the server ran on it")
                 self._log_size = found.st_size
 
 
@@ -127,8 +127,10 @@ class SqliteEngine:
         """Nothing that `check` does not see."""
 
     def check(self) -> bool:
-        """Whether another process holds the write lock. Raises Gone where the files are no longer
-        those that were opened."""
+        """Whether another process holds the write lock.
+
+        Raises DatabaseGone where the files are no longer those that were opened.
+        """
         self._files.check()
         if not self._committing:  # else a thread uses the connection, and waits for the lock
             try:
@@ -148,8 +150,8 @@ class SqliteEngine:
     async def commit(self, units: Sequence[Work]) -> list[Outcome]:
         """Carry out all units in one transaction.
 
-        Raises Unavailable where nothing is committed, Gone where it is committed to files that
-        nobody will find.
+        Raises Unavailable where nothing is committed, DatabaseGone where it is committed to files
+        that nobody will find.
         """
         self._committing = True
         try:

@@ -35,7 +35,7 @@ class Unavailable(Exception):
     """The database did not answer, or did not commit: the outcome may be unknown."""
 
 
-class Gone(CannotContinue):
+class DatabaseGone(CannotContinue):
     """The database that was opened is no longer where it was: what is committed would be lost."""
 
 

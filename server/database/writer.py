@@ -15,7 +15,7 @@ from typing import Final, Protocol
 from protocol.errors import busy
 from server.database.work import (
     MAX_ROWS,
-    Gone,
+    DatabaseGone,
     Numbers,
     OutgoingEvent,
     Request,
@@ -81,7 +81,7 @@ class Engine(Protocol):
     def check(self) -> bool | None:
         """Whether another program keeps the database from being changed, where that is known.
 
-        Raises Gone where what is committed would be lost, HistoryLost where it was.
+        Raises DatabaseGone where what is committed would be lost, HistoryLost where it was.
         """
         ...
 
@@ -92,8 +92,8 @@ class Engine(Protocol):
     async def commit(self, units: Sequence[Work]) -> list[Outcome]:
         """Carry out all units and commit once. One outcome a unit, in order.
 
-        Raises Unavailable where nothing was committed, or where that is not known; Gone where
-        what is committed would be lost.
+        Raises Unavailable where nothing was committed, or where that is not known; DatabaseGone
+        where what is committed would be lost.
         """
         ...
 
@@ -222,8 +222,11 @@ class Writer:
         self._queue.append(work)
 
     async def watch(self) -> None:
-        """Wait for the writer's end. Raises what it crashed with, or Gone where what is committed
-        would be lost, HistoryLost where it was, also while nothing is committed."""
+        """Wait for the writer's end, and check the database also while nothing is committed.
+
+        Raises what the writer crashed with; DatabaseGone where what is committed would be lost,
+        HistoryLost where it was.
+        """
         assert self._task is not None
         before = False
         while not self._task.done():
@@ -257,7 +260,7 @@ class Writer:
         began = time.perf_counter()
         try:
             outcomes = await self._engine.commit(batch)
-        except Gone:
+        except DatabaseGone:
             raise
         except Unavailable as e:
             log.warning(

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from server.database.sqlite import OpenedFiles
-from server.database.work import Gone
+from server.database.work import DatabaseGone
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def test_a_log_that_was_cut_short_is_gone(database: Path) -> None:
     opened = OpenedFiles(database)
     opened.check()
     log(database).write_bytes(b"x" * 99)
-    with pytest.raises(Gone, match="cut short"):
+    with pytest.raises(DatabaseGone, match="cut short"):
         opened.check()
 
 
