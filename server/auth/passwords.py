@@ -13,7 +13,7 @@ import bcrypt
 
 from protocol.auth import PASSWORD_MAX_BYTES, PASSWORD_MIN_BYTES
 from protocol.errors import Failure, invalid, unavailable
-from server.auth.turns import Kind, Turns
+from server.auth.turns import HashKind, Turns
 
 T = TypeVar("T")
 
@@ -67,7 +67,7 @@ class Passwords:
         # Checked in the place of a person who is not there, so that both take as long.
         self._nobody = bcrypt.hashpw(b"nobody has this password", bcrypt.gensalt(cost))
 
-    async def hash(self, password: str, network: str = "", kind: Kind = Kind.LOG_IN) -> str:
+    async def hash(self, password: str, network: str = "", kind: HashKind = HashKind.LOG_IN) -> str:
         """The hash of a new password. Raises Failure `invalid`, `busy`, `unavailable`.
 
         `network`: where the request is from, "" for the command line.
@@ -91,7 +91,7 @@ class Passwords:
         raw = given[:PASSWORD_MAX_BYTES]
         known = self._nobody if password_hash is None else password_hash.encode()
         right = await self._run(
-            self._check, raw, known, network=network, kind=Kind.LOG_IN, begun=begun
+            self._check, raw, known, network=network, kind=HashKind.LOG_IN, begun=begun
         )
         # What `password_bytes` refuses is never right: bcrypt takes some of it for another one.
         return right and password_hash is not None and given == raw and b"\0" not in raw
@@ -128,7 +128,7 @@ class Passwords:
         work: Callable[..., T],
         *given: bytes,
         network: str,
-        kind: Kind,
+        kind: HashKind,
         begun: Callable[[], None] | None = None,
     ) -> T:
         if self._closed:

@@ -17,7 +17,7 @@ from protocol.users import UserReason
 from server.auth.passwords import Passwords
 from server.auth.rights import EndedRights
 from server.auth.store import Logins
-from server.auth.turns import Kind
+from server.auth.turns import HashKind
 from server.database import Work
 from server.users import User, Users
 
@@ -65,7 +65,9 @@ class People:
         if await self.users.by_email(email) is not None:
             raise conflict(UserReason.EMAIL_TAKEN, "the e-mail address is taken", field="email")
 
-    def hashing(self, password: str, network: str = "", kind: Kind = Kind.LOG_IN) -> Hashing:
+    def hashing(
+        self, password: str, network: str = "", kind: HashKind = HashKind.LOG_IN
+    ) -> Hashing:
         """Hash a password at the first call, and give the same hash from then on.
 
         So a decision that is made again costs no second hash. `network` and `kind` say whose turn

@@ -21,7 +21,7 @@ from server.auth.rights import EndedRights, Rights
 from server.auth.settings import AuthSettings
 from server.auth.store import NETWORK_LIFE_MS, Logins, Networks, RefreshToken, digest
 from server.auth.tokens import Tokens
-from server.auth.turns import Kind
+from server.auth.turns import HashKind
 from server.database import Database, Stale, Unavailable, Work, retry_while_stale
 from server.gateway import Identity
 from server.runtime.clock import Clock
@@ -95,7 +95,7 @@ class Auth:
         network: str = "",
     ) -> LoggedIn:
         """Add a person of any role and log in. Raises Failure as `register` does."""
-        hashing = self.people.hashing(password, network, Kind.REGISTRATION)
+        hashing = self.people.hashing(password, network, HashKind.REGISTRATION)
 
         async def attempt() -> LoggedIn:
             work, now = self._work()

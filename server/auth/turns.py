@@ -13,7 +13,7 @@ MAX_WAITING: Final = 64
 RETRY_AFTER_MS: Final = 2000
 
 
-class Kind(Enum):
+class HashKind(Enum):
     """What a password is computed for, the most urgent first.
 
     A registration can wait: a client that registers has nothing open yet. What an operator sets
@@ -26,7 +26,7 @@ class Kind(Enum):
 
 LOG_INS_IN_A_ROW: Final = 7
 """After so many a registration that waits is next: a flood of log-ins holds up none for ever."""
-MAX_OF_NETWORK: Final = {Kind.LOG_IN: 32, Kind.REGISTRATION: 32}
+MAX_OF_NETWORK: Final = {HashKind.LOG_IN: 32, HashKind.REGISTRATION: 32}
 """So many may wait from one network: a class of pupils registers or logs in at once."""
 
 
@@ -34,7 +34,7 @@ class _Waiting(msgspec.Struct, eq=False):
     """One that waits. The future gives the turn, or raises the reason why it will not come."""
 
     network: str
-    kind: Kind
+    kind: HashKind
     turn: asyncio.Future[None]
 
 
@@ -54,11 +54,11 @@ class Turns:
 
     def __init__(self, at_once: int) -> None:
         self._free = at_once
-        self._waiting: dict[Kind, Lines] = {kind: OrderedDict() for kind in Kind}
+        self._waiting: dict[HashKind, Lines] = {kind: OrderedDict() for kind in HashKind}
         self._count = 0
         self._in_a_row = 0  # log-ins that went before a registration that waits
 
-    async def take(self, network: str, kind: Kind) -> None:
+    async def take(self, network: str, kind: HashKind) -> None:
         """Wait for a turn. Give it back with `leave`. Raises Failure `busy`, and as `close` says.
 
         A caller that is cancelled leaves the queue.
@@ -89,13 +89,13 @@ class Turns:
 
     def _next(self) -> _Waiting | None:
         """Take the first of all out of the queue."""
-        kinds = list(Kind)
+        kinds = list(HashKind)
         if self._in_a_row >= LOG_INS_IN_A_ROW:
             kinds.reverse()
         for kind in kinds:
             lines = self._waiting[kind]
             if lines:
-                passes = kind is Kind.LOG_IN and bool(self._waiting[Kind.REGISTRATION])
+                passes = kind is HashKind.LOG_IN and bool(self._waiting[HashKind.REGISTRATION])
                 self._in_a_row = self._in_a_row + 1 if passes else 0
                 network, line = lines.popitem(last=False)
                 first = line.popleft()
@@ -110,7 +110,7 @@ class Turns:
         while (waiting := self._next()) is not None:
             _refuse(waiting, why)
 
-    def _make_room(self, network: str, kind: Kind) -> None:
+    def _make_room(self, network: str, kind: HashKind) -> None:
         """Raises Failure `busy` where there is no room for one more.
 
         Where all is full, the newest of the longest line goes: of registrations first, and of the
@@ -121,7 +121,7 @@ class Turns:
             raise _busy(f"more than {mine} {kind.value} wait from one network")
         if self._count < MAX_WAITING:
             return
-        for other in reversed(Kind):
+        for other in reversed(HashKind):
             lines = self._waiting[other]
             longest = max(lines.values(), key=len, default=deque())
             if longest and (other is not kind or len(longest) > mine + 1):

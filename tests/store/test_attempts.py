@@ -14,7 +14,7 @@ from server.auth import Accounts, Auth
 from server.auth.attempts import ACCOUNT_RATE
 from server.auth.passwords import THREADS
 from server.auth.store import KEPT_NETWORKS, NETWORK_DAY_MS, NETWORK_LIFE_MS
-from server.auth.turns import MAX_OF_NETWORK, Kind
+from server.auth.turns import MAX_OF_NETWORK, HashKind
 from tests.support.engines import rows
 from tests.support.people import PASSWORD
 from tests.support.processes import ADDRESS, Process
@@ -310,9 +310,9 @@ async def test_no_password_is_looked_at_once_it_is_too_much(here: Process, alice
 async def test_what_was_not_looked_at_does_not_count(here: Process, alice: str) -> None:
     """As it is busy, or as the client left while it waited."""
     passwords = here.app.service(Auth)._passwords
-    many = THREADS + MAX_OF_NETWORK[Kind.LOG_IN]
+    many = THREADS + MAX_OF_NETWORK[HashKind.LOG_IN]
     for _ in range(THREADS):
-        await passwords._turns.take("held", Kind.LOG_IN)
+        await passwords._turns.take("held", HashKind.LOG_IN)
     waiting = [asyncio.create_task(passwords.hash(PASSWORD, ADDRESS)) for _ in range(many)]
     await asyncio.sleep(0)
     for _ in range(3 * AT_ONCE):

@@ -9,7 +9,7 @@ from protocol.auth import Login, Register
 from protocol.permissions import Role
 from server.auth import Accounts, Auth
 from server.auth.passwords import THREADS
-from server.auth.turns import Kind
+from server.auth.turns import HashKind
 from server.users import Users
 from tests.support.lines import Line, line
 from tests.support.people import PASSWORD
@@ -24,9 +24,9 @@ async def test_each_password_waits_for_the_network_that_asks(here: Process) -> N
     boss = await here.person("boss", Role.ADMIN)
     admin: Line = await line(here.app, token=boss.tokens.access_token)
     turns = auth._passwords._turns
-    take, taken = turns.take, list[tuple[str, Kind]]()
+    take, taken = turns.take, list[tuple[str, HashKind]]()
 
-    async def noted(network: str, kind: Kind) -> None:
+    async def noted(network: str, kind: HashKind) -> None:
         taken.append((network, kind))
         await take(network, kind)
 
@@ -41,12 +41,12 @@ async def test_each_password_waits_for_the_network_that_asks(here: Process) -> N
     await here.app.service(Accounts).add("carol", PASSWORD, Role.USER)
     await here.app.service(Accounts).set_password("carol", PASSWORD)
     assert taken == [
-        (HOME, Kind.REGISTRATION),
-        (HOME, Kind.LOG_IN),
-        (ADDRESS, Kind.LOG_IN),
-        (ADDRESS, Kind.LOG_IN),
-        ("", Kind.LOG_IN),
-        ("", Kind.LOG_IN),
+        (HOME, HashKind.REGISTRATION),
+        (HOME, HashKind.LOG_IN),
+        (ADDRESS, HashKind.LOG_IN),
+        (ADDRESS, HashKind.LOG_IN),
+        ("", HashKind.LOG_IN),
+        ("", HashKind.LOG_IN),
     ]
 
 
@@ -70,7 +70,7 @@ async def test_nothing_is_computed_for_a_client_that_is_gone(here: Process) -> N
         return hash_password(raw)
 
     for _ in range(THREADS):
-        await turns.take("held", Kind.LOG_IN)
+        await turns.take("held", HashKind.LOG_IN)
     turns.take, turns._remove = taken, removed  # type: ignore[method-assign]
     passwords._hash = noted  # type: ignore[method-assign]
     async with listening(here.app) as url, aiohttp.ClientSession(url) as session:

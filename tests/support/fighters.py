@@ -7,7 +7,7 @@ from typing import Any
 
 from protocol.errors import Code
 from protocol.ids import uuid7
-from server.auth.turns import MAX_OF_NETWORK, Kind
+from server.auth.turns import MAX_OF_NETWORK, HashKind
 from tests.support.people import Person, registered
 from tests.support.server import Server
 
@@ -128,7 +128,7 @@ class Band:
 
     async def gather(self, server: Server, size: int) -> None:
         """Register so many, no more at once than may wait from one network."""
-        slots = asyncio.Semaphore(MAX_OF_NETWORK[Kind.REGISTRATION])
+        slots = asyncio.Semaphore(MAX_OF_NETWORK[HashKind.REGISTRATION])
 
         async def new() -> Fighter:
             async with slots:

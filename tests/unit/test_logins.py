@@ -19,7 +19,7 @@ from protocol.errors import Code, Failure
 from protocol.permissions import Role, granted
 from server.auth import Passwords, Tokens, load_secret
 from server.auth.passwords import THREADS, password_bytes
-from server.auth.turns import MAX_OF_NETWORK, Kind
+from server.auth.turns import MAX_OF_NETWORK, HashKind
 
 SECRET = b"the secret of these tests, long enough"
 OTHER = b"another secret, as long as the first one"
@@ -188,7 +188,7 @@ async def test_a_password_said_twice_around_nul_is_another(passwords: Passwords)
 
 
 async def test_too_many_at_once_are_told_to_wait(passwords: Passwords) -> None:
-    many = THREADS + MAX_OF_NETWORK[Kind.LOG_IN]
+    many = THREADS + MAX_OF_NETWORK[HashKind.LOG_IN]
     waiting = [asyncio.create_task(passwords.hash("password")) for _ in range(many)]
     await asyncio.sleep(0)
     with pytest.raises(Failure) as caught:
@@ -228,7 +228,7 @@ async def test_a_log_in_waits_for_no_registration_that_has_not_begun(
     computed = Bcrypt(monkeypatch)
 
     async def registration(number: int) -> str:
-        return await passwords.hash(f"register {number}", "flood", Kind.REGISTRATION)
+        return await passwords.hash(f"register {number}", "flood", HashKind.REGISTRATION)
 
     flood = [asyncio.create_task(registration(number)) for number in range(72)]
     await computed.fill()
@@ -239,7 +239,7 @@ async def test_a_log_in_waits_for_no_registration_that_has_not_begun(
     assert computed.begun.index("log in to it") == THREADS
     ends = await asyncio.gather(*flood, return_exceptions=True)
     refused = [end for end in ends if isinstance(end, Failure)]
-    assert len(refused) == 72 - THREADS - MAX_OF_NETWORK[Kind.REGISTRATION]
+    assert len(refused) == 72 - THREADS - MAX_OF_NETWORK[HashKind.REGISTRATION]
     assert {failure.error.code for failure in refused} == {Code.BUSY}
 
 

@@ -12,11 +12,11 @@ from server.auth.turns import (
     MAX_OF_NETWORK,
     MAX_WAITING,
     RETRY_AFTER_MS,
-    Kind,
+    HashKind,
     Turns,
 )
 
-LOG_IN, REGISTRATION = Kind.LOG_IN, Kind.REGISTRATION
+LOG_IN, REGISTRATION = HashKind.LOG_IN, HashKind.REGISTRATION
 OF_LOG_INS, OF_REGISTRATIONS = MAX_OF_NETWORK[LOG_IN], MAX_OF_NETWORK[REGISTRATION]
 
 
@@ -33,14 +33,14 @@ class Queue:
         await self.turns.take("first", LOG_IN)
         return self
 
-    async def join(self, names: Iterable[str], kind: Kind = LOG_IN) -> None:
+    async def join(self, names: Iterable[str], kind: HashKind = LOG_IN) -> None:
         """Wait for a turn, each from the network before the dot of its name."""
         for name in names:
             self.tasks[name] = asyncio.create_task(self._wait(name, kind))
         for _ in range(3):  # for those who have come, and for those who make room for them
             await asyncio.sleep(0)
 
-    async def _wait(self, name: str, kind: Kind) -> None:
+    async def _wait(self, name: str, kind: HashKind) -> None:
         await self.turns.take(name.partition(".")[0], kind)
         self.order.append(name)
         self.turns.leave()
@@ -83,7 +83,7 @@ async def test_log_ins_go_before_registrations(queue: Queue) -> None:
 
 
 @pytest.mark.parametrize(("kind", "most"), MAX_OF_NETWORK.items())
-async def test_so_many_wait_from_one_network(queue: Queue, kind: Kind, most: int) -> None:
+async def test_so_many_wait_from_one_network(queue: Queue, kind: HashKind, most: int) -> None:
     await queue.join(some("a", most + 3), kind)
     assert queue.refused() == some("a", most + 3)[most:]
     await queue.join(some("b", 1), kind)
@@ -155,7 +155,7 @@ async def test_whatever_happens_no_turn_is_lost(seed: int) -> None:
     rolls, at_once = random.Random(seed), 2
     turns, using, most = Turns(at_once), 0, 0
 
-    async def use(network: str, kind: Kind) -> None:
+    async def use(network: str, kind: HashKind) -> None:
         nonlocal using, most
         await turns.take(network, kind)
         using += 1
@@ -169,7 +169,7 @@ async def test_whatever_happens_no_turn_is_lost(seed: int) -> None:
 
     tasks: list[asyncio.Task[None]] = []
     for _ in range(400):
-        kind = rolls.choice(list(Kind))
+        kind = rolls.choice(list(HashKind))
         tasks.append(asyncio.create_task(use(f"n{rolls.randrange(12)}", kind)))
         if rolls.random() < 0.5:
             rolls.choice(tasks).cancel()
