@@ -6,7 +6,7 @@ from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
 from server.transport import rfc6455
-from server.transport.engineio import Session
+from server.transport.engineio import EngineIOSession
 from server.transport.handshake import take_over
 from server.transport.outbox import Outbox, OutboxLimits
 from server.transport.rfc6455 import Opcode
@@ -18,7 +18,7 @@ _NO_WEBSOCKET: Final = PlainTextResponse("this is a WebSocket's address", 400)
 class EngineEcho:
     """Says back each message of a session."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: EngineIOSession) -> None:
         self._session = session
 
     def received(self, message: str | bytes) -> None:

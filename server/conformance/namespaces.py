@@ -16,7 +16,7 @@ from protocol.ids import uuid7
 from server.gateway.handshakes import Handshakes
 from server.gateway.identity import Identity
 from server.gateway.main_namespace import MainNamespace, SocketIOConnection
-from server.transport.packet import MAIN, Kind, build
+from server.transport.packet import MAIN, PacketType, build
 from server.transport.socketio import MAX_ATTACHMENTS, Refusal, SocketIOClient
 
 AUTH_AFTER_S: Final = 0.1
@@ -43,7 +43,7 @@ class Echo:
 
     def _greet(self) -> None:
         payload = f'["auth",{self._auth}]'.encode()
-        self._client.send(build(Kind.EVENT, self._space, payload))
+        self._client.send(build(PacketType.EVENT, self._space, payload))
 
     def quiet(self) -> None:
         """Do not greet any more."""
@@ -65,17 +65,19 @@ class Echo:
             self._client.session.refuse(RefusalReason.PARSE_ERROR)
             return True
         if name == b'"message"':
-            self._send(Kind.EVENT, "", [b'"message-back"', *rest], attachments)
+            self._send(PacketType.EVENT, "", [b'"message-back"', *rest], attachments)
         elif name == b'"message-with-ack"':
-            self._send(Kind.ACK, ack, rest, attachments)
+            self._send(PacketType.ACK, ack, rest, attachments)
         else:
             return False
         return True
 
-    def _send(self, kind: Kind, ack: str, parts: list[bytes], attachments: Sequence[bytes]) -> None:
+    def _send(
+        self, kind: PacketType, ack: str, parts: list[bytes], attachments: Sequence[bytes]
+    ) -> None:
         payload, number = b"[%b]" % b",".join(parts), len(attachments)
         if number:
-            kind = Kind.BINARY_EVENT if kind is Kind.EVENT else Kind.BINARY_ACK
+            kind = PacketType.BINARY_EVENT if kind is PacketType.EVENT else PacketType.BINARY_ACK
         self._client.send(build(kind, self._space, payload, ack, number))
         for attachment in attachments:
             self._client.session.send(attachment)

@@ -13,7 +13,7 @@ from server.gateway.gateway import Gateway
 from server.gateway.handshakes import Handshakes
 from server.gateway.json_websocket import PlainWebSocket
 from server.gateway.main_namespace import MainNamespace
-from server.transport.engineio import Session
+from server.transport.engineio import EngineIOSession
 from server.transport.engineio_server import AllowsOrigin, EngineIOServer, Options
 from server.transport.packet import MAIN
 from server.transport.socketio import Namespace, SocketIOClient
@@ -59,7 +59,7 @@ class Transports:
         self._plain = PlainWebSocket(handshakes, allows_origin)
         self._rest = rest
 
-    def _client(self, session: Session) -> SocketIOClient:
+    def _client(self, session: EngineIOSession) -> SocketIOClient:
         settings = self._gateway.settings
         timeout_s = settings.connect_timeout_ms / 1000
         return SocketIOClient(

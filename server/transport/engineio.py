@@ -87,12 +87,12 @@ class Owner(Protocol):
         """Counts those that are ended for what they do."""
         ...
 
-    def forget(self, session: "Session") -> None:
+    def forget(self, session: "EngineIOSession") -> None:
         """A session is over, and nothing of it is under way."""
         ...
 
 
-class Session:
+class EngineIOSession:
     """One client, over whichever transport it has. Messages go to its handler."""
 
     __slots__ = (

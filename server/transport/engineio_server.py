@@ -16,7 +16,7 @@ from protocol.endings import RefusalReason
 from protocol.errors import Failure
 from server.runtime.status import STATUS, headers
 from server.transport.deadlines import Heartbeat
-from server.transport.engineio import FRAMED, Handler, Session
+from server.transport.engineio import FRAMED, EngineIOSession, Handler
 from server.transport.handshake import take_over
 from server.transport.limits import address_of
 from server.transport.listener import Deaf
@@ -104,7 +104,7 @@ class EngineIOServer:
         options: Options,
         bounds: OutboxLimits,
         allows_origin: AllowsOrigin,
-        opened: Callable[[Session], Handler],
+        opened: Callable[[EngineIOSession], Handler],
         refusals: Refusals,
         admission: Places,
     ) -> None:
@@ -116,7 +116,7 @@ class EngineIOServer:
         self._admission = admission
         self._opened = opened
         self._turn = Turn()
-        self._sessions: dict[str, Session] = {}
+        self._sessions: dict[str, EngineIOSession] = {}
         self._empty = asyncio.Event()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -172,18 +172,18 @@ class EngineIOServer:
             refused.response.headers.update(headers(e.error))
             raise refused from None
 
-    def _new(self, scope: Scope, max_packets: int | None = None) -> Session:
+    def _new(self, scope: Scope, max_packets: int | None = None) -> EngineIOSession:
         """A session that has its place."""
-        session = Session(self, address_of(scope), max_packets)
+        session = EngineIOSession(self, address_of(scope), max_packets)
         self._sessions[session.sid] = session
         self._empty.clear()
         return session
 
-    def _begin(self, session: Session) -> None:
+    def _begin(self, session: EngineIOSession) -> None:
         session.handler = self._opened(session)
         self.heartbeat.start(session)
 
-    def _open_packet(self, session: Session, upgrades: list[str]) -> bytes:
+    def _open_packet(self, session: EngineIOSession, upgrades: list[str]) -> bytes:
         options = self._options
         said = {
             "sid": session.sid,
@@ -194,13 +194,13 @@ class EngineIOServer:
         }
         return b"0" + msgspec.json.encode(said)
 
-    def _find(self, sid: str) -> Session:
+    def _find(self, sid: str) -> EngineIOSession:
         session = self._sessions.get(sid)
         if session is None:
             raise Refused(1, "Session ID unknown", reason=RefusalReason.UNKNOWN_SESSION)
         return session
 
-    def forget(self, session: Session) -> None:
+    def forget(self, session: EngineIOSession) -> None:
         """A session is over, and nothing of it is under way."""
         if self._sessions.pop(session.sid, None) is not None:
             self._admission.leave(session.address)
@@ -292,7 +292,7 @@ class EngineIOServer:
         self._begin(session)
         return Response(self._open_packet(session, ["websocket"]), media_type=_TEXT)
 
-    async def _poll(self, session: Session, stamp: str, receive: Receive) -> Response:
+    async def _poll(self, session: EngineIOSession, stamp: str, receive: Receive) -> Response:
         polling = session.polling
         assert polling is not None
         if polling.waiting or (stamp and stamp == polling.last):
@@ -311,7 +311,7 @@ class EngineIOServer:
             self.forget(session)
         return Response(poll.body, media_type=_TEXT)
 
-    async def _body(self, session: Session, polling: Polling, request: Request) -> bytes:
+    async def _body(self, session: EngineIOSession, polling: Polling, request: Request) -> bytes:
         """The body of a request. Of a client that has too much to handle it is read later."""
         if polling.has_body:
             session.refuse(RefusalReason.BROKEN_POLL, "a second body")
@@ -338,7 +338,7 @@ class EngineIOServer:
             raise Refused(1, "Session ID unknown", reason=None)
         return bytes(body)
 
-    async def _post(self, session: Session, request: Request) -> Response:
+    async def _post(self, session: EngineIOSession, request: Request) -> Response:
         assert session.polling is not None
         body = await self._body(session, session.polling, request)
         try:

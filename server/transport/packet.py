@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Final, NamedTuple
 
 
-class Kind(StrEnum):
+class PacketType(StrEnum):
     """What a packet is."""
 
     CONNECT = "0"
@@ -32,7 +32,7 @@ class Packet(NamedTuple):
     """A packet. `payload` is JSON that nobody has looked at, `ack` the number for its answer, ""
     where none is wanted, `attachments` how many messages of bytes come after it."""
 
-    kind: Kind
+    kind: PacketType
     space: str
     ack: str
     payload: str
@@ -45,9 +45,14 @@ _HEAD: Final = re.compile(
     r"(?:([0-4])|([56])(\d{1,9})-)(?:(/[^,?]*)(?:\?[^,]*)?(?:,|\Z))?", re.ASCII
 )
 _ACK: Final = re.compile(r"\d*", re.ASCII)
-_KINDS: Final = {str(kind): kind for kind in Kind}
+_KINDS: Final = {str(kind): kind for kind in PacketType}
 MAX_ACK: Final = 100
-_NUMBERED: Final = (Kind.EVENT, Kind.ACK, Kind.BINARY_EVENT, Kind.BINARY_ACK)
+_NUMBERED: Final = (
+    PacketType.EVENT,
+    PacketType.ACK,
+    PacketType.BINARY_EVENT,
+    PacketType.BINARY_ACK,
+)
 
 
 def event(text: str) -> tuple[str, str] | None:
@@ -82,11 +87,11 @@ def parse(text: str) -> Packet:
 
 
 def build(
-    kind: Kind, space: str, payload: bytes = b"", ack: str = "", attachments: int = 0
+    kind: PacketType, space: str, payload: bytes = b"", ack: str = "", attachments: int = 0
 ) -> bytes:
     """The text of a packet, in UTF-8, as a message of Engine.IO: with its `4`."""
     head = f"4{kind}"
-    if kind in (Kind.BINARY_EVENT, Kind.BINARY_ACK):
+    if kind in (PacketType.BINARY_EVENT, PacketType.BINARY_ACK):
         head += f"{attachments}-"
     if space != MAIN:
         head += f"{space},"

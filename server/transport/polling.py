@@ -15,7 +15,7 @@ from server.transport.outbox import Outbox
 from server.transport.websocket import WebSocket
 
 if TYPE_CHECKING:
-    from server.transport.engineio import Session
+    from server.transport.engineio import EngineIOSession
 
 PYTHON_MAX_PACKETS: Final = 16
 """In one answer to python-engineio's clients: with more they end the session, again and again."""
@@ -164,7 +164,7 @@ class Polling:
 class Probe:
     """A WebSocket that asks to carry a session that polls."""
 
-    def __init__(self, session: "Session") -> None:
+    def __init__(self, session: "EngineIOSession") -> None:
         self._session = session
         self._probed = False
         self._timer = asyncio.get_running_loop().call_later(PROBE_S, self.give_up)

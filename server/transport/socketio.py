@@ -12,15 +12,15 @@ from typing import Any, Final, Protocol
 from protocol import codec
 from protocol.endings import RefusalReason
 from protocol.errors import Code, Error
-from server.transport.engineio import Session
+from server.transport.engineio import EngineIOSession
 from server.transport.listener import Stop
 from server.transport.packet import (
     MAIN,
     MAX_SPACE,
     AckTooLong,
-    Kind,
     NotAPacket,
     Packet,
+    PacketType,
     build,
     event,
     parse,
@@ -96,7 +96,7 @@ class _Announced:
 
     __slots__ = ("_session", "is_refused", "left", "packet", "parts", "size")
 
-    def __init__(self, session: Session, packet: Packet, *, is_refused: bool) -> None:
+    def __init__(self, session: EngineIOSession, packet: Packet, *, is_refused: bool) -> None:
         self._session = session
         self.packet = packet
         self.is_refused = is_refused
@@ -129,7 +129,7 @@ class SocketIOClient:
 
     def __init__(
         self,
-        session: Session,
+        session: EngineIOSession,
         namespaces: Mapping[str, Namespace],
         spawn: Spawn,
         connect_timeout_s: float,
@@ -187,21 +187,21 @@ class SocketIOClient:
     def _take(self, packet: Packet) -> None:
         member = self._members.get(packet.space)
         match packet.kind:
-            case Kind.EVENT if member is not None:
+            case PacketType.EVENT if member is not None:
                 member.event(packet.ack, packet.payload, NOTHING)
-            case Kind.CONNECT:
+            case PacketType.CONNECT:
                 self._connect(packet)
-            case Kind.DISCONNECT if member is not None:
+            case PacketType.DISCONNECT if member is not None:
                 del self._members[packet.space]
                 member.gone("client disconnect")
                 self._expect()
-            case Kind.BINARY_EVENT if member is not None:
+            case PacketType.BINARY_EVENT if member is not None:
                 self._announce(member, packet)
-            case Kind.EVENT | Kind.BINARY_EVENT:
+            case PacketType.EVENT | PacketType.BINARY_EVENT:
                 space = self._namespaces.get(packet.space)
                 if space is not None:
                     space.stranger(self, packet.ack)
-            case Kind.CONNECT_ERROR:
+            case PacketType.CONNECT_ERROR:
                 self.session.refuse(RefusalReason.PARSE_ERROR)
             case _:
                 # An answer, and nothing was asked; or a namespace that it is not in.
@@ -246,7 +246,7 @@ class SocketIOClient:
     def _connect(self, packet: Packet) -> None:
         namespace = self._namespaces.get(packet.space)
         if namespace is None:
-            self.send(build(Kind.CONNECT_ERROR, packet.space[:MAX_SPACE], INVALID_NAMESPACE))
+            self.send(build(PacketType.CONNECT_ERROR, packet.space[:MAX_SPACE], INVALID_NAMESPACE))
             self.session.count_junk()
         else:
             self._connecting = True
@@ -279,7 +279,7 @@ class SocketIOClient:
                 raise Refusal(TWICE)
             member = await namespace.connect(self, packet.payload)
         except Refusal as e:
-            self.send(build(Kind.CONNECT_ERROR, packet.space, e.payload))
+            self.send(build(PacketType.CONNECT_ERROR, packet.space, e.payload))
             self.session.count_junk()
             return
         if self._timer is not None:
@@ -287,7 +287,7 @@ class SocketIOClient:
             self._timer = None
         self._members[packet.space] = member
         self.session.admit()
-        self.send(build(Kind.CONNECT, packet.space, b'{"sid":"%b"}' % member.sid.encode()))
+        self.send(build(PacketType.CONNECT, packet.space, b'{"sid":"%b"}' % member.sid.encode()))
         await member.opened()
 
     def _expect(self) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from server.transport.packet import MAIN, Kind, event, parse
+from server.transport.packet import MAIN, PacketType, event, parse
 
 EVENTS = [
     ("2[]", "", "[]"),
@@ -33,7 +33,7 @@ ANYTHING_ELSE = [
 def test_an_event_is_read_as_by_the_whole_parser(text: str, ack: str, arguments: str) -> None:
     assert event(text) == (ack, arguments)
     packet = parse(text)
-    assert (packet.kind, packet.space) == (Kind.EVENT, MAIN)
+    assert (packet.kind, packet.space) == (PacketType.EVENT, MAIN)
     assert (packet.ack, packet.payload) == (ack, arguments)
 
 
