@@ -14,7 +14,7 @@ from server.auth.secret import SECRET_FILE, SECRET_MIN_BYTES, load_secret
 from server.auth.service import Auth
 from server.auth.settings import AuthSettings
 from server.auth.tables import ALL
-from server.auth.tokens import Tokens
+from server.auth.tokens import AccessTokens
 from server.domain import Built, Core, Domain
 from server.gateway import Oversight
 from server.users import Users
@@ -23,6 +23,7 @@ __all__ = [
     "DOMAIN",
     "SECRET_FILE",
     "SECRET_MIN_BYTES",
+    "AccessTokens",
     "Accounts",
     "Attempts",
     "Auth",
@@ -31,7 +32,6 @@ __all__ = [
     "Passwords",
     "People",
     "Rights",
-    "Tokens",
     "load_secret",
 ]
 

@@ -7,7 +7,7 @@ from hmac import compare_digest
 import msgspec
 
 from protocol.auth import AuthReason, LoggedIn, Login, Person, Register
-from protocol.auth import Tokens as TokenPair
+from protocol.auth import Tokens
 from protocol.errors import Failure, refused, unauthenticated
 from protocol.gateway import ExpiryReason
 from protocol.ids import uuid7
@@ -20,7 +20,7 @@ from server.auth.refresh_tokens import REUSE_GRACE_MS, RefreshTokens, within_gra
 from server.auth.rights import EndedRights, Rights
 from server.auth.settings import AuthSettings
 from server.auth.store import NETWORK_LIFE_MS, Logins, Networks, RefreshToken, digest
-from server.auth.tokens import Tokens
+from server.auth.tokens import AccessTokens
 from server.auth.turns import HashKind
 from server.database import Database, Stale, Unavailable, Work, retry_while_stale
 from server.gateway import Identity
@@ -62,7 +62,7 @@ class Auth:
         self.people = people
         self._users = people.users
         self._passwords = passwords
-        self._tokens = Tokens(secret, settings.access_token_expire_minutes * 60)
+        self._tokens = AccessTokens(secret, settings.access_token_expire_minutes * 60)
         self._refresh_tokens = RefreshTokens(secret)
         self._attempts = attempts
         self._rights = rights
@@ -278,7 +278,7 @@ class Auth:
     def _logged_in(self, user: User, refresh_token: str, session: str, now: int) -> LoggedIn:
         """The reply: a new access token beside a refresh token."""
         access_token = self._tokens.make(user.id, user.username, user.role, session, now)
-        return LoggedIn(person(user), TokenPair(access_token, refresh_token, self._tokens.life_s))
+        return LoggedIn(person(user), Tokens(access_token, refresh_token, self._tokens.life_s))
 
     async def _end(self, token: RefreshToken) -> None:
         """End the log-in that a refresh token belongs to."""

@@ -27,7 +27,7 @@ _TEXTS: Final = ("iss", "aud", "typ", "sub", "name", "role", "sid")
 _MOMENTS: Final = ("iat", "exp")
 
 
-class Tokens:
+class AccessTokens:
     """Makes and reads access tokens."""
 
     def __init__(self, secret: bytes, life_s: int) -> None:

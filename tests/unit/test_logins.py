@@ -17,7 +17,7 @@ import pytest
 
 from protocol.errors import Code, Failure
 from protocol.permissions import Role, granted
-from server.auth import Passwords, Tokens, load_secret
+from server.auth import AccessTokens, Passwords, load_secret
 from server.auth.passwords import THREADS, password_bytes
 from server.auth.turns import MAX_OF_NETWORK, HashKind
 
@@ -87,12 +87,12 @@ FORGED = {
 
 
 @pytest.fixture
-def tokens() -> Tokens:
+def tokens() -> AccessTokens:
     """Tokens that live for fifteen minutes."""
-    return Tokens(SECRET, 900)
+    return AccessTokens(SECRET, 900)
 
 
-def test_a_token_speaks_for_whom_it_was_made(tokens: Tokens) -> None:
+def test_a_token_speaks_for_whom_it_was_made(tokens: AccessTokens) -> None:
     identity = tokens.read(tokens.make("u1", "alice", Role.PLAYER, "s1", NOW_MS), NOW_MS)
     assert (identity.id, identity.name, identity.role, identity.session) == (
         "u1",
@@ -104,13 +104,13 @@ def test_a_token_speaks_for_whom_it_was_made(tokens: Tokens) -> None:
     assert identity.expires_at_ms == (NOW + 900) * 1000
 
 
-def test_a_token_made_elsewhere_with_the_secret_is_read(tokens: Tokens) -> None:
+def test_a_token_made_elsewhere_with_the_secret_is_read(tokens: AccessTokens) -> None:
     assert tokens.read(signed(), NOW_MS).id == "u1"
 
 
 @pytest.mark.filterwarnings("ignore::jwt.warnings.InsecureKeyLengthWarning")
 @pytest.mark.parametrize("forged", FORGED.values(), ids=FORGED)
-def test_a_forged_token_is_refused_in_the_same_words(tokens: Tokens, forged: str) -> None:
+def test_a_forged_token_is_refused_in_the_same_words(tokens: AccessTokens, forged: str) -> None:
     with pytest.raises(Failure) as caught:
         tokens.read(forged, NOW_MS)
     error = caught.value.error

@@ -4,7 +4,7 @@ import jwt
 import pytest
 
 from protocol.errors import Code, Failure
-from server.auth import Tokens
+from server.auth import AccessTokens
 from server.auth.tokens import LEEWAY_S, MAX_LIFE_S
 
 SECRET = b"the secret of these tests, long enough"
@@ -31,7 +31,7 @@ def token(expires: int = EXPIRES) -> str:
 def good(text: str, now_ms: int) -> bool:
     """Whether a token is accepted at a moment."""
     try:
-        return Tokens(SECRET, 900).read(text, now_ms).id == "u1"
+        return AccessTokens(SECRET, 900).read(text, now_ms).id == "u1"
     except Failure as e:
         assert e.error.code is Code.UNAUTHENTICATED
         return False
