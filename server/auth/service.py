@@ -6,8 +6,7 @@ from hmac import compare_digest
 
 import msgspec
 
-from protocol.auth import AuthReason, LoggedIn, Login, Person, Register
-from protocol.auth import Tokens
+from protocol.auth import AuthReason, LoggedIn, Login, Person, Register, Tokens
 from protocol.errors import Failure, refused, unauthenticated
 from protocol.gateway import ExpiryReason
 from protocol.ids import uuid7

@@ -51,7 +51,7 @@ class About(msgspec.Struct, frozen=True):
     format: int
 
 
-class Member(NamedTuple):
+class ArchiveMember(NamedTuple):
     """One file within the tar. `digest` is None in a backup of format 1."""
 
     file: Path
@@ -77,7 +77,7 @@ class Backup(NamedTuple):
     """A file that has been verified, and where its parts are."""
 
     about: About
-    database: Member
+    database: ArchiveMember
     secret: bytes | None
 
 
@@ -185,7 +185,7 @@ def _about(file: IO[bytes]) -> About:
 
 
 def _read(path: Path, file: IO[bytes], about: About, check: Check) -> Backup:
-    members: dict[str, Member] = {}
+    members: dict[str, ArchiveMember] = {}
     times = set()
     while SUMS not in members:
         member, at = _read_member(path, file, check)
@@ -206,7 +206,7 @@ def _read(path: Path, file: IO[bytes], about: About, check: Check) -> Backup:
     return Backup(about, members[DATABASE], None if secret is None else _content(secret))
 
 
-def _read_member(path: Path, file: IO[bytes], check: Check) -> tuple[Member, int]:
+def _read_member(path: Path, file: IO[bytes], check: Check) -> tuple[ArchiveMember, int]:
     """The next one, and the time in its header."""
     header = file.read(tarfile.BLOCKSIZE)
     try:
@@ -224,18 +224,20 @@ def _read_member(path: Path, file: IO[bytes], check: Check) -> tuple[Member, int
         digest.update(piece)
     if file.read(_padding(size)) != bytes(_padding(size)):
         raise Damaged(f"the padding of {name} is not as it was written")
-    return Member(path, name, offset, size, digest.digest()), at
+    return ArchiveMember(path, name, offset, size, digest.digest()), at
 
 
 def _read_first_format(path: Path, file: IO[bytes], about: About) -> Backup:
     """One without checksums: only that it is a tar can be verified."""
-    members: dict[str, Member] = {}
+    members: dict[str, ArchiveMember] = {}
     try:
         with tarfile.open(fileobj=file, mode="r:") as tar:
             for info in tar:
                 if info.name in members or info.type != tarfile.REGTYPE:
                     raise Damaged(f"it holds {info.name} in another way than a backup does")
-                members[info.name] = Member(path, info.name, info.offset_data, info.size, None)
+                members[info.name] = ArchiveMember(
+                    path, info.name, info.offset_data, info.size, None
+                )
     except (tarfile.TarError, ValueError, OverflowError) as e:
         raise Damaged(str(e)) from None
     if not {ABOUT, DATABASE} <= set(members) <= {ABOUT, DATABASE, SECRET_FILE}:
@@ -246,7 +248,7 @@ def _read_first_format(path: Path, file: IO[bytes], about: About) -> Backup:
     return Backup(about, members[DATABASE], None if secret is None else _content(secret))
 
 
-def _content(member: Member) -> bytes:
+def _content(member: ArchiveMember) -> bytes:
     """All of a small one."""
     return b"".join(member.pieces(lambda: None))
 

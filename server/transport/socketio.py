@@ -45,7 +45,7 @@ class Refusal(Exception):
         self.payload = codec.encode({"message": error.message, "data": error})
 
 
-class Member(Protocol):
+class NamespaceMember(Protocol):
     """A client in a namespace."""
 
     @property
@@ -82,7 +82,7 @@ class Member(Protocol):
 class Namespace(Protocol):
     """What clients connect to."""
 
-    async def connect(self, client: "SocketIOClient", auth: str) -> Member:
+    async def connect(self, client: "SocketIOClient", auth: str) -> NamespaceMember:
         """Take a client in, by what it gives as JSON ("" where nothing). Raises Refusal."""
         ...
 
@@ -138,7 +138,7 @@ class SocketIOClient:
         self.session = session
         self._namespaces = namespaces
         self._spawn = spawn
-        self._members: dict[str, Member] = {}
+        self._members: dict[str, NamespaceMember] = {}
         self._connecting = False
         self._is_late = False
         self._held: deque[str | bytes] | None = None  # while it is being looked at
@@ -207,7 +207,7 @@ class SocketIOClient:
                 # An answer, and nothing was asked; or a namespace that it is not in.
                 self.session.count_junk()
 
-    def _announce(self, member: Member, packet: Packet) -> None:
+    def _announce(self, member: NamespaceMember, packet: Packet) -> None:
         self._give_up_announced()
         is_taken = 0 < packet.attachments <= member.max_attachments
         if packet.attachments:
