@@ -70,7 +70,7 @@ class _Unanswered(NamedTuple):
     outcomes: Sequence[Outcome]
 
 
-class _Named(NamedTuple):
+class _NamedConnection(NamedTuple):
     """A connection, and the name that its batches begin with."""
 
     connection: Any
@@ -121,7 +121,7 @@ class PostgresEngine:
             raise
         self._use(named)
 
-    async def _connect(self) -> _Named:
+    async def _connect(self) -> _NamedConnection:
         name = uuid7()
         settings = self._mark.settings(name)
         connection = await connect_postgres(self._dsn, self._mark.writer, Target.WRITES, **settings)
@@ -131,9 +131,9 @@ class PostgresEngine:
         except BaseException:
             connection.terminate()
             raise
-        return _Named(connection, name)
+        return _NamedConnection(connection, name)
 
-    def _use(self, named: _Named) -> None:
+    def _use(self, named: _NamedConnection) -> None:
         connection, self._connection_name = named
         if self._server not in ("", self._mark.server):
             self.moved()
@@ -286,7 +286,7 @@ class PostgresEngine:
             await _leave(spare)
         return int(spare is old)
 
-    async def _take_over(self, named: _Named) -> None:
+    async def _take_over(self, named: _NamedConnection) -> None:
         """Go on over a new connection, between two batches. Raises what asyncpg raises, OSError."""
         try:
             await self._mark.adopt(named.connection)
