@@ -6,21 +6,21 @@ from protocol import codec
 from protocol.message import Spec, spec_of
 from server.conformance.messages import (
     Accepted,
-    Attack,
     Attacked,
     Broadcast,
     Echo,
-    Join,
-    Message,
-    Struck,
+    EnterRoom,
+    RelayStrike,
+    RoomMessage,
+    StrikeResult,
 )
 from server.gateway import Context, Gateway, handles
 from server.transport import rfc6455
 from server.transport.outbox import Frame
 
 _ACCEPTED: Final = Accepted()
-_STRUCK: Final = Struck(ok=True, hp=87)
-_MESSAGE: Final = spec_of(Message)
+_STRUCK: Final = StrikeResult(ok=True, hp=87)
+_MESSAGE: Final = spec_of(RoomMessage)
 _ATTACKED: Final = spec_of(Attacked)
 
 
@@ -32,8 +32,8 @@ def _bare(spec: Spec, room: str, data: bytes) -> Frame:
     return Frame(spec.name, room, spec.delivery, None, written, data, b"", len(packet))
 
 
-@handles(Join)
-def join(ctx: Context, command: Join) -> Accepted:
+@handles(EnterRoom)
+def join(ctx: Context, command: EnterRoom) -> Accepted:
     """Subscribe."""
     ctx.service(Gateway).rooms.enter(ctx.connection, command.room)
     return _ACCEPTED
@@ -52,8 +52,8 @@ def broadcast(ctx: Context, command: Broadcast) -> Accepted:
     return _ACCEPTED
 
 
-@handles(Attack)
-def attack(ctx: Context, command: Attack) -> Struck:
+@handles(RelayStrike)
+def attack(ctx: Context, command: RelayStrike) -> StrikeResult:
     """Tell the room, then the attacker."""
     ctx.service(Gateway).rooms.tell(_bare(_ATTACKED, command.room, codec.encode(command)))
     return _STRUCK

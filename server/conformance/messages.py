@@ -48,7 +48,7 @@ class Echoed(msgspec.Struct, frozen=True):
     """The object that was sent."""
 
 
-class Struck(msgspec.Struct, frozen=True):
+class StrikeResult(msgspec.Struct, frozen=True):
     """It was done, and what is left of whom it hit."""
 
     ok: bool
@@ -56,7 +56,7 @@ class Struck(msgspec.Struct, frozen=True):
 
 
 @REGISTRY.command("join", permission=Permission.PLAY, limit=Limit.ROOM)
-class Join(Command[Accepted], frozen=True):
+class EnterRoom(Command[Accepted], frozen=True):
     """Be told what is told in a room."""
 
     room: RoomName
@@ -87,7 +87,7 @@ class Broadcast(Command[Accepted], frozen=True):
 
 
 @REGISTRY.command("attack", permission=Permission.PLAY, limit=Limit.ACTION)
-class Attack(Command[Struck], frozen=True, kw_only=True, omit_defaults=True):
+class RelayStrike(Command[StrikeResult], frozen=True, kw_only=True, omit_defaults=True):
     """Tell a room a strike, as it was made, and hear what is left."""
 
     t: Word | None = None
@@ -101,7 +101,7 @@ class Attack(Command[Struck], frozen=True, kw_only=True, omit_defaults=True):
 
 
 @REGISTRY.event("msg", delivery=KEPT)
-class Message(Event, frozen=True):
+class RoomMessage(Event, frozen=True):
     """What somebody has told a room: the object that was sent."""
 
 

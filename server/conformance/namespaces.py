@@ -25,7 +25,7 @@ _SPOKEN: Final = '["message'
 _arguments: Final = msgspec.json.Decoder(list[msgspec.Raw])
 
 
-class Echo:
+class NamespaceEcho:
     """Says back what a client says in a namespace."""
 
     def __init__(self, client: SocketIOClient, space: str, auth: str) -> None:
@@ -90,7 +90,7 @@ class EchoMember:
 
     def __init__(self, client: SocketIOClient, space: str, auth: str) -> None:
         self.sid = uuid7()
-        self._echo = Echo(client, space, auth)
+        self._echo = NamespaceEcho(client, space, auth)
 
     async def opened(self) -> None:
         """It was told that it is in."""
@@ -138,7 +138,7 @@ class MainMember(SocketIOConnection):
     def __init__(self, handshakes: Handshakes, client: SocketIOClient, identity: Identity) -> None:
         super().__init__(handshakes, client, identity)
         self._client = client
-        self._echo: Echo | None = None
+        self._echo: NamespaceEcho | None = None
 
     def reply(self, ack: str, data: bytes) -> None:
         """Queue the answer that all went well: bare, as a generator expects it of any server."""
@@ -147,7 +147,7 @@ class MainMember(SocketIOConnection):
 
     def let_in(self, auth: str) -> None:
         """What it has given to be let in."""
-        self._echo = Echo(self._client, MAIN, auth)
+        self._echo = NamespaceEcho(self._client, MAIN, auth)
 
     async def opened(self) -> None:
         """It was told that it is in."""
