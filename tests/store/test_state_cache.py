@@ -169,7 +169,7 @@ async def test_a_dropped_copy_is_loaded_anew(bench: Bench) -> None:
     assert (await entry_of(cache, "a")).committed == "2"
 
 
-async def test_the_least_used_copies_go_first() -> None:
+async def test_the_least_used_entries_go_first() -> None:
     async def load(key: str) -> str:
         return key
 
