@@ -48,12 +48,14 @@ def echo(ctx: Context, command: Echo) -> Echo:
 @handles(Broadcast)
 def broadcast(ctx: Context, command: Broadcast) -> Accepted:
     """Tell the room."""
-    ctx.service(Gateway).rooms.tell(_bare(_MESSAGE, command.room, codec.encode(command.msg)))
+    ctx.service(Gateway).rooms.publish_frame(
+        _bare(_MESSAGE, command.room, codec.encode(command.msg))
+    )
     return _ACCEPTED
 
 
 @handles(RelayStrike)
 def attack(ctx: Context, command: RelayStrike) -> StrikeResult:
     """Tell the room, then the attacker."""
-    ctx.service(Gateway).rooms.tell(_bare(_ATTACKED, command.room, codec.encode(command)))
+    ctx.service(Gateway).rooms.publish_frame(_bare(_ATTACKED, command.room, codec.encode(command)))
     return _STRUCK

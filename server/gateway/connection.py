@@ -75,7 +75,7 @@ class Connection(ABC):
         self.number = 0  # in the order in which connections opened
         self.closed = False
         self.expiry: asyncio.TimerHandle | None = None
-        self.tell: Callable[[Frame], None] = self.send
+        self.deliver: Callable[[Frame], None] = self.send
         """`send`, without a call around it where a transport has one."""
 
     @property
@@ -157,7 +157,7 @@ class BufferedConnection(Connection):
         self._gateway = gateway
         self._outbox = outbox
         outbox.overflow = self.evict
-        self.tell = outbox.push_frame  # it takes in nothing once this is closed
+        self.deliver = outbox.push_frame  # it takes in nothing once this is closed
 
     def send(self, frame: Frame) -> None:
         """Queue an event."""

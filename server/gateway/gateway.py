@@ -181,14 +181,14 @@ class Gateway:
         if not connection.closed:
             reason = EvictionReason.DISCONNECTED
             self.metrics.evicted.labels(reason).inc()
-            self.tell(connection, Evicted(reason=reason, message=message))
+            self.send_event(connection, Evicted(reason=reason, message=message))
             connection.close()
             log.info(
                 "evicted", connection=connection.id, person=connection.identity.id, reason=reason
             )
 
-    def tell(self, connection: Connection, event: Event) -> None:
-        """Tell one connection something."""
+    def send_event(self, connection: Connection, event: Event) -> None:
+        """Send an event to one connection."""
         connection.send(announcement(event, self.timestamp()))
 
     async def watch_progress(self) -> None:
@@ -205,7 +205,7 @@ class Gateway:
         """
         self.draining = self.dispatch.draining = True
         for connection in self.presence.connections():
-            self.tell(connection, Closing(retry_after_ms=retry_after_ms))
+            self.send_event(connection, Closing(retry_after_ms=retry_after_ms))
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout_s):
                 await self.dispatch.settle()

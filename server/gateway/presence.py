@@ -68,7 +68,7 @@ class Presence:
             if identity.may(watch.permission) and not self.may(identity.id, watch.permission)
         ]
         self._by_person.setdefault(identity.id, set()).add(connection)
-        await self._tell(first, identity.id)
+        await self._run_hooks(first, identity.id)
 
     async def closed(self, connection: Connection) -> None:
         """A connection is gone."""
@@ -84,10 +84,10 @@ class Presence:
             for watch in self._watches
             if identity.may(watch.permission) and not self.may(identity.id, watch.permission)
         ]
-        await self._tell(last, identity.id)
+        await self._run_hooks(last, identity.id)
 
     @staticmethod
-    async def _tell(hooks: list[Hook], person: str) -> None:
+    async def _run_hooks(hooks: list[Hook], person: str) -> None:
         for hook in hooks:
             try:
                 await hook(person)

@@ -24,7 +24,7 @@ from server.database import Reader, Reading, Unavailable
 from server.database.history import bounds
 from server.gateway.identity import Identity
 from server.gateway.rooms import Rooms, Snapshot
-from server.runtime.background import PUT_OFF_S, TOLD_EVERY_S, told_together
+from server.runtime.background import PUBLISH_EVERY_S, PUT_OFF_S, publish_together
 from server.runtime.clock import Clock
 from server.runtime.log import logger
 
@@ -72,7 +72,7 @@ class CounterRoom:
 
     async def publish_when(self, changed: asyncio.Event) -> None:
         """Publish when `changed` is set, at most once a second. A background task."""
-        await told_together(changed, self.publish, self._clock)
+        await publish_together(changed, self.publish, self._clock)
 
     async def publish_polled(self, version: Callable[[], int]) -> None:
         """Look once a second, and publish if `version` is another number than the last time.
@@ -81,7 +81,7 @@ class CounterRoom:
         """
         published: int | None = None
         while True:
-            await self._clock.sleep(TOLD_EVERY_S)
+            await self._clock.sleep(PUBLISH_EVERY_S)
             if not self._rooms.watched(self._room):
                 published = None  # the next member has a snapshot, of a version that is not known
             elif (now := version()) != published:

@@ -70,11 +70,11 @@ class Membership:
     and what comes meanwhile is held.
     """
 
-    __slots__ = ("_hole", "connection", "held", "seq", "tell")
+    __slots__ = ("_hole", "connection", "deliver", "held", "seq")
 
     def __init__(self, connection: Connection, hole: Callable[["Membership"], None]) -> None:
         self.connection = connection
-        self.tell: Callable[[Frame], None] = connection.tell
+        self.deliver: Callable[[Frame], None] = connection.deliver
         self.held: list[Frame] | None = []
         self.seq = 0
         self._hole = hole
@@ -85,16 +85,16 @@ class Membership:
         if self.held is not None:
             self.held.append(frame)
         elif seq is None:
-            self.tell(frame)
+            self.deliver(frame)
         elif seq == self.seq + 1:
             self.seq = seq
-            self.tell(frame)
+            self.deliver(frame)
         elif seq > self.seq:
             self.held = [frame]
             self._hole(self)
 
     def release(self, seq: int, more: list[Frame]) -> None:
-        """The client has all up to `seq`: tell it more, then what was held, and go live."""
+        """The client has all up to `seq`: deliver more, then what was held, and go live."""
         held, self.held = self.held or [], None
         self.seq = seq
         for frame in (*more, *held):
@@ -108,11 +108,11 @@ class Verdicted(NamedTuple):
     release: Callable[[], None]
 
 
-def _tell(members: "dict[Connection, Membership]", frame: Frame) -> None:
-    """Tell all an event that has no number."""
+def _deliver(members: "dict[Connection, Membership]", frame: Frame) -> None:
+    """Deliver an event without a number to the members."""
     for membership in list(members.values()):
         if membership.held is None:
-            membership.tell(frame)
+            membership.deliver(frame)
         else:
             membership.held.append(frame)
 
@@ -141,7 +141,7 @@ class Rooms:
         return sorted(rooms.KINDS.keys() - self._providers.keys())
 
     def publish(self, event: OutgoingEvent, seq: int | None) -> None:
-        """Tell everybody in a room."""
+        """Publish an event to its room."""
         self._metrics.events.add(event.name)
         members = self._members.get(event.room)
         if not members:
@@ -155,20 +155,20 @@ class Rooms:
         frame = Frame.of(event.name, event.data, meta, event.delivery)
         # As `take` does, and without calling it for each of thousands of members.
         if seq is None:
-            _tell(members, frame)
+            _deliver(members, frame)
             return
         for membership in list(members.values()):
             if membership.seq + 1 == seq and membership.held is None:
                 membership.seq = seq
-                membership.tell(frame)
+                membership.deliver(frame)
             else:
                 membership.take(frame)
 
-    def tell(self, frame: Frame) -> None:
-        """Tell everybody in a frame's room an event that has no number."""
+    def publish_frame(self, frame: Frame) -> None:
+        """Publish an event without a number to its room."""
         self._metrics.events.add(frame.name)
         if members := self._members.get(frame.room):
-            _tell(members, frame)
+            _deliver(members, frame)
 
     def publish_latest(self, event: Message) -> None:
         """Publish an event that is not kept, as of now, to all in its room.
@@ -178,7 +178,7 @@ class Rooms:
         frame = self._as_of_now(event)
         if frame.delivery is KEPT:
             raise ValueError(f"{frame.name} is kept: it is published by the commit of its unit")
-        self.tell(frame)
+        self.publish_frame(frame)
 
     def watched(self, room: str) -> bool:
         """Whether anybody is in a room."""

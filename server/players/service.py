@@ -23,28 +23,28 @@ class StaminaPush:
         self._players = players
         self._gateway = gateway
         self._clock = clock
-        self._told: dict[str, tuple[int, int]] = {}
+        self._published: dict[str, tuple[int, int]] = {}
 
     async def run(self) -> None:
-        """Tell, again and again."""
-        await repeat(self.tell, EVERY_S, self._clock, Unavailable, "stamina")
+        """Publish, again and again. A background task."""
+        await repeat(self.publish_changes, EVERY_S, self._clock, Unavailable, "stamina")
 
-    async def tell(self) -> None:
-        """Tell everybody whose stamina is not what they were told last."""
+    async def publish_changes(self) -> None:
+        """Publish the stamina of each player in whose room it is not what was published last."""
         now = self._clock.now_ms()
         watching = [
             person
             for person in self._gateway.presence.people()
             if self._gateway.rooms.watched(player_room(person))
         ]
-        before, self._told = self._told, {}
+        before, self._published = self._published, {}
         for person in watching:
             entry = await self._players.cache.get(person)
             if entry is None:
                 continue
             record = rules.with_regen(entry.committed, now, self._players.regen)
-            # With the revision, stamina that was spent and is full again is told too.
-            seen = self._told[person] = (record.stamina, record.rev)
+            # With the revision, stamina that was spent and is full again is published too.
+            seen = self._published[person] = (record.stamina, record.rev)
             if before.get(person) != seen:
                 stamina = rules.stamina_view(record, self._players.regen)
                 event = StaminaChanged(player_id=person, stamina=stamina)

@@ -19,7 +19,7 @@ FORGET_AFTER_S: Final = 60.0
 FIRST_PAUSE_S: Final = 0.5
 PUT_OFF_S: Final = 1.0
 GATHER_S: Final = 0.05
-TOLD_EVERY_S: Final = 1.0
+PUBLISH_EVERY_S: Final = 1.0
 
 BackgroundTask = Callable[[], Awaitable[None]]
 
@@ -57,14 +57,16 @@ async def repeat(
         await clock.sleep(pause)
 
 
-async def told_together(changed: asyncio.Event, tell: Callable[[], None], clock: Clock) -> None:
-    """Whenever something has changed, tell it: soon, but at most once a second."""
+async def publish_together(
+    changed: asyncio.Event, publish: Callable[[], None], clock: Clock
+) -> None:
+    """Publish soon after each change, at most once a second."""
     while True:
         await changed.wait()
-        await clock.sleep(GATHER_S)  # what changes at once is told at once
+        await clock.sleep(GATHER_S)  # what changes at once is published at once
         changed.clear()
-        tell()
-        await clock.sleep(TOLD_EVERY_S - GATHER_S)
+        publish()
+        await clock.sleep(PUBLISH_EVERY_S - GATHER_S)
 
 
 async def supervise(name: str, task: BackgroundTask, clock: Clock) -> None:

@@ -21,7 +21,7 @@ from server.database import Reader, Statement, Unavailable, Work
 from server.gateway import Identity
 from server.players import PlayerCount, Players, Profiles
 from server.players.rules import gain
-from server.runtime.background import GATHER_S, TOLD_EVERY_S
+from server.runtime.background import GATHER_S, PUBLISH_EVERY_S
 from tests.support.clock import ManualClock
 from tests.support.ear import Ear, player
 from tests.support.engines import database, on_both_engines
@@ -315,10 +315,10 @@ async def test_counts_are_told_together_and_at_most_once_a_second(
     ears = [await Ear(app, player(ident)).open() for ident in people.values()]
     assert await clock.asleep() == GATHER_S
     clock.advance(GATHER_S)
-    assert await clock.asleep() == TOLD_EVERY_S - GATHER_S
+    assert await clock.asleep() == PUBLISH_EVERY_S - GATHER_S
     await app.service(Auth).add("fay", "correct horse", Role.PLAYER)
     await ears[0].gone()
-    clock.advance(TOLD_EVERY_S - GATHER_S)
+    clock.advance(PUBLISH_EVERY_S - GATHER_S)
     assert await clock.asleep() == GATHER_S
     clock.advance(GATHER_S)
     await clock.asleep()

@@ -314,7 +314,7 @@ class World:
         service = self.app.service(BattleService)
         ticks = [partial(tick, self.app) for tick in TICKS]
         battles = (service.tick, service.fill_pool, service.reconcile)
-        for happen in (*battles, self._stamina.tell, *ticks):
+        for happen in (*battles, self._stamina.publish_changes, *ticks):
             with suppress(Unavailable):  # while commits fail: the next time is soon
                 await happen()
 
@@ -359,7 +359,7 @@ class World:
             for room in list(watcher.kept):
                 watcher.look()
                 await watcher.join(room, "known")
-        await self._stamina.tell()
+        await self._stamina.publish_changes()
         assert self.holes == []
         snapshots = await self.snapshots()
         for watcher in self.watchers:

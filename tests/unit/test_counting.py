@@ -13,7 +13,7 @@ from server.config import Settings
 from server.connections import counter, keep_counter
 from server.gateway import Identity
 from server.gateway.presence import ConnectionRegistry
-from server.runtime.background import TOLD_EVERY_S
+from server.runtime.background import PUBLISH_EVERY_S
 from tests.support.clock import ManualClock
 from tests.support.ear import Ear, player
 from tests.support.folds import Told
@@ -46,10 +46,10 @@ async def second(app: App) -> AsyncIterator[Second]:
     assert isinstance(clock, ManualClock)
     room = counter(app.gateway, clock)
     task = asyncio.create_task(keep_counter(room, app.gateway))
-    assert await clock.asleep() == TOLD_EVERY_S >= 1
+    assert await clock.asleep() == PUBLISH_EVERY_S >= 1
 
     async def pass_one() -> None:
-        clock.advance(TOLD_EVERY_S)
+        clock.advance(PUBLISH_EVERY_S)
         await clock.asleep()
 
     yield pass_one
