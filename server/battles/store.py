@@ -352,7 +352,7 @@ class Battles:
         entry = await self.get(battle_id)
         events = rules.vacate(entry.pending.battle, user.id, now)
         if not events:  # the end of the battle is under way, or the seat was taken elsewhere
-            await entry.settled()
+            await entry.wait_idle()
             self.cache.drop(battle_id)
             raise Stale("the seat is not known here")
         self.record(work, entry, events)

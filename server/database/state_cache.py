@@ -19,7 +19,7 @@ S = TypeVar("S")
 class Entry(Generic[S]):
     """One state in memory."""
 
-    __slots__ = ("_settled", "broken", "committed", "forget", "in_flight", "key", "pending")
+    __slots__ = ("_idle", "broken", "committed", "forget", "in_flight", "key", "pending")
 
     def __init__(self, key: str, state: S, forget: Callable[[], None] = lambda: None) -> None:
         """`forget` drops whatever entry of the key is held."""
@@ -29,21 +29,21 @@ class Entry(Generic[S]):
         self.pending = state
         self.in_flight = 0
         self.broken = False
-        self._settled: asyncio.Future[None] | None = None
+        self._idle: asyncio.Future[None] | None = None
 
-    def landed(self) -> None:
+    def unit_ended(self) -> None:
         """A unit that was in flight has ended."""
         self.in_flight -= 1
-        if not self.in_flight and self._settled is not None:
-            self._settled.set_result(None)
-            self._settled = None
+        if not self.in_flight and self._idle is not None:
+            self._idle.set_result(None)
+            self._idle = None
 
-    async def settled(self) -> None:
+    async def wait_idle(self) -> None:
         """Wait until no unit is in flight."""
         while self.in_flight:
-            if self._settled is None:
-                self._settled = asyncio.get_running_loop().create_future()
-            await asyncio.shield(self._settled)
+            if self._idle is None:
+                self._idle = asyncio.get_running_loop().create_future()
+            await asyncio.shield(self._idle)
 
 
 class StateCache(Generic[S]):
@@ -76,7 +76,7 @@ class StateCache(Generic[S]):
     async def _fetch(self, key: str) -> Entry[S] | None:
         try:
             if (old := self._entries.get(key)) is not None:
-                await old.settled()  # else what it is about to commit would not be seen
+                await old.wait_idle()  # else what it is about to commit would not be seen
             state = await self._load(key)
             return None if state is None else self.put(key, state)
         finally:

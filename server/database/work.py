@@ -108,9 +108,8 @@ def _is_of_operators(room: str) -> bool:
     return kind is not None and kind[0].permission in OVER_OTHERS
 
 
-Settled = Callable[[Exception | None], None]
-"""Called once a unit is committed, published and settled: with Stale where it fell, or with
-Unavailable."""
+OnComplete = Callable[[Exception | None], None]
+"""Called with None once a unit is committed and published, else with Stale or Unavailable."""
 
 
 class Work(msgspec.Struct, eq=False):
@@ -135,7 +134,7 @@ class Work(msgspec.Struct, eq=False):
     guards: int = 0
     actor: str | None = None
     on_others: bool = False
-    on_complete: Settled | None = None
+    on_complete: OnComplete | None = None
     __repr__ = object.__repr__
 
     def change(self, statement: Statement, /, *, rows: int = 1, **values: Any) -> None:
@@ -179,10 +178,10 @@ class Work(msgspec.Struct, eq=False):
 
     def complete(self, fault: Exception | None) -> None:
         """Call `on_complete`, once."""
-        settled, self.on_complete = self.on_complete, None
-        if settled is not None:
+        on_complete, self.on_complete = self.on_complete, None
+        if on_complete is not None:
             try:
-                settled(fault)
+                on_complete(fault)
             except Exception:
                 log.exception("settling_failed")
 

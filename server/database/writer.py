@@ -17,9 +17,9 @@ from server.database.work import (
     MAX_ROWS,
     DatabaseGone,
     Numbers,
+    OnComplete,
     OutgoingEvent,
     Request,
-    Settled,
     Unavailable,
     Work,
 )
@@ -182,14 +182,13 @@ class Writer:
     def submit(
         self, work: Work, reply: bytes = b"", request: Request | None = None
     ) -> asyncio.Future[None]:
-        """Queue a unit. The future ends once it is settled, with Stale where it fell, or with
-        Unavailable.
+        """Queue a unit. The future ends once it is committed and published; Stale, Unavailable.
 
         A unit is not cancelled with whoever waits for it.
         """
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
-        def settled(fault: Exception | None) -> None:
+        def complete(fault: Exception | None) -> None:
             if done.done():
                 return
             if fault is None:
@@ -197,10 +196,12 @@ class Writer:
             else:
                 done.set_exception(fault)
 
-        self.queue(work, reply, request, settled)
+        self.queue(work, reply, request, complete)
         return done
 
-    def queue(self, work: Work, reply: bytes, request: Request | None, settled: Settled) -> None:
+    def queue(
+        self, work: Work, reply: bytes, request: Request | None, on_complete: OnComplete
+    ) -> None:
         """Queue a unit. Its states become the pending ones of their entries now.
 
         Raises Unavailable where the server is closing, ValueError where it has too many rows.
@@ -215,7 +216,7 @@ class Writer:
         work.reply = reply
         work.request = request
         work.correlation_id = CORRELATION_ID.get()
-        work.on_complete = settled
+        work.on_complete = on_complete
         if not len(self._queue) % MAX_BATCH:
             self._queued_at.append(self._clock.monotonic())
             self._wake.set()
@@ -295,12 +296,12 @@ class Writer:
         if isinstance(outcome, Exception):
             unit.invalidate()
             for entry, _ in unit.entries:
-                entry.landed()
+                entry.unit_ended()
             unit.complete(outcome)
             return
         for entry, state in unit.entries:
             entry.committed = state
-            entry.landed()
+            entry.unit_ended()
         self._publish_events(unit, iter(outcome))
         unit.complete(None)
 

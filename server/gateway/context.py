@@ -46,34 +46,34 @@ class CommitHandle(msgspec.Struct, Generic[R], eq=False):
 
     reply: R
     data: bytes
-    settled: bool = False
+    is_done: bool = False
     _fault: Exception | None = None
     _call: Callable[[Exception | None], None] | None = None
     __repr__ = object.__repr__
 
-    def settle(self, fault: Exception | None) -> None:
+    def complete(self, fault: Exception | None) -> None:
         """The unit is committed, or there is a fault. Called once, by the writer."""
-        self.settled, self._fault = True, fault
+        self.is_done, self._fault = True, fault
         # Let go of, or the two would hold each other: what is thrown away as a ring is found by the
         # garbage collector alone, and for every strike that takes a tenth of the server's time.
         call, self._call = self._call, None
         if call is not None:
             call(fault)
 
-    def then(self, call: Callable[[Exception | None], None]) -> None:
-        """Call something with the fault once it is settled: at once where it is.
+    def on_done(self, call: Callable[[Exception | None], None]) -> None:
+        """Call something with the fault once it is done: at once where it is.
 
         One waits for it: the handler, or who it is handed to.
         """
-        if self.settled:
+        if self.is_done:
             call(self._fault)
         else:
             self._call = call
 
     def __await__(self) -> Generator[Any, None, R]:
-        if not self.settled:
+        if not self.is_done:
             woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            self.then(lambda _: None if woken.done() else woken.set_result(None))
+            self.on_done(lambda _: None if woken.done() else woken.set_result(None))
             yield from woken
         if self._fault is not None:
             raise self._fault
@@ -139,7 +139,7 @@ class Context(msgspec.Struct, eq=False):
             self._overseen.guard(work, self.user)  # a handler may have made it otherwise
             self._overseen.record(work, reply, self.connection, self.now)
         handle = CommitHandle(reply, data)
-        self._database.writer.queue(work, data, self.request, handle.settle)
+        self._database.writer.queue(work, data, self.request, handle.complete)
         self.commit_handle = handle
         return handle
 

@@ -276,7 +276,7 @@ class PendingMessage(msgspec.Struct, eq=False):
         else:
             self._commit_handle = ctx.commit_handle
             self._dispatch.deadlines.begin(self)
-            ctx.commit_handle.then(self._settled)
+            ctx.commit_handle.on_done(self._committed)
 
     async def _was_done(self, refusal: Failure | None) -> bool:
         """Reply with what the request got before.
@@ -297,7 +297,7 @@ class PendingMessage(msgspec.Struct, eq=False):
             self._reply(OK, kept)
         return kept is not None
 
-    def _settled(self, fault: Exception | None) -> None:
+    def _committed(self, fault: Exception | None) -> None:
         """The unit is committed, or there is a fault."""
         assert self._commit_handle is not None
         data = self._commit_handle.data

@@ -9,7 +9,7 @@ from tests.store.bench import AT, Bench, HeldEngine, outcome, put
 class BrokenEntry(Entry[str]):
     """Breaks whoever settles it."""
 
-    def landed(self) -> None:
+    def unit_ended(self) -> None:
         raise RuntimeError("broken")
 
 

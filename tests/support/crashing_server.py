@@ -42,7 +42,7 @@ class App(app.App):
 class BrokenEntry(Entry[str]):
     """Breaks whoever settles it."""
 
-    def landed(self) -> None:
+    def unit_ended(self) -> None:
         """Called by the writer, once it has committed."""
         raise Crash("in the writer")
 
