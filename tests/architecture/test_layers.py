@@ -324,6 +324,15 @@ def test_a_file_is_named_after_what_it_does(source: Source) -> None:
     assert not {Path(part).stem for part in source.parts} & VAGUE
 
 
+def test_no_two_classes_have_one_name() -> None:
+    places: dict[str, list[str]] = {}
+    for source in SOURCES:
+        for node in ast.walk(source.tree):
+            if isinstance(node, ast.ClassDef):
+                places.setdefault(node.name, []).append(source.name)
+    assert {name: files for name, files in places.items() if len(files) > 1} == {}
+
+
 @each(SOURCES)
 def test_a_file_is_read_in_one_sitting(source: Source) -> None:
     assert len(source.text.splitlines()) <= LONGER.get(source.name, MAX_LINES)
