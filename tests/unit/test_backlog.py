@@ -4,12 +4,12 @@ import random
 
 import pytest
 
-from server.gateway.backlog import Backlog, Limits
+from server.gateway.backlog import Backlog, BacklogLimits
 from server.transport.websocket import LARGE_BYTES
 
 KB = 1024
 MESSAGE = 1024 * KB
-LIMITS = Limits.of(MESSAGE, 10 * MESSAGE)
+LIMITS = BacklogLimits.of(MESSAGE, 10 * MESSAGE)
 
 
 class Connection:
