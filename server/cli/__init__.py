@@ -1,5 +1,6 @@
 """The command line, `warroom` and `python -m server`: one file a purpose, read when needed."""
 
+import os
 import signal
 import sys
 
@@ -17,7 +18,9 @@ def main() -> None:
             if number is not None and (
                 name != "SIGHUP" or signal.getsignal(number) is not signal.SIG_IGN
             ):
-                signal.signal(number, lambda *_: sys.exit(0))
+                # Not sys.exit: an exception that is raised while a module of C is imported can
+                # crash the interpreter. There is nothing to clean up yet.
+                signal.signal(number, lambda *_: os._exit(0))
 
     from server.cli.entry import enter  # noqa: PLC0415 - see above
 

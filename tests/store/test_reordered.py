@@ -70,7 +70,8 @@ def made(chance: random.Random) -> Made:
             work.publish(claimed(battle, number), seq=seqs[battle])
         if chance.random() < 0.3:
             work.publish(listed())
-        work.wait(b"{}", request if chance.random() < 0.7 else None, lambda _: None)
+        work.reply = b"{}"
+        work.request = request if chance.random() < 0.7 else None
         units.append(work)
     return Made(units, {name: chance.choice("01") for name in NAMES if chance.random() < 0.5})
 
