@@ -246,7 +246,7 @@ class Parting(Ending):
     NO_WORD = (
         "no word",
         RETRY,
-        "the network, a crash, or [what is refused](#what-is-refused): connect again with growing"
+        "the network, a crash, or [a transport error](#transport-errors): connect again with growing"
         " pauses, retry what was not answered with the same `request_id`",
     )
     NO_NAMESPACE = (
