@@ -48,15 +48,15 @@ _ENDINGS: Final[dict[str, type[Ending]]] = {
     "transport": RefusalReason,
     "else": Parting,
 }
-"""All reasons why something ended that is no reply, by where a client sees them."""
+"""All reasons of endings other than replies, by where a client sees them."""
 
 _ABOUT: Final = """\
-A real-time game server. One Socket.IO connection carries commands, queries and events; REST is
-there for logging in and for health. `/protocol` on the same server says what a client may rely on.
+A real-time game server. One Socket.IO connection carries commands, queries and events. Clients log
+in over REST. `/protocol` on the same server says what a client may rely on.
 
-Every command and query is answered once: `{"ok": true, "data": …}` is a promise that what it did
-is committed, `{"ok": false, "error": …}` says why not. To be told what happens in a room, join it
-with `rooms.join`: a snapshot comes first, then its events, numbered without a hole."""
+Every command and query has one reply. `{"ok": true, "data": …}` is a promise: the command is
+committed. `{"ok": false, "error": …}` has the reason of a failure. A client that joins a room with
+`rooms.join` receives a snapshot and then the events of the room, numbered without gaps."""
 
 _SOCKETIO: Final[Json] = {
     "protocol": 5,
@@ -146,7 +146,7 @@ def _server() -> Json:
         "variables": {
             "host": {
                 "default": "127.0.0.1:8000",
-                "description": "The host that this document came from.",
+                "description": "The host of this document.",
             }
         },
         "security": [{"$ref": f"#/components/securitySchemes/{name}"} for name in _security()],
@@ -161,12 +161,12 @@ def _security() -> Json:
             "type": "apiKey",
             "in": "password",
             "description": "An access token, as `auth: {token}` of the handshake."
-            " `POST /api/auth/login` gives it.",
+            " `POST /api/auth/login` returns it.",
         },
         "service_key": {
             "type": "apiKey",
             "in": "password",
-            "description": "The key of a service, as `auth: {service_key}` of the handshake.",
+            "description": "A service key, as `auth: {service_key}` of the handshake.",
         },
     }
 
@@ -186,8 +186,7 @@ def _channels(found: list[Spec]) -> Json:
     channels[_CONNECTION] |= {
         "address": _SOCKETIO["namespace"],
         "title": "The connection",
-        "description": "Commands and queries with their replies, and what one connection is told"
-        " whatever rooms it is in.",
+        "description": "Commands and queries with their replies, and the events to one connection.",
     }
     for kind in rooms.all_kinds():
         channels[kind.word] |= _room(kind)
@@ -263,8 +262,8 @@ def _messages(found: list[Spec]) -> Json:
     there: Json = {
         _ERROR: {
             "name": _ERROR,
-            "title": "Not carried out",
-            "summary": "The reply to a message that was not carried out: `code` says why.",
+            "title": "Error",
+            "summary": "The reply to a message that failed. `code` is the cause.",
             "payload": _ref(codec.NotOk.__name__),
         }
     }
@@ -324,13 +323,13 @@ def _schemas(calls: list[Spec]) -> Json:
     found[codec.NotOk.__name__]["properties"]["ok"] = {"const": False}
     found["KeptMeta"] = {
         "title": "KeptMeta",
-        "description": "What stands beside the data of an event that is numbered.",
+        "description": "The metadata of a kept event.",
         "type": "object",
         "allOf": [_ref(codec.Meta.__name__)],
         "required": ["seq", "epoch"],
     }
     found["Joined"]["properties"]["snapshot"] = {
-        "description": "Of the type that the kind of room has; none where nothing is told anew.",
+        "description": "Its type depends on the kind of room. Only `joined` and `reset` have one.",
         "anyOf": [_ref(name) for name in dict.fromkeys(cls.__name__ for cls in snapshots)],
     }
     return found

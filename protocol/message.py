@@ -33,9 +33,9 @@ class Command(
     forbid_unknown_fields=True,
     omit_defaults=True,
 ):
-    """Changes something. Its reply is a promise: what it says is committed.
+    """Changes something. Its reply is a promise: an acknowledged command is committed.
 
-    Encoded, it leaves out what has its default: the digest by which a retry is known would else
+    Its JSON leaves out default values: otherwise the digest that identifies a retry would
     change with every field that a later version adds.
 
     Derive from it directly: a command derived from a command would inherit its reply silently.
@@ -49,26 +49,26 @@ class Command(
 class Query(
     Guarded, msgspec.Struct, Generic[Reply], frozen=True, kw_only=True, forbid_unknown_fields=True
 ):
-    """Asks and changes nothing."""
+    """Reads and changes nothing."""
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
-    """Something that has happened, told to everybody in a room."""
+    """Something that has happened, delivered to all members of a room."""
 
     in_log: ClassVar[bool] = False
     """Whether the room's log is the state itself: the decision numbers such an event."""
 
     def room(self) -> Room:
-        """The room it is told in."""
+        """The room in which it is published."""
         raise NotImplementedError
 
 
 class Done(msgspec.Struct, frozen=True):
-    """The reply of a command that has nothing to say but that it is done."""
+    """The reply of a command without data."""
 
 
 class Limit(StrEnum):
-    """How often: the classes of rate limits. Figures are in `RATES`."""
+    """The classes of rate limits. The figures are in `RATES`."""
 
     ACTION = "action"
     CHAT = "chat"
@@ -81,7 +81,7 @@ class Limit(StrEnum):
 
 
 Rates = dict[Limit, tuple[float, int]]
-"""For each class: sustained messages a second, and how many at once."""
+"""For each class: sustained messages a second, and the burst."""
 
 RATES: Final[Rates] = {
     Limit.ACTION: (20.0, 40),
@@ -91,7 +91,7 @@ RATES: Final[Rates] = {
     Limit.RARE: (1.0, 10),
     Limit.LOGIN: (0.1, 10),
 }
-"""Of one person."""
+"""Of one user."""
 
 ADDRESS_RATES: Final[Rates] = {
     Limit.ACTION: (2000.0, 4000),
@@ -101,16 +101,16 @@ ADDRESS_RATES: Final[Rates] = {
     Limit.RARE: (100.0, 1000),
     Limit.LOGIN: (1.0, 30),
 }
-"""Of one address, multiplied by ADDRESS_LIMIT_SCALE: a hundred people at full speed may share one,
-and a thousand come at once. Passwords that are wrong are few wherever people only mistype them."""
+"""Of one address, multiplied by ADDRESS_LIMIT_SCALE: a hundred users at full speed may share one,
+and a thousand may connect at once. Users mistype few passwords, so failed log-ins have less."""
 
 
 class Delivery(StrEnum):
-    """What may happen to an event on its way to one client."""
+    """How an event is delivered to one client."""
 
     KEPT = "kept"  # numbered, in the history, never dropped
-    LATEST = "latest"  # a newer one replaces the one that waits
-    LOSSY = "lossy"  # the oldest that wait are dropped
+    LATEST = "latest"  # a newer one replaces a pending one
+    LOSSY = "lossy"  # the oldest pending ones are dropped
 
 
 KEPT: Final = Delivery.KEPT
@@ -119,7 +119,7 @@ LOSSY: Final = Delivery.LOSSY
 
 
 class Kind(StrEnum):
-    """What a message is."""
+    """The kind of a message."""
 
     COMMAND = "command"
     QUERY = "query"
@@ -127,7 +127,7 @@ class Kind(StrEnum):
 
 
 class UndeclaredReason(Exception):
-    """A message was refused with a reason that stands not in its `refuses`: a fault of ours."""
+    """A message failed with a reason that its `refuses` does not list: a server error."""
 
 
 class Spec(msgspec.Struct, frozen=True):

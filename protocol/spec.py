@@ -1,7 +1,7 @@
 """The generated parts of PROTOCOL.md, from the registry: `python -m protocol.spec --check`.
 
-What stands between `<!-- generated: commands -->` and `<!-- end -->` is written here; everything
-else in the file is left as it is.
+It writes the text between `<!-- generated: commands -->` and `<!-- end -->`, and leaves the rest of
+the file unchanged.
 """
 
 import argparse
@@ -49,10 +49,10 @@ from protocol.secret import is_secret
 
 _INSTALLED: Final = Path(__file__).with_name("PROTOCOL.md")
 DOCUMENT: Final = _INSTALLED if _INSTALLED.is_file() else Path(__file__).parents[1] / "PROTOCOL.md"
-"""In a checkout it stands at the top; a wheel brings it beside this file."""
+"""In a checkout it is at the top; a wheel has it next to this file."""
 
 _FIRST: Final = ("rooms", "auth", "server")
-"""The gateway's own words come before the domains."""
+"""The messages of the gateway come before those of the domains."""
 
 _PART: Final = re.compile(r"(<!-- generated: ([a-z ]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 _ENVELOPE: Final = (codec.Meta, errors.Error, errors.FieldError, errors.Fault)
@@ -167,7 +167,7 @@ class _Types:
         if optional and taken_in:
             head.append("default")
         elif optional and left_out:
-            head.append("left out where")
+            head.append("left out if")
         cells = (
             [f"`{f.encode_name}`", self.text(f.type), _default(f) if f in optional else ""]
             for f in rows
@@ -219,7 +219,7 @@ def _default(field: inspect.Field) -> str:
     factory: Any = field.default_factory
     value = field.default if factory is msgspec.NODEFAULT else factory()
     if value is msgspec.NODEFAULT:
-        return "left as it is"  # UNSET, which msgspec does not show
+        return "unchanged"  # UNSET, which msgspec does not show
     return f"`{codec.encode(value).decode()}`"
 
 
@@ -267,8 +267,8 @@ def _signature(spec: Spec, types: _Types) -> str:
 def _commands(found: list[ModuleType]) -> str:
     types = _Types(found)
     blocks = [
-        f"Every command takes one field more:\n\n{types.table(Command)}",
-        "A field without a default must be given.",
+        f"Every command has one more field:\n\n{types.table(Command)}",
+        "A field without a default is required.",
     ]
     for domain, calls in _by_domain(specs(Kind.COMMAND, Kind.QUERY)):
         blocks.append(f"### Domain `{domain}`")
@@ -289,7 +289,7 @@ def _commands(found: list[ModuleType]) -> str:
 def _room(spec: Spec) -> str:
     assert issubclass(spec.type, Event)
     name = room_of(spec.type)
-    return f"room `{name}`" if name else "told to one connection, in no room"
+    return f"room `{name}`" if name else "sent to one connection, in no room"
 
 
 def _events(found: list[ModuleType]) -> str:
@@ -385,7 +385,7 @@ def _endings(_: list[ModuleType]) -> str:
         *refused,
         row("`connect_error`", Parting.NO_NAMESPACE, Parting.NO_NAMESPACE),
     ]
-    return _table(["what you see", "reason", "retry", "why, and what to do"], rows)
+    return _table(["what the client sees", "reason", "retry", "cause, and what to do"], rows)
 
 
 def _refusals(_: list[ModuleType]) -> str:
@@ -399,12 +399,12 @@ def _refusals(_: list[ModuleType]) -> str:
         ]
         for reason in RefusalReason
     )
-    return _table(["reason", "close code", "status", "retry", "why, and what to do"], rows)
+    return _table(["reason", "close code", "status", "retry", "cause, and what to do"], rows)
 
 
 def _resets(_: list[ModuleType]) -> str:
     rows = ([f"`{reason}`", _yes(reason.retry), reason.meaning] for reason in ResetReason)
-    return _table(["reason of a `reset`", "retry", "why"], rows)
+    return _table(["reason of a `reset`", "retry", "cause"], rows)
 
 
 def _rooms(found: list[ModuleType]) -> str:
@@ -413,7 +413,7 @@ def _rooms(found: list[ModuleType]) -> str:
         [f"`{k.pattern}`", f"`{k.permission}`", types.name(rooms.snapshot(k.word)), k.doc]
         for k in rooms.all_kinds()
     )
-    return _table(["room", "permission", "snapshot", "what is told there"], rows)
+    return _table(["room", "permission", "snapshot", "content"], rows)
 
 
 def _permissions(_: list[ModuleType]) -> str:
@@ -447,7 +447,7 @@ def _rates(_: list[ModuleType]) -> str:
         ]
         for limit in Limit
     )
-    return _table(["class", "one person", "one address", "messages"], rows)
+    return _table(["class", "one user", "one address", "messages"], rows)
 
 
 def _deliveries(_: list[ModuleType]) -> str:
