@@ -167,7 +167,7 @@ def unavailable(message: str) -> Failure:
 
 def internal(fault_id: str) -> Error:
     """A server error, by its id in the log."""
-    message = f"a fault of the server, logged as {fault_id}"
+    message = f"server error, logged as {fault_id}"
     return Error(Code.INTERNAL, message, details=msgspec.to_builtins(Fault(fault_id)))
 
 

@@ -98,8 +98,8 @@ def _wrong_line(text: str) -> str | None:
     ):
         # Among letters of such a script they keep neutral characters in their place, and keyboards
         # put them there. Elsewhere they only change what stands before what, unseen.
-        return "must not have a direction mark without a letter of a right-to-left script"
-    return None if any(map(is_seen, text)) else "must have a visible character"
+        return "has a direction mark but no letter of a right-to-left script"
+    return None if any(map(is_seen, text)) else "has no visible character"
 
 
 def _wrong_address(text: str) -> str | None:
@@ -109,7 +109,7 @@ def _wrong_address(text: str) -> str | None:
     for char in text:
         accent = unicodedata.category(char).startswith("M") and not _UNSEEN.match(char)
         if not (is_seen(char) or (accent and accented)):
-            return "must not have an invisible character"
+            return "has an invisible character"
         accented = True
     return None
 

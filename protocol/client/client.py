@@ -62,7 +62,7 @@ class Client:
         transports: tuple[str, ...] = ("websocket",),
     ) -> None:
         if (token is None) == (service_key is None):
-            raise ValueError("give a token or a service_key")
+            raise ValueError("token or service_key is required")
         self._url = url
         self._token = token
         self._service_key = service_key
@@ -183,7 +183,7 @@ class Client:
                     await asyncio.sleep(pause)
                     pause = min(pause * 2, LONGEST_PAUSE_S)
         except TimeoutError:
-            text = f"no answer to {spec.name} in {timeout_s:g} s"
+            text = f"no reply to {spec.name} within {timeout_s:g} s"
             raise Failure(Error(Code.TIMED_OUT, text)) from None
 
     # ---- staying connected

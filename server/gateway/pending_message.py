@@ -169,7 +169,7 @@ class PendingMessage(msgspec.Struct, eq=False):
         self._entry = entry
         if entry.permission not in connection.identity.permissions:
             dispatch.limits.count(connection, Limit.READ, now)
-            raise forbidden(f"{entry.name} needs the permission {entry.permission}")
+            raise forbidden(f"{entry.name} requires the permission {entry.permission}")
         buckets = connection.buckets.get(entry.limit)
         if buckets is None or not buckets.take(now):
             dispatch.limits.count(connection, entry.limit, now)

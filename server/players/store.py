@@ -127,7 +127,7 @@ class Players:
         """The hot copy of a player. Raises Failure `refused` no_player."""
         copy = self.hot.held(player_id) or await self.hot.get(player_id)
         if copy is None:
-            raise refused(PlayerReason.NO_PLAYER, "no player belongs to this caller")
+            raise refused(PlayerReason.NO_PLAYER, "the caller has no player")
         return copy
 
     def view(self, record: Record, now: int) -> PlayerView:
