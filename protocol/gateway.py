@@ -136,8 +136,8 @@ class ExpiryReason(Ending):
         "the log-in ended, by a log-out, a new password, or the reuse of a refresh token after 10"
         " seconds: log in again",
     )
-    DISABLED = "disabled", NO_RETRY, "the user was disabled: tell the user"
-    DELETED = "deleted", NO_RETRY, "the user was deleted: tell the user"
+    DISABLED = "disabled", NO_RETRY, "the user was disabled: inform the user"
+    DELETED = "deleted", NO_RETRY, "the user was deleted: inform the user"
     REVOKED = "revoked", NO_RETRY, "the service key was revoked: get another"
 
 

@@ -38,7 +38,7 @@ class Handshakes:
                 self.gateway.refusals.count(RefusalReason.UNAUTHENTICATED, e.error.message)
             raise
         except Unavailable as e:
-            raise unavailable(f"the database: {e}") from None
+            raise unavailable(f"the database is unavailable: {e}") from None
         except Exception:
             log.exception("handshake_failed")
             raise unavailable("the user lookup failed; retry") from None

@@ -379,6 +379,6 @@ def _error_of(fault: Exception, name: str, connection: Connection) -> Error:
             log.warning("timed_out", command=name, connection=connection.id)
         return fault.error
     if isinstance(fault, Unavailable):
-        return unavailable(f"the database: {fault}").error
+        return unavailable(f"the database is unavailable: {fault}").error
     log.error("handler_failed", command=name, exc_info=fault)
     return internal(fault_id())

@@ -94,7 +94,7 @@ async def _failed(_: Request, exception: Exception) -> Response:
 
 
 async def _unavailable(_: Request, exception: Exception) -> Response:
-    return _error(unavailable(f"the database: {exception}").error)
+    return _error(unavailable(f"the database is unavailable: {exception}").error)
 
 
 async def _http(_: Request, exception: Exception) -> Response:

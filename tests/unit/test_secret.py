@@ -151,7 +151,7 @@ def test_a_query_may_answer_with_a_secret_as_nobody_keeps_it() -> None:
 
 
 def test_a_secret_stands_where_it_is_masked() -> None:
-    with pytest.raises(TypeError, match=r"tests\.deep: a Secret is a field of its own"):
+    with pytest.raises(TypeError, match=r"tests\.deep: a Secret must be a direct field"):
 
         @command("tests.deep", permission=Permission.CONNECT, limit=Limit.RARE)
         class Deep(Command[Done], frozen=True):
