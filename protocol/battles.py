@@ -313,7 +313,7 @@ class Attack(Command[Strike], frozen=True):
     ),
 )
 class Revive(Command[Done], frozen=True):
-    """Revive the own player for 50 gems. Without gems, the server revives it after 15 minutes."""
+    """Revive the caller's player for 50 gems. The server revives it after 15 minutes."""
 
     battle_id: Id
 
@@ -343,6 +343,6 @@ class Say(Command[Done], frozen=True):
     ),
 )
 class Claim(Command[Claimed], frozen=True):
-    """Claim the own reward, once."""
+    """Claim the caller's reward, once."""
 
     battle_id: Id

@@ -67,7 +67,7 @@ class ListConnections(Query[Page[ConnectionView]], frozen=True):
 class Disconnect(Command[Done], frozen=True):
     """Close a connection. The client receives `server.evicted` with `reason`, and may reconnect.
 
-    The own connection is closed after the reply.
+    The caller's own connection is closed after the reply.
     """
 
     connection_id: Id

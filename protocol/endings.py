@@ -201,7 +201,7 @@ class RefusalReason(Ending):
         None,
         (401,),
         RETRY,
-        "the handshake of `/ws` was rejected: as for the `connect_error` of that code",
+        "the handshake of `/ws` was rejected: do the same as for that `connect_error`",
         "the token or the service key is not accepted",
     )
     TOO_MANY_UNAUTHENTICATED = (

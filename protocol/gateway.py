@@ -54,7 +54,7 @@ class ResetReason(Ending):
     GAP_TOO_LARGE = (
         "gap_too_large",
         NO_RETRY,
-        "the missed events are more than 2,000 events, more than 512 KiB, or more than the free"
+        "the gap is more than 2,000 events, more than 512 KiB, or more than the free"
         " space in the client's send buffer",
     )
 
@@ -175,7 +175,7 @@ class EvictionReason(Ending):
     NO_PROGRESS = (
         "no_progress",
         RETRY,
-        "the client read nothing from its send buffer, whose messages were dropped: the same",
+        "the client read nothing from its send buffer, and its messages were dropped: the same",
     )
     FLOODING = (
         "flooding",

@@ -12,7 +12,9 @@ from protocol.pages import Cursor, Page, PageSize
 from protocol.permissions import Permission
 from protocol.rooms import Room, snapshot_of
 
-player_room: Final = rooms.keyed("player", Permission.PLAY, "The own player: level, gold, stamina.")
+player_room: Final = rooms.keyed(
+    "player", Permission.PLAY, "The caller's player: level, gold, stamina."
+)
 players_room: Final = rooms.single(
     "players", Permission.CONNECT, "The numbers of registered and online players."
 )
@@ -86,7 +88,7 @@ class PlayerReason(ErrorReason):
     refuses=(PlayerReason.NO_PLAYER,),
 )
 class GetPlayer(Query[PlayerView], frozen=True):
-    """The own player."""
+    """The caller's player."""
 
 
 @query("players.list", permission=Permission.CONNECT)
