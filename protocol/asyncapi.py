@@ -1,10 +1,10 @@
 """The contract as an AsyncAPI 3 document: `python -m protocol.asyncapi` prints it.
 
 Each command and query is an operation that the server receives, with its acknowledgement as the
-reply; each event is an operation that it sends. Rooms are channels; the channel `connection` holds
-what belongs to no room. AsyncAPI knows no binding for Socket.IO, so `x-socketio` says how a
-message travels: its `payload` is the first argument, its `headers`, which events have, are the
-second. Source: AsyncAPI 3.0.0; schemas are JSON Schema draft 7, as that asks for.
+reply. Each event is an operation that the server sends. Rooms are channels; the channel
+`connection` has all other messages. AsyncAPI has no binding for Socket.IO, so `x-socketio`
+describes how a message travels: its `payload` is the first argument; the `headers` of an event are
+the second. Source: AsyncAPI 3.0.0; its schemas are JSON Schema draft 7.
 """
 
 from inspect import cleandoc
@@ -72,7 +72,7 @@ _SOCKETIO: Final[Json] = {
 
 
 def document() -> Json:
-    """The whole document, made of JSON's own types."""
+    """The complete document, as JSON types."""
     modules = load()
     found = list(specs())
     calls = [spec for spec in found if spec.kind is not Kind.EVENT]
@@ -113,7 +113,7 @@ def _about(ending: Ending) -> Json:
 
 
 def _reason(reason: errors.ErrorReason) -> Json:
-    """The code it comes with, who declares it, and the type of its details where it has some."""
+    """The code of a reason, the messages that declare it, and the type of its details, if any."""
     about: Json = {"code": reason.code.value, "refused_by": refused_by(reason)}
     if reason.details is not None:
         about["details"] = _ref(reason.details.__name__)
@@ -121,7 +121,7 @@ def _reason(reason: errors.ErrorReason) -> Json:
 
 
 def encoded() -> bytes:
-    """The document as it is served: JSON, readable by people too."""
+    """The served document: indented JSON."""
     return msgspec.json.format(codec.encode(document()), indent=1)
 
 
@@ -154,8 +154,8 @@ def _server() -> Json:
 
 
 def _security() -> Json:
-    """What opens a connection. AsyncAPI knows no scheme for what a handshake carries: a key in the
-    place of a password comes nearest."""
+    """The credentials of a handshake. AsyncAPI has no scheme for the payload of a handshake; an API
+    key as a password is the closest."""
     return {
         "token": {
             "type": "apiKey",
@@ -350,7 +350,7 @@ def _pages(calls: list[Spec]) -> dict[str, str]:
 
 
 def _draft_7(schema: Any) -> Any:
-    """A schema of msgspec's, in which a reference stands alone and texts are not indented."""
+    """A schema of msgspec, with bare references and without indented texts."""
     match schema:
         case {"$ref": reference, **more} if more:
             return {"allOf": [{"$ref": reference}], **_draft_7(more)}

@@ -67,9 +67,9 @@ T = TypeVar("T")
 
 
 def render(document: str) -> str:
-    """The document with all its generated parts as they should be.
+    """The document with current generated parts.
 
-    Raises ValueError where one of them is unknown, or has no place in the document.
+    Raises ValueError if a part is unknown, or has no place in the document.
     """
     found = load()
     parts = {name: part(found) for name, part in _PARTS.items()}
@@ -84,7 +84,7 @@ def render(document: str) -> str:
 
 
 class _Types:
-    """The types that have a heading of their own, so that fields can point there."""
+    """The types with a heading of their own, to which fields link."""
 
     def __init__(self, found: list[ModuleType]) -> None:
         domains = {spec.type.__module__ for spec in specs()}
@@ -109,8 +109,8 @@ class _Types:
             raise ValueError(f"two types are named {', '.join(twice)}")
 
     def name(self, cls: type) -> str:
-        """A type's name, pointing to its heading where it has one; of an event, its own name; of a
-        page, that of its items."""
+        """The name of a type, linked to its heading if it has one. An event has its wire name, a page
+        the name of its items."""
         if (item := item_of(cls)) is not None:
             return f"[page](#long-lists) of {self.name(item)}"
         if (spec := by_type(cls)) is not None:
@@ -119,14 +119,14 @@ class _Types:
         return f"[{plain}](#{cls.__name__.lower()})" if cls.__name__ in self.linked else plain
 
     def text(self, info: inspect.Type) -> str:
-        """A type in words: its heading where it has one, else what it is and its limits."""
+        """A type as text: a link to its heading if it has one, otherwise its kind and limits."""
         for name, alias in self.values.items():
             if info == alias:
                 return f"[`{name}`](#{name.lower()})"
         return self.plain(info)
 
     def plain(self, info: inspect.Type) -> str:
-        """A type in words, with its limits."""
+        """A type as text, with its limits."""
         match info:
             case inspect.Metadata():
                 words = self.plain(info.type) + (", secret" if is_secret(info) else "")
@@ -150,13 +150,13 @@ class _Types:
         return words
 
     def enum(self, cls: type[Any]) -> str:
-        """An enum: its heading, or its values where it has none."""
+        """An enum: a link to its heading, or its values if it has none."""
         if cls.__name__ in self.linked:
             return self.name(cls)
         return f"one of {_codes(sorted(member.value for member in cls))}"
 
     def table(self, cls: type[msgspec.Struct], skip: Iterable[str] = ()) -> str:
-        """The table of a type's fields; "" where it has none."""
+        """The table of a type's fields; "" if it has none."""
         rows = [field for field in fields(cls) if field.encode_name not in skip]
         if not rows:
             return ""
@@ -176,7 +176,7 @@ class _Types:
 
 
 def _aliases(found: list[ModuleType]) -> dict[str, inspect.Metadata]:
-    """The types of single values that are described, by name."""
+    """The described types of single values, by name."""
     there: dict[str, inspect.Metadata] = {}
     for name, value in (pair for module in found for pair in vars(module).items()):
         if get_origin(value) is Annotated:
@@ -479,11 +479,11 @@ _PARTS: Final[dict[str, Callable[[list[ModuleType]], str]]] = {
 
 
 def main(arguments: list[str] | None = None, document: Path = DOCUMENT) -> None:
-    """Write the generated parts, or check them. Exit code 1 where they are stale."""
+    """Write the generated parts, or check them. Exit code 1 if they are stale."""
     parser = argparse.ArgumentParser(prog="python -m protocol.spec", description=__doc__)
     action = parser.add_mutually_exclusive_group(required=True)
     action.add_argument("--write", action="store_true", help="write the generated parts")
-    action.add_argument("--check", action="store_true", help="exit 1 where they are stale")
+    action.add_argument("--check", action="store_true", help="exit 1 if they are stale")
     given = parser.parse_args(arguments)
     try:
         there = document.read_text(encoding="utf-8")
