@@ -109,8 +109,8 @@ class _Types:
             raise ValueError(f"two types are named {', '.join(twice)}")
 
     def name(self, cls: type) -> str:
-        """The name of a type, linked to its heading if it has one. An event has its wire name, a page
-        the name of its items."""
+        """The name of a type, linked to its heading if it has one. Events have their wire names,
+        pages the names of their items."""
         if (item := item_of(cls)) is not None:
             return f"[page](#long-lists) of {self.name(item)}"
         if (spec := by_type(cls)) is not None:
