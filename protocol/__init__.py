@@ -1,10 +1,10 @@
 """The contract between Warroom and its clients: message types, codes, permissions, rooms.
 
-Everything here is msgspec and the standard library; nothing of `server` is imported.
+It needs only msgspec and the standard library, and nothing of `server`.
 `protocol.client`, the Python client, is the one part that opens sockets.
 """
 
 from typing import Final
 
 VERSION: Final = "1"
-"""Of the contract. It changes where clients of the one before would not be understood."""
+"""The version of the contract. It changes when older clients become incompatible."""

@@ -1,4 +1,4 @@
-"""The names of actors: who set off a kept event, as `kind:id`, the way rooms are named."""
+"""The names of actors, the causes of kept events: `kind:id`, like the names of rooms."""
 
 from typing import Final
 
@@ -14,10 +14,10 @@ def service(ident: str) -> str:
 
 
 def server(part: str) -> str:
-    """The server itself, by the part of it that acted: a domain, or `cli`."""
+    """The server itself, by the acting part: a domain, or `cli`."""
     return f"server:{part}"
 
 
 COMMAND_LINE: Final = server("cli")
-"""A user of the machine who ran a command. The operating system let them in: the server does not
-know their name."""
+"""An operator who ran a command on the machine. The operating system authenticated the operator,
+so the server has no name."""

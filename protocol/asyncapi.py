@@ -1,10 +1,10 @@
 """The contract as an AsyncAPI 3 document: `python -m protocol.asyncapi` prints it.
 
 Each command and query is an operation that the server receives, with its acknowledgement as the
-reply; each event is an operation that it sends. Rooms are channels; the channel `connection` holds
-what belongs to no room. AsyncAPI knows no binding for Socket.IO, so `x-socketio` says how a
-message travels: its `payload` is the first argument, its `headers`, which events have, are the
-second. Source: AsyncAPI 3.0.0; schemas are JSON Schema draft 7, as that asks for.
+reply. Each event is an operation that the server sends. Rooms are channels; the channel
+`connection` has all other messages. AsyncAPI has no binding for Socket.IO, so `x-socketio`
+describes how a message travels: its `payload` is the first argument; the `headers` of an event are
+the second. Source: AsyncAPI 3.0.0; its schemas are JSON Schema draft 7.
 """
 
 from inspect import cleandoc
@@ -48,15 +48,15 @@ _ENDINGS: Final[dict[str, type[Ending]]] = {
     "transport": RefusalReason,
     "else": Parting,
 }
-"""All reasons why something ended that is no reply, by where a client sees them."""
+"""All reasons of endings other than replies, by where a client sees them."""
 
 _ABOUT: Final = """\
-A real-time game server. One Socket.IO connection carries commands, queries and events; REST is
-there for logging in and for health. `/protocol` on the same server says what a client may rely on.
+A real-time game server. One Socket.IO connection carries commands, queries and events. Clients log
+in over REST. `/protocol` on the same server says what a client may rely on.
 
-Every command and query is answered once: `{"ok": true, "data": …}` is a promise that what it did
-is committed, `{"ok": false, "error": …}` says why not. To be told what happens in a room, join it
-with `rooms.join`: a snapshot comes first, then its events, numbered without a hole."""
+Every command and query has one reply. `{"ok": true, "data": …}` is a promise: the command is
+committed. `{"ok": false, "error": …}` has the reason of a failure. A client that joins a room with
+`rooms.join` receives a snapshot and then the events of the room, numbered without gaps."""
 
 _SOCKETIO: Final[Json] = {
     "protocol": 5,
@@ -72,7 +72,7 @@ _SOCKETIO: Final[Json] = {
 
 
 def document() -> Json:
-    """The whole document, made of JSON's own types."""
+    """The complete document, as JSON types."""
     modules = load()
     found = list(specs())
     calls = [spec for spec in found if spec.kind is not Kind.EVENT]
@@ -113,7 +113,7 @@ def _about(ending: Ending) -> Json:
 
 
 def _reason(reason: errors.ErrorReason) -> Json:
-    """The code it comes with, who declares it, and the type of its details where it has some."""
+    """The code of a reason, the messages that declare it, and the type of its details, if any."""
     about: Json = {"code": reason.code.value, "refused_by": refused_by(reason)}
     if reason.details is not None:
         about["details"] = _ref(reason.details.__name__)
@@ -121,7 +121,7 @@ def _reason(reason: errors.ErrorReason) -> Json:
 
 
 def encoded() -> bytes:
-    """The document as it is served: JSON, readable by people too."""
+    """The served document: indented JSON."""
     return msgspec.json.format(codec.encode(document()), indent=1)
 
 
@@ -146,7 +146,7 @@ def _server() -> Json:
         "variables": {
             "host": {
                 "default": "127.0.0.1:8000",
-                "description": "The host that this document came from.",
+                "description": "The host of this document.",
             }
         },
         "security": [{"$ref": f"#/components/securitySchemes/{name}"} for name in _security()],
@@ -154,19 +154,19 @@ def _server() -> Json:
 
 
 def _security() -> Json:
-    """What opens a connection. AsyncAPI knows no scheme for what a handshake carries: a key in the
-    place of a password comes nearest."""
+    """The credentials of a handshake. AsyncAPI has no scheme for the payload of a handshake; an API
+    key as a password is the closest."""
     return {
         "token": {
             "type": "apiKey",
             "in": "password",
             "description": "An access token, as `auth: {token}` of the handshake."
-            " `POST /api/auth/login` gives it.",
+            " `POST /api/auth/login` returns it.",
         },
         "service_key": {
             "type": "apiKey",
             "in": "password",
-            "description": "The key of a service, as `auth: {service_key}` of the handshake.",
+            "description": "A service key, as `auth: {service_key}` of the handshake.",
         },
     }
 
@@ -186,8 +186,7 @@ def _channels(found: list[Spec]) -> Json:
     channels[_CONNECTION] |= {
         "address": _SOCKETIO["namespace"],
         "title": "The connection",
-        "description": "Commands and queries with their replies, and what one connection is told"
-        " whatever rooms it is in.",
+        "description": "Commands and queries with their replies, and the events to one connection.",
     }
     for kind in rooms.all_kinds():
         channels[kind.word] |= _room(kind)
@@ -263,8 +262,8 @@ def _messages(found: list[Spec]) -> Json:
     there: Json = {
         _ERROR: {
             "name": _ERROR,
-            "title": "Not carried out",
-            "summary": "The reply to a message that was not carried out: `code` says why.",
+            "title": "Error",
+            "summary": "The reply to a message that failed. `code` is the cause.",
             "payload": _ref(codec.NotOk.__name__),
         }
     }
@@ -324,13 +323,13 @@ def _schemas(calls: list[Spec]) -> Json:
     found[codec.NotOk.__name__]["properties"]["ok"] = {"const": False}
     found["KeptMeta"] = {
         "title": "KeptMeta",
-        "description": "What stands beside the data of an event that is numbered.",
+        "description": "The metadata of a kept event.",
         "type": "object",
         "allOf": [_ref(codec.Meta.__name__)],
         "required": ["seq", "epoch"],
     }
     found["Joined"]["properties"]["snapshot"] = {
-        "description": "Of the type that the kind of room has; none where nothing is told anew.",
+        "description": "Its type depends on the kind of room. Only `joined` and `reset` have one.",
         "anyOf": [_ref(name) for name in dict.fromkeys(cls.__name__ for cls in snapshots)],
     }
     return found
@@ -351,7 +350,7 @@ def _pages(calls: list[Spec]) -> dict[str, str]:
 
 
 def _draft_7(schema: Any) -> Any:
-    """A schema of msgspec's, in which a reference stands alone and texts are not indented."""
+    """A schema of msgspec, with bare references and without indented texts."""
     match schema:
         case {"$ref": reference, **more} if more:
             return {"allOf": [{"$ref": reference}], **_draft_7(more)}

@@ -1,4 +1,4 @@
-"""Registering and logging in: the bodies of the REST routes under /api/auth."""
+"""Registration and log-in: the bodies of the REST routes under /api/auth."""
 
 from typing import Annotated, Final
 
@@ -18,7 +18,7 @@ Username = Annotated[
         min_length=3,
         max_length=20,
         pattern=r"^[A-Za-z0-9_\-]+$(?!\n)",
-        description="3 to 20 letters, digits, `_` or `-`; unique whatever its case.",
+        description="3 to 20 letters, digits, `_` or `-`; unique, ignoring case.",
     ),
 ]
 Email = Annotated[
@@ -26,11 +26,11 @@ Email = Annotated[
     shown_address(
         max_length=254,
         pattern=rf"^{_PART}@{_PART}\.{_PART}$(?!\n)",
-        about="Unique. Each of its characters is visible: none is of zero width, a direction mark"
-        " or a filler.",
+        about="Unique. All characters are visible: no zero-width characters, direction marks or"
+        " fillers.",
     ),
 ]
-ServiceName = Annotated[str, shown_line(100, "What a service is called")]
+ServiceName = Annotated[str, shown_line(100, "The name of a service")]
 PASSWORD_MIN_BYTES = 8
 PASSWORD_MAX_BYTES = 72
 
@@ -43,7 +43,7 @@ ROUTES: Final[dict[str, Limit]] = {
     "GET /api/auth/me": Limit.READ,
     "GET /api/auth/verify": Limit.READ,
 }
-"""Under which class a request counts."""
+"""The rate class of each route."""
 
 
 class Register(Guarded, msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -68,7 +68,7 @@ class RefreshBody(Guarded, msgspec.Struct, frozen=True, forbid_unknown_fields=Tr
 
 
 class Person(msgspec.Struct, frozen=True):
-    """Who is logged in."""
+    """The authenticated user."""
 
     id: str
     username: str
@@ -78,7 +78,7 @@ class Person(msgspec.Struct, frozen=True):
 
 
 class Tokens(Guarded, msgspec.Struct, frozen=True):
-    """What a log-in gives. `expires_in` is the access token's life in seconds."""
+    """The tokens of a log-in. `expires_in` is the lifetime of the access token in seconds."""
 
     access_token: Secret
     refresh_token: Secret
@@ -93,6 +93,6 @@ class LoggedIn(msgspec.Struct, frozen=True):
 
 
 class AuthReason(ErrorReason):
-    """Registering. Those for names and addresses are those of `users`."""
+    """The reasons of registration. Those of names and addresses are in `users`."""
 
     REGISTRATION_CLOSED = "registration_closed"

@@ -1,4 +1,4 @@
-"""What happens in battles: the events of a battle's log, of its line, and of the pool."""
+"""Events of battles: of a battle's log, of its row in lists, and of the pool."""
 
 from enum import StrEnum
 from typing import ClassVar
@@ -36,27 +36,27 @@ class AbandonReason(StrEnum):
 
 
 class BattleEvent(Event, frozen=True, kw_only=True):
-    """What all events of one battle have. The log of these is the battle."""
+    """The common fields of the events of one battle. Its log is the battle's state."""
 
     in_log: ClassVar[bool] = True
 
     battle_id: str
 
     def room(self) -> Room:
-        """The battle's own."""
+        """The battle's room."""
         return battle_room(self.battle_id)
 
 
 @event("battles.created", delivery=KEPT)
 class Created(BattleEvent, frozen=True, kw_only=True):
-    """The battle is there and waits. The first event of its log."""
+    """A battle was created and is waiting. It is the first event of its log."""
 
     battle: Battle
 
 
 @event("battles.started", delivery=KEPT)
 class Started(BattleEvent, frozen=True, kw_only=True):
-    """The first player took a seat."""
+    """The first player took a seat. The battle is in progress."""
 
     at: str
     next_hit_at: str
@@ -64,7 +64,7 @@ class Started(BattleEvent, frozen=True, kw_only=True):
 
 @event("battles.wave_started", delivery=KEPT)
 class WaveStarted(BattleEvent, frozen=True, kw_only=True):
-    """New enemies stand there; those before are gone."""
+    """A new wave of enemies replaced the previous one."""
 
     wave: int
     enemies: tuple[Enemy, ...]
@@ -72,7 +72,7 @@ class WaveStarted(BattleEvent, frozen=True, kw_only=True):
 
 @event("battles.player_joined", delivery=KEPT)
 class PlayerJoined(BattleEvent, frozen=True, kw_only=True):
-    """A seat was taken, or taken again after it was given up."""
+    """A player took a seat, or took it again after giving it up."""
 
     seat: Seat
     at: str
@@ -80,7 +80,7 @@ class PlayerJoined(BattleEvent, frozen=True, kw_only=True):
 
 @event("battles.player_away", delivery=KEPT)
 class PlayerAway(BattleEvent, frozen=True, kw_only=True):
-    """A player's connection is gone; the seat is kept for a grace time."""
+    """A player disconnected. The seat is kept for a grace time."""
 
     player_id: str
     at: str
@@ -88,7 +88,7 @@ class PlayerAway(BattleEvent, frozen=True, kw_only=True):
 
 @event("battles.player_returned", delivery=KEPT)
 class PlayerReturned(BattleEvent, frozen=True, kw_only=True):
-    """A player whose connection was gone is back."""
+    """A disconnected player reconnected."""
 
     player_id: str
 
@@ -117,14 +117,14 @@ class Struck(BattleEvent, frozen=True, kw_only=True):
 
 @event("battles.enemy_defeated", delivery=KEPT)
 class EnemyDefeated(BattleEvent, frozen=True, kw_only=True):
-    """An enemy fell."""
+    """An enemy was defeated."""
 
     enemy_id: int
     player_id: str
 
 
 class Hit(msgspec.Struct, frozen=True):
-    """One enemy's blow on one player."""
+    """One attack of an enemy on a player. `hp` is what remains."""
 
     enemy_id: int
     player_id: str
@@ -134,7 +134,7 @@ class Hit(msgspec.Struct, frozen=True):
 
 @event("battles.enemies_struck", delivery=KEPT)
 class EnemiesStruck(BattleEvent, frozen=True, kw_only=True):
-    """Every living enemy hit one of the three players who dealt most. `hp` is what is left."""
+    """Every living enemy struck one of the three players with the most damage."""
 
     hits: tuple[Hit, ...]
     next_hit_at: str
@@ -142,7 +142,7 @@ class EnemiesStruck(BattleEvent, frozen=True, kw_only=True):
 
 @event("battles.player_down", delivery=KEPT)
 class PlayerDown(BattleEvent, frozen=True, kw_only=True):
-    """A player's hp fell to 0: no attacks until revived."""
+    """A player's hp fell to 0. The player can't attack until revived."""
 
     player_id: str
     at: str
@@ -150,7 +150,7 @@ class PlayerDown(BattleEvent, frozen=True, kw_only=True):
 
 @event("battles.player_revived", delivery=KEPT)
 class PlayerRevived(BattleEvent, frozen=True, kw_only=True):
-    """A player is up again, with full hp."""
+    """A player was revived, with full hp."""
 
     player_id: str
     hp: int
@@ -158,14 +158,14 @@ class PlayerRevived(BattleEvent, frozen=True, kw_only=True):
 
 @event("battles.chat_said", delivery=KEPT)
 class ChatSaid(BattleEvent, frozen=True, kw_only=True):
-    """A line of chat. It is text: show it as text."""
+    """A line of chat. Show it as text, never as HTML."""
 
     line: ChatLine
 
 
 @event("battles.completed", delivery=KEPT)
 class Completed(BattleEvent, frozen=True, kw_only=True):
-    """The last wave fell. Rewards by player, to be claimed."""
+    """The last wave was defeated. `rewards` are the claimable rewards by player."""
 
     rewards: dict[str, Reward]
     at: str
@@ -173,7 +173,7 @@ class Completed(BattleEvent, frozen=True, kw_only=True):
 
 @event("battles.abandoned", delivery=KEPT)
 class Abandoned(BattleEvent, frozen=True, kw_only=True):
-    """The battle ended without a victory."""
+    """The battle ended without victory."""
 
     reason: AbandonReason
     at: str
@@ -181,7 +181,7 @@ class Abandoned(BattleEvent, frozen=True, kw_only=True):
 
 @event("battles.reward_claimed", delivery=KEPT)
 class RewardClaimed(BattleEvent, frozen=True, kw_only=True):
-    """A participant took the reward."""
+    """A participant claimed the reward."""
 
     player_id: str
     gold: int
@@ -190,25 +190,25 @@ class RewardClaimed(BattleEvent, frozen=True, kw_only=True):
 
 @event("battles.listed", delivery=KEPT)
 class Listed(Event, frozen=True, kw_only=True):
-    """A battle's line has changed: it stands in the place of the one before.
+    """The row of a battle in lists changed. It replaces the previous one.
 
-    Blows do not change it. The last one says how the battle ended.
+    Attacks do not change it. The last one has the final status of the battle.
     """
 
     battle: BattleSummary
 
     def room(self) -> Room:
-        """The battle's line."""
+        """The room of the battle's row."""
         return listing_room(self.battle.battle_id)
 
 
 @snapshot_of("battles")
 @event("battles.counted", delivery=LATEST)
 class BattlesCounted(Event, frozen=True, kw_only=True):
-    """How many battles wait and are under way; at most once a second. Snapshot of `battles`.
+    """The numbers of waiting and running battles, at most once a second. Snapshot of `battles`.
 
-    `newest_id`: the newest of them all. Where it is another one, the first page of
-    `battles.list` is another one too.
+    `newest_id` is the newest of these battles. When it changes, the first page of `battles.list`
+    has changed too.
     """
 
     waiting: int
@@ -216,5 +216,5 @@ class BattlesCounted(Event, frozen=True, kw_only=True):
     newest_id: str | None = None
 
     def room(self) -> Room:
-        """The pool."""
+        """The room of the pool."""
         return battles_room()

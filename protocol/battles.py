@@ -1,4 +1,4 @@
-"""Battles: live and co-operative. The server rolls and decides; a client only says what it does."""
+"""Battles: live and cooperative. The server computes results; a client only sends its actions."""
 
 from enum import StrEnum
 from typing import Annotated, Final
@@ -15,20 +15,18 @@ from protocol.players import PlayerReason
 from protocol.rooms import snapshot_of
 from protocol.text import shown_line
 
-battles_room: Final = rooms.single("battles", Permission.PLAY, "How many battles are open.")
-listing_room: Final = rooms.keyed(
-    "listing", Permission.PLAY, "One battle in one line, as lists show it."
-)
+battles_room: Final = rooms.single("battles", Permission.PLAY, "The number of open battles.")
+listing_room: Final = rooms.keyed("listing", Permission.PLAY, "One battle as one row of a list.")
 battle_room: Final = rooms.keyed(
-    "battle", Permission.PLAY, "One battle: blows, waves, chat, rewards."
+    "battle", Permission.PLAY, "One battle: attacks, waves, chat, rewards."
 )
 
 EnemyId = Annotated[int, msgspec.Meta(ge=1, le=1000, description="Unique within its battle.")]
-ChatText = Annotated[str, shown_line(200, "What is said")]
+ChatText = Annotated[str, shown_line(200, "A line of chat")]
 
 
 class Difficulty(StrEnum):
-    """How hard: multiplies enemies and rewards."""
+    """The difficulty: multiplies enemies and rewards."""
 
     EASY = "easy"
     MEDIUM = "medium"
@@ -38,7 +36,7 @@ class Difficulty(StrEnum):
 
 
 class Status(StrEnum):
-    """Where a battle stands."""
+    """The status of a battle."""
 
     WAITING = "waiting"
     IN_PROGRESS = "in_progress"
@@ -47,7 +45,7 @@ class Status(StrEnum):
 
 
 class AttackKind(StrEnum):
-    """How to strike: what it costs in stamina and what it is worth."""
+    """The kind of an attack: its stamina cost and its damage factor."""
 
     QUICK = "quick"
     NORMAL = "normal"
@@ -57,7 +55,7 @@ class AttackKind(StrEnum):
 
 
 class EnemyType(StrEnum):
-    """What an enemy is."""
+    """The type of an enemy."""
 
     GOBLIN = "goblin"
     ORC = "orc"
@@ -69,13 +67,13 @@ class EnemyType(StrEnum):
 
 
 class SeatedElsewhere(msgspec.Struct, frozen=True):
-    """`details` of `seated_elsewhere`: the battle in which the player has a seat."""
+    """`details` of `seated_elsewhere`: the battle of the player's seat."""
 
     battle_id: str
 
 
 class BattleReason(ErrorReason):
-    """Seats, blows and rewards of a battle."""
+    """The reasons of seats, attacks and rewards."""
 
     NOT_SEATED = "not_seated"
     SEATED_ELSEWHERE = "seated_elsewhere", Code.REFUSED, SeatedElsewhere
@@ -91,7 +89,7 @@ class BattleReason(ErrorReason):
 
 
 class Enemy(msgspec.Struct, frozen=True):
-    """An enemy. At 0 hp it is defeated."""
+    """An enemy. It is defeated at 0 hp."""
 
     enemy_id: int
     type: EnemyType
@@ -103,7 +101,7 @@ class Enemy(msgspec.Struct, frozen=True):
 
 
 class Reward(msgspec.Struct, frozen=True):
-    """What a participant gets, once."""
+    """The reward of a participant. It can be claimed once."""
 
     gold: int
     exp: int
@@ -113,8 +111,8 @@ class Reward(msgspec.Struct, frozen=True):
 class Seat(msgspec.Struct, frozen=True):
     """A participant. `attack` and `defense` are totals with equipment, fixed while seated.
 
-    `seated` is false once the seat was given up; the row stays for its damage and reward.
-    `away_at`: the moment the connection was lost. `down_at`: the moment hp fell to 0.
+    `seated` is false after the seat was given up; the row stays for its damage and reward.
+    `away_at` is the time of the disconnect. `down_at` is the time when hp fell to 0.
     """
 
     player_id: str
@@ -132,7 +130,7 @@ class Seat(msgspec.Struct, frozen=True):
 
 
 class ChatLine(msgspec.Struct, frozen=True):
-    """Something a player said."""
+    """A line of chat."""
 
     player_id: str
     name: str
@@ -142,10 +140,10 @@ class ChatLine(msgspec.Struct, frozen=True):
 
 @snapshot_of("battle")
 class Battle(msgspec.Struct, frozen=True):
-    """A battle in whole: snapshot of its room. `seq` numbers its last event.
+    """A complete battle: snapshot of its room. `seq` is that of its last event.
 
-    `chat` holds the last 50 lines. `next_hit_at`: when enemies strike next.
-    `empty_since`, `all_down_since`: since when nobody is seated, or all who are are down.
+    `chat` has the last 50 lines. Enemies strike next at `next_hit_at`. `empty_since` is the time
+    since which no player is seated, `all_down_since` since which all seated players are down.
     """
 
     battle_id: str
@@ -170,7 +168,7 @@ class Battle(msgspec.Struct, frozen=True):
 
 @snapshot_of("listing")
 class BattleSummary(msgspec.Struct, frozen=True):
-    """A battle in one line, as lists show it: snapshot of the room `listing:<id>`."""
+    """A battle as one row of a list: snapshot of the room `listing:<id>`."""
 
     battle_id: str
     name: str
@@ -185,7 +183,7 @@ class BattleSummary(msgspec.Struct, frozen=True):
 
 
 class HistoryEntry(msgspec.Struct, frozen=True):
-    """One battle that a player took part in."""
+    """One past battle of a player."""
 
     battle_id: str
     name: str
@@ -197,7 +195,7 @@ class HistoryEntry(msgspec.Struct, frozen=True):
 
 
 class Strike(msgspec.Struct, frozen=True):
-    """What a blow did, and the stamina that is left."""
+    """The result of an attack, and the remaining stamina."""
 
     damage: int
     critical: bool
@@ -206,7 +204,7 @@ class Strike(msgspec.Struct, frozen=True):
 
 
 class Claimed(msgspec.Struct, frozen=True):
-    """What was added, and what one has now."""
+    """The claimed amounts, and the new totals."""
 
     gold: int
     exp: int
@@ -215,7 +213,7 @@ class Claimed(msgspec.Struct, frozen=True):
 
 
 class Seated(msgspec.Struct, frozen=True):
-    """One's seat, and the number of the battle's last event that it takes in."""
+    """The player's seat, and the `seq` of the last event that it includes."""
 
     seat: Seat
     seq: int
@@ -223,9 +221,9 @@ class Seated(msgspec.Struct, frozen=True):
 
 @query("battles.list", permission=Permission.PLAY)
 class ListBattles(Query[Page[BattleSummary]], frozen=True):
-    """Battles of a status, newest first; without one, those that wait and those under way.
+    """Battles with a status, newest first. The default is waiting and in progress.
 
-    To see how lines change, join the rooms `listing:<id>` of those that are shown.
+    To follow changes of the visible rows, join their rooms `listing:<id>`.
     """
 
     status: Status | None = None
@@ -235,14 +233,14 @@ class ListBattles(Query[Page[BattleSummary]], frozen=True):
 
 @query("battles.get", permission=Permission.PLAY)
 class GetBattle(Query[Battle], frozen=True):
-    """One battle in whole, also when it is over."""
+    """One complete battle, also after its end."""
 
     battle_id: Id
 
 
 @query("battles.history", permission=Permission.PLAY)
 class ListHistory(Query[Page[HistoryEntry]], frozen=True):
-    """One's own past battles, newest first."""
+    """The caller's own past battles, newest first."""
 
     limit: PageSize = 50
     cursor: Cursor | None = None
@@ -261,7 +259,7 @@ class ListHistory(Query[Page[HistoryEntry]], frozen=True):
     ),
 )
 class Join(Command[Seated], frozen=True):
-    """Take a seat; the first one starts the battle. Joining again returns to one's seat."""
+    """Take a seat. The first seat starts the battle. Joining again returns to the same seat."""
 
     battle_id: Id
 
@@ -276,7 +274,7 @@ class Join(Command[Seated], frozen=True):
     ),
 )
 class Leave(Command[Done], frozen=True):
-    """Give up one's seat. Damage dealt keeps its share of the reward."""
+    """Give up the seat. The damage dealt so far keeps its share of the reward."""
 
     battle_id: Id
 
@@ -295,7 +293,7 @@ class Leave(Command[Done], frozen=True):
     ),
 )
 class Attack(Command[Strike], frozen=True):
-    """Strike an enemy once. Costs the stamina of its kind."""
+    """Strike an enemy once. The stamina cost depends on `kind`."""
 
     battle_id: Id
     enemy_id: EnemyId
@@ -315,7 +313,7 @@ class Attack(Command[Strike], frozen=True):
     ),
 )
 class Revive(Command[Done], frozen=True):
-    """Get up again for 50 gems. Without gems it happens after 15 minutes."""
+    """Revive the caller's player for 50 gems. The server revives it after 15 minutes."""
 
     battle_id: Id
 
@@ -327,7 +325,7 @@ class Revive(Command[Done], frozen=True):
     refuses=(BattleReason.NOT_SEATED,),
 )
 class Say(Command[Done], frozen=True):
-    """Say a line to the battle."""
+    """Write a line to the chat of the battle."""
 
     battle_id: Id
     text: ChatText
@@ -345,6 +343,6 @@ class Say(Command[Done], frozen=True):
     ),
 )
 class Claim(Command[Claimed], frozen=True):
-    """Take one's reward, once."""
+    """Claim the caller's reward, once."""
 
     battle_id: Id

@@ -1,4 +1,4 @@
-"""Strict decoding and encoding. What is wrong with a message is said with the field's name."""
+"""Strict decoding and encoding. Errors name the field."""
 
 import re
 from collections.abc import Callable
@@ -23,7 +23,7 @@ _NAMED_FIELD: Final = re.compile(
 )
 
 UNREADABLE: Final = (msgspec.DecodeError, RecursionError, UnicodeError)
-"""What decoding raises."""
+"""The exceptions of decoding."""
 
 _encoder: Final = msgspec.json.Encoder()
 
@@ -57,18 +57,18 @@ _decoders: Final[dict[type, Decoder[Any]]] = {}
 
 
 class NotOk(msgspec.Struct, frozen=True):
-    """A reply that says why not."""
+    """An error reply."""
 
     error: Error
     ok: bool = False
 
 
 class Meta(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What stands beside an event's data. `seq`, `epoch` and `actor` only for kept events.
+    """The metadata of an event. Only kept events have `seq`, `epoch` and `actor`.
 
-    `actor`: who set the event off: `user:<id>`, `service:<id>` or `server:<part>`; left out of
-    events from before actors were recorded.
-    `dropped`: how many lossy events of the same name and room were dropped before this one.
+    `actor` caused the event: `user:<id>`, `service:<id>` or `server:<part>`. Events that are older
+    than the recording of actors have none.
+    `dropped` is the number of lossy events of the same name and room that were dropped before.
     """
 
     room: str
@@ -155,7 +155,7 @@ def _short(text: str) -> str:
 
 
 OK: Final = b'{"ok":true,"data":', b"}"
-"""What stands before and after the data of a reply."""
+"""The JSON before and after the data of a reply."""
 
 
 def reply_data(data: bytes) -> bytes:
@@ -170,5 +170,5 @@ def reply_ok(data: object) -> bytes:
 
 
 def reply_error(error: Error) -> bytes:
-    """The JSON of a reply that says why not."""
+    """The JSON of an error reply."""
     return _encoder.encode(NotOk(error))

@@ -1,4 +1,4 @@
-"""Connections: who is at the other end of each, and how it is doing."""
+"""Connections: their users, addresses and send buffers, for administrators."""
 
 from enum import StrEnum
 from typing import Annotated, Final
@@ -13,14 +13,14 @@ from protocol.permissions import Permission, Role
 from protocol.rooms import Room, snapshot_of
 from protocol.text import shown_line
 
-connections_room: Final = rooms.single("connections", Permission.READ, "How many are connected.")
+connections_room: Final = rooms.single("connections", Permission.READ, "The number of connections.")
 
-DisconnectReason = Annotated[str, shown_line(200, "Why a connection is closed")]
+DisconnectReason = Annotated[str, shown_line(200, "The reason of a disconnect")]
 
 
 class Transport(StrEnum):
-    """How a connection is carried: Socket.IO over a WebSocket or by polling, which may become one,
-    or the plain WebSocket."""
+    """The transport of a connection: Socket.IO over a WebSocket, Socket.IO over polling (until an
+    upgrade), or the plain WebSocket."""
 
     WEBSOCKET = "websocket"
     POLLING = "polling"
@@ -30,8 +30,8 @@ class Transport(StrEnum):
 class ConnectionView(msgspec.Struct, frozen=True):
     """One open connection.
 
-    `role` is null for a service. `rooms` are the first 50 of `room_count`, by name. `queued`
-    messages of `queued_bytes` wait for it; `sent` and `received` count those since it opened.
+    `role` is null for a service. `rooms` are the first 50 of `room_count`, by name. `queued` and
+    `queued_bytes` measure its send buffer. `sent` and `received` count messages since it opened.
     """
 
     connection_id: str
@@ -51,7 +51,7 @@ class ConnectionView(msgspec.Struct, frozen=True):
 
 @query("connections.list", permission=Permission.ADMINISTER)
 class ListConnections(Query[Page[ConnectionView]], frozen=True):
-    """Open connections of this server, of one person or service or of all, newest first."""
+    """Open connections of this server, newest first. `user_id` is one user or service."""
 
     user_id: Id | None = None
     limit: PageSize = 50
@@ -65,9 +65,9 @@ class ListConnections(Query[Page[ConnectionView]], frozen=True):
     audit="connection_id",
 )
 class Disconnect(Command[Done], frozen=True):
-    """Close a connection. Whoever is there gets `server.evicted` with `reason`, and may come back.
+    """Close a connection. The client receives `server.evicted` with `reason`, and may reconnect.
 
-    One's own is closed after the answer.
+    The caller's own connection is closed after the reply.
     """
 
     connection_id: Id
@@ -77,7 +77,7 @@ class Disconnect(Command[Done], frozen=True):
 @snapshot_of("connections")
 @event("connections.counted", delivery=LATEST)
 class ConnectionsCounted(Event, frozen=True, kw_only=True):
-    """How many people and services are here, over so many connections; at most once a second.
+    """The numbers of connected users, services and connections, at most once a second.
 
     Snapshot of the room `connections`.
     """
@@ -87,5 +87,5 @@ class ConnectionsCounted(Event, frozen=True, kw_only=True):
     connections: int
 
     def room(self) -> Room:
-        """One for all."""
+        """The room `connections`."""
         return connections_room()

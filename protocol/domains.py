@@ -8,10 +8,10 @@ from typing import Final
 import protocol
 
 APART: Final = frozenset({"client", "domains", "facts", "spec", "asyncapi"})
-"""The client, and what reads the registry to write about it."""
+"""The client, and the modules that write documents from the registry."""
 
 
 def load() -> list[ModuleType]:
-    """Every module of the contract, imported. But for those apart."""
+    """Import and return every module of the contract, without those in APART."""
     names = sorted(m.name for m in pkgutil.iter_modules(protocol.__path__))
     return [importlib.import_module(f"protocol.{n}") for n in names if n not in APART]

@@ -1,6 +1,6 @@
-"""Endings: every reason why a message, a connection or a numbering ended, with whether to retry.
+"""The reasons that end a message, a connection or a numbering, each with whether to retry.
 
-The flag and the meaning stand at each member, so that documents and clients read them from here.
+Documents and clients read the flag and the meaning of each member from here.
 """
 
 from enum import StrEnum
@@ -13,8 +13,8 @@ NO_RETRY: Final = False
 class Ending(StrEnum):
     """A closed set of reasons.
 
-    `retry`: whether a client tries again by itself, with what it has or gets by `refresh`; else a
-    person has to do something first. `meaning`: why, and what to do.
+    `retry`: whether a client retries by itself, with its token or one from `refresh`; otherwise the
+    user has to act first. `meaning`: the cause, and what to do.
     """
 
     retry: bool
@@ -30,10 +30,10 @@ class Ending(StrEnum):
 
 
 class RefusalReason(Ending):
-    """Why a transport refuses a request or ends a connection.
+    """Why a transport rejects a request or closes a connection.
 
-    `close_code` is what a WebSocket is closed with, None where there is none to close; `statuses`
-    are those of HTTP; `words` are what the client is told where nothing more exact is known.
+    `close_code` is the WebSocket's close code, None if there is no WebSocket; `statuses` are those
+    of HTTP; `words` is the text for the client if there is no more exact one.
     """
 
     close_code: int | None
@@ -65,15 +65,15 @@ class RefusalReason(Ending):
         1002,
         (),
         NO_RETRY,
-        "a frame broke the rules of WebSockets: a fault of the client, or of what lies between",
-        "no frame of a WebSocket",
+        "a malformed WebSocket frame: an error of the client, or of an intermediary",
+        "malformed WebSocket frame",
     )
     INVALID_TEXT = (
         "invalid_text",
         1007,
         (),
         NO_RETRY,
-        "the text is not UTF-8: the same",
+        "the text is not UTF-8: an error of the client",
         "the text is not UTF-8",
     )
     TOO_LARGE = (
@@ -81,15 +81,15 @@ class RefusalReason(Ending):
         1009,
         (413, 431),
         NO_RETRY,
-        "more than [the limit](#limits) in one message, body or head: send less at once",
-        "larger than a message may be",
+        "a message, body or head above [the limit](#limits): send smaller messages",
+        "the message is larger than the limit",
     )
     TOO_MANY_FRAGMENTS = (
         "too_many_fragments",
         1008,
         (),
         NO_RETRY,
-        "a message in more parts than may be: send it in one",
+        "a message in too many fragments: send it in one",
         "too many fragments",
     )
     PARSE_ERROR = (
@@ -97,16 +97,16 @@ class RefusalReason(Ending):
         1002,
         (400,),
         NO_RETRY,
-        "no packet of Engine.IO or Socket.IO: a fault of the client",
-        "no packet of the protocol",
+        "a malformed packet of Engine.IO or Socket.IO: an error of the client",
+        "malformed packet",
     )
     SLOW = (
         "slow",
         1008,
         (408,),
         RETRY,
-        "a message or a request did not come whole in time",
-        "it did not come whole in time",
+        "a message or a request was not complete in time: send it faster",
+        "the message or request was not complete in time",
     )
     NO_LOGIN = (
         "no_login",
@@ -114,47 +114,54 @@ class RefusalReason(Ending):
         (),
         RETRY,
         "the client did not authenticate in time: send `auth` at once",
-        "no log-in in time",
+        "not authenticated in time",
     )
-    PING_TIMEOUT = "ping_timeout", 1008, (), RETRY, "nothing was heard of you", "ping timeout"
+    PING_TIMEOUT = (
+        "ping_timeout",
+        1008,
+        (),
+        RETRY,
+        "the client did not answer a ping",
+        "ping timeout",
+    )
     UNREAD = (
         "unread",
         1008,
         (),
         RETRY,
         "the send buffer was exceeded before authentication: read what is sent",
-        "what waited was not read",
+        "send buffer exceeded before authentication",
     )
     BROKEN_POLL = (
         "broken_poll",
         None,
         (400,),
         RETRY,
-        "a poll broke off, overlapped another or came twice: connect again, join with `since`",
-        "a request broke off, or a poll came twice",
+        "a poll was interrupted, repeated or overlapped another: connect again, join with `since`",
+        "a request was interrupted, or a poll was repeated",
     )
     BAD_REQUEST = (
         "bad_request",
         None,
         (400, 404, 405),
         NO_RETRY,
-        "nothing that is answered there: a fault of the client",
-        "no request that is answered here",
+        "a malformed request, or an unknown address or method: an error of the client",
+        "malformed request, or unknown address or method",
     )
     UNKNOWN_SESSION = (
         "unknown_session",
         None,
         (400,),
         RETRY,
-        "the session of polling is over: connect anew, without `sid`",
-        "no such session",
+        "the polling session has ended: connect again, without `sid`",
+        "unknown session",
     )
     ORIGIN = (
         "origin",
         None,
         (403,),
         NO_RETRY,
-        "the page is from elsewhere: name it in `CORS_ORIGINS`",
+        "the page is of another origin: add it to `CORS_ORIGINS`",
         "this origin is not allowed",
     )
     FULL_ADDRESS = (
@@ -162,31 +169,31 @@ class RefusalReason(Ending):
         None,
         (429,),
         RETRY,
-        "as many connections as one address may have: again after `Retry-After`",
-        "an address has as many connections as it may",
+        "too many connections of one address: connect again after `Retry-After`",
+        "too many connections of one address",
     )
     FULL_PERSON = (
         "full_person",
         1008,
         (429,),
         RETRY,
-        "as many as one person may have: close others, or again after `Retry-After`",
-        "a person has as many connections as they may",
+        "too many connections of one user: close others, or connect again after `Retry-After`",
+        "too many connections of one user",
     )
     CONNECT_RATE = (
         "connect_rate",
         None,
         (429,),
         RETRY,
-        "connections are opened too fast: again after `Retry-After`",
-        "connections are opened too often",
+        "too many new connections: connect again after `Retry-After`",
+        "too many new connections",
     )
     FLOODING = (
         "flooding",
         1008,
         (),
         RETRY,
-        "too much that is no message: send less",
+        "too much junk: see [the limit](#limits), and send less",
         "flooding",
     )
     UNAUTHENTICATED = (
@@ -194,15 +201,15 @@ class RefusalReason(Ending):
         None,
         (401,),
         RETRY,
-        "as `connect_error` of that code: the handshake of `/ws` says so in HTTP",
-        "who it is was not accepted",
+        "the handshake of `/ws` was rejected: do the same as for that `connect_error`",
+        "the token or the service key is not accepted",
     )
     TOO_MANY_UNAUTHENTICATED = (
         "too_many_unauthenticated",
         1013,
         (503,),
         RETRY,
-        "too many clients connected and did not authenticate; the oldest of the network that has"
-        " most of them is closed: authenticate at once",
-        "too many clients are not authenticated",
+        "too many unauthenticated clients; the server closes the oldest of the network with the"
+        " most: authenticate at once",
+        "too many unauthenticated clients",
     )

@@ -1,4 +1,4 @@
-"""The codes of errors: closed, each with whether the same message may be sent again."""
+"""Error codes: a closed set, each with whether a client may retry."""
 
 from enum import StrEnum
 from typing import Any, Self
@@ -9,51 +9,51 @@ from protocol.endings import NO_RETRY, RETRY, Ending
 
 
 class Code(Ending):
-    """Why a message was not carried out. `retry`: with the same `request_id`."""
+    """Why the server rejected a message. `retry`: with the same `request_id`."""
 
     INVALID = (
         "invalid",
         NO_RETRY,
-        "the message is not of its type; `field` or `errors` name what is wrong",
+        "the message does not match its type; `field` or `errors` name the wrong fields",
     )
     UNAUTHENTICATED = (
         "unauthenticated",
         NO_RETRY,
-        "no token, or one that is not (or no longer) accepted",
+        "the token is missing, invalid or expired",
     )
-    FORBIDDEN = "forbidden", NO_RETRY, "the role or scope does not allow it"
-    NOT_FOUND = "not_found", NO_RETRY, "there is no such thing, or not for you"
-    CONFLICT = "conflict", NO_RETRY, "it clashes with what is there; `reason` says how"
+    FORBIDDEN = "forbidden", NO_RETRY, "the role or the scopes lack the permission"
+    NOT_FOUND = "not_found", NO_RETRY, "it does not exist, or belongs to another user"
+    CONFLICT = "conflict", NO_RETRY, "it conflicts with existing data; `reason` says how"
     REFUSED = (
         "refused",
         NO_RETRY,
-        "the rules of the domain do not allow it now; `reason` says why",
+        "the rules of the domain forbid it now; `reason` says why",
     )
-    RATE_LIMITED = "rate_limited", RETRY, "too many at once; again after `retry_after_ms`"
+    RATE_LIMITED = "rate_limited", RETRY, "too many messages; retry after `retry_after_ms`"
     TOO_LARGE = "too_large", NO_RETRY, "the message is larger than the limit"
     BUSY = (
         "busy",
         RETRY,
-        "the server has too much to do, or others changed the same at once: retry",
+        "the server is overloaded, or a concurrent change conflicted; retry",
     )
     UNAVAILABLE = (
         "unavailable",
         RETRY,
-        "a part the server needs is away; the outcome may be unknown",
+        "a dependency of the server is down; the outcome may be unknown",
     )
-    TIMED_OUT = "timed_out", RETRY, "no answer in time; the outcome may be unknown"
+    TIMED_OUT = "timed_out", RETRY, "no reply within the timeout; the outcome may be unknown"
     INTERNAL = (
         "internal",
         RETRY,
-        "a fault of the server; `details` is a [`Fault`](#fault), with the id it has in the log",
+        "a server error; `details` is a [`Fault`](#fault) with its id in the log",
     )
 
 
 class ErrorReason(StrEnum):
-    """Why exactly: the reasons of one domain.
+    """The reasons of one domain.
 
-    `code` is the one that it comes with, `refused` or `conflict`. `details` is the type of what
-    stands under `details` beside it, None where nothing does.
+    `code` is the code of the error, `refused` or `conflict`. `details` is the type of the error's
+    `details`, None if it has none.
     """
 
     code: Code
@@ -74,21 +74,21 @@ class ErrorReason(StrEnum):
 
 
 class FieldError(msgspec.Struct, frozen=True):
-    """One thing wrong with one field."""
+    """An error of one field."""
 
     field: str
     message: str
 
 
 class Fault(msgspec.Struct, frozen=True):
-    """`details` of `internal`: the id under which the server has logged its fault."""
+    """`details` of `internal`: the id of the error in the server's log."""
 
     fault_id: str
 
 
 class Error(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What stands under `error` in a reply. `details`: what a program may read, by `reason`; of
-    `internal` a Fault."""
+    """The `error` of a reply. `details` is data for programs: its type depends on `reason`, and is
+    Fault for `internal`."""
 
     code: Code
     message: str
@@ -100,7 +100,7 @@ class Error(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Failure(Exception):
-    """A message is answered with this error."""
+    """The reply to a message is this error."""
 
     def __init__(self, error: Error) -> None:
         super().__init__(f"{error.code}: {error.message}")
@@ -108,22 +108,22 @@ class Failure(Exception):
 
 
 def invalid(field: str, message: str) -> Failure:
-    """A field that is of its type but not acceptable."""
+    """A field that has the right type but an unacceptable value."""
     return Failure(Error(Code.INVALID, f"{field}: {message}", field=field))
 
 
 def unauthenticated(message: str) -> Failure:
-    """Who calls is not known."""
+    """The caller is not authenticated."""
     return Failure(Error(Code.UNAUTHENTICATED, message))
 
 
 def forbidden(message: str) -> Failure:
-    """Who calls is known and may not."""
+    """The caller lacks the permission."""
     return Failure(Error(Code.FORBIDDEN, message))
 
 
 def not_found(what: str) -> Failure:
-    """No such thing, or not for who calls: the two are alike so that nothing is revealed."""
+    """It does not exist, or not for this caller: one error for both, to reveal nothing."""
     return Failure(Error(Code.NOT_FOUND, f"no such {what}"))
 
 
@@ -133,12 +133,12 @@ def conflict(
     field: str | None = None,
     details: msgspec.Struct | None = None,
 ) -> Failure:
-    """It clashes with what is there."""
+    """It conflicts with existing data."""
     return _with_reason(Code.CONFLICT, reason, message, field, details)
 
 
 def refused(reason: ErrorReason, message: str, details: msgspec.Struct | None = None) -> Failure:
-    """The rules of a domain say no."""
+    """The rules of a domain forbid it."""
     return _with_reason(Code.REFUSED, reason, message, None, details)
 
 
@@ -156,22 +156,22 @@ def _with_reason(
 
 
 def busy(message: str, retry_after_ms: int = 200) -> Failure:
-    """Too much at once."""
+    """The server is overloaded."""
     return Failure(Error(Code.BUSY, message, retry_after_ms=retry_after_ms))
 
 
 def unavailable(message: str) -> Failure:
-    """A part the server needs is away; whether it took effect may be unknown."""
+    """A dependency of the server is down; the outcome may be unknown."""
     return Failure(Error(Code.UNAVAILABLE, message))
 
 
 def internal(fault_id: str) -> Error:
-    """A fault of the server, by the id under which it is logged."""
-    message = f"a fault of the server, logged as {fault_id}"
+    """A server error, by its id in the log."""
+    message = f"server error, logged as {fault_id}"
     return Error(Code.INTERNAL, message, details=msgspec.to_builtins(Fault(fault_id)))
 
 
 class RequestReason(ErrorReason):
-    """Any command that has a `request_id`."""
+    """The reasons of every command with a `request_id`."""
 
     REQUEST_ID_REUSED = "request_id_reused", Code.CONFLICT

@@ -1,4 +1,4 @@
-"""What the documents say of the registry and can't be read off one type alone.
+"""Facts of the registry that need more than one type, for the documents.
 
 PROTOCOL.md and the AsyncAPI document are both written from here.
 """
@@ -23,7 +23,7 @@ _SHOWN_AS: Final = re.compile(r"(?<=.)(View|Summary|Entry)$")
 
 
 def defined(module: ModuleType, kind: type[T]) -> list[type[T]]:
-    """The classes of a kind that a module defines, in the order in which they stand there."""
+    """The classes of a kind that a module defines, in the order of definition."""
     return [
         value
         for value in vars(module).values()
@@ -47,12 +47,12 @@ def schema_name(cls: type[msgspec.Struct]) -> str:
 
 
 def doc_of(cls: type[msgspec.Struct]) -> str:
-    """The description of a type, with no indent."""
+    """The description of a type, without indentation."""
     return cleandoc((cls if item_of(cls) is None else Page).__doc__ or "")
 
 
 def enums(info: inspect.Type) -> Iterator[type]:
-    """The enums in a field's type, but for those within another struct."""
+    """The enums in a field's type, without those within another struct."""
     match info:
         case inspect.EnumType():
             yield info.cls
@@ -66,7 +66,7 @@ def enums(info: inspect.Type) -> Iterator[type]:
 
 
 def reasons(found: list[ModuleType]) -> list[type[ErrorReason]]:
-    """The reasons of errors, each enum of them in the module of its domain."""
+    """The enums of error reasons, one for each domain."""
     return [cls for m in found for cls in defined(m, ErrorReason) if cls is not ErrorReason]
 
 
@@ -90,10 +90,10 @@ class _Named:
 
 
 def room_of(event: type[Event]) -> str:
-    """The room an event is told in, `battle:<battle_id>`; "" where it is told in none."""
+    """The room of an event, `battle:<battle_id>`; "" if it has none."""
     return event.room(cast(Event, _Named()))
 
 
 def by_type(cls: type) -> Spec | None:
-    """The entry of the registry that a type is; None where it is no message."""
+    """The registry entry of a type; None if the type is not a message."""
     return next((spec for spec in specs() if spec.type is cls), None)

@@ -1,4 +1,4 @@
-"""The gateway's own words: rooms, renewal, the server's announcements."""
+"""The gateway's own messages: rooms, renewal, the server's announcements."""
 
 from enum import StrEnum
 from typing import Annotated, Any
@@ -15,54 +15,54 @@ from protocol.secret import Secret
 from protocol.text import LINE
 
 RoomName = Annotated[
-    str, msgspec.Meta(min_length=1, max_length=100, pattern=LINE, description="A room's name.")
+    str, msgspec.Meta(min_length=1, max_length=100, pattern=LINE, description="The name of a room.")
 ]
 Epoch = Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=LINE)]
 
 
 class Since(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The last numbered event that a client has seen of a room."""
+    """The last kept event of a room that a client has received."""
 
     epoch: Epoch
     seq: Count
 
 
 class Verdict(StrEnum):
-    """What a join found."""
+    """The result of a join."""
 
     JOINED = "joined"  # the first time: a snapshot
-    RESUMED = "resumed"  # nothing was missed: no snapshot
-    GAP_FILLED = "gap_filled"  # no snapshot; what was missed follows as ordinary events
-    RESET = "reset"  # what was missed is not there any more: a snapshot, with the reason
+    RESUMED = "resumed"  # no event was missed: no snapshot
+    GAP_FILLED = "gap_filled"  # no snapshot; the missed events follow as ordinary events
+    RESET = "reset"  # the missed events are not available: a snapshot, with the reason
 
 
 class ResetReason(Ending):
-    """Why missed events could not be told. The join has succeeded: there is nothing to retry."""
+    """Why missed events are not available. The join has succeeded: there is nothing to retry."""
 
     EPOCH_CHANGED = (
         "epoch_changed",
         NO_RETRY,
-        "the numbering is another one: the database was restored, or lost commits in a fail-over",
+        "the numbering is new: the database was restored, or lost commits in a failover",
     )
-    HISTORY_PRUNED = "history_pruned", NO_RETRY, "what was missed is not there any more"
+    HISTORY_PRUNED = "history_pruned", NO_RETRY, "the missed events were pruned"
     AHEAD = (
         "ahead",
         NO_RETRY,
-        "the `seq` given is higher than any there is: it never was, or all of the room's history"
-        " was pruned",
+        "the given `seq` is higher than the last one: it never existed, or the room's whole"
+        " history was pruned",
     )
     GAP_TOO_LARGE = (
         "gap_too_large",
         NO_RETRY,
-        "what was missed is more than 2,000 events, more than 512 KiB, or more than may wait for"
-        " you just now",
+        "the gap is more than 2,000 events, more than 512 KiB, or more than the free"
+        " space in the client's send buffer",
     )
 
 
 class Joined(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The verdict of a join. Live events with a `seq` above this one follow.
+    """The verdict of a join. Live events with a higher `seq` follow.
 
-    `snapshot` is of the type that the kind of room has.
+    The type of `snapshot` depends on the kind of room.
     """
 
     room: str
@@ -75,7 +75,7 @@ class Joined(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class RoomReason(ErrorReason):
-    """Joining rooms."""
+    """The reasons of joining rooms."""
 
     TOO_MANY_ROOMS = "too_many_rooms"
 
@@ -87,7 +87,7 @@ class RoomReason(ErrorReason):
     refuses=(RoomReason.TOO_MANY_ROOMS,),
 )
 class JoinRoom(Query[Joined], frozen=True):
-    """Subscribe to a room: a snapshot, then its events. With `since`, only what was missed.
+    """Join a room: a snapshot, then its events. With `since`, only the missed events.
 
     A connection is in at most 1,000 rooms at once.
     """
@@ -98,159 +98,160 @@ class JoinRoom(Query[Joined], frozen=True):
 
 @query("rooms.leave", permission=Permission.CONNECT, limit=Limit.ROOM)
 class LeaveRoom(Query[Done], frozen=True):
-    """Unsubscribe from a room. Leaving a room that was not joined is fine."""
+    """Leave a room. Leaving a room that was not joined succeeds too."""
 
     room: RoomName
 
 
 class Renewed(msgspec.Struct, frozen=True):
-    """How long the connection is good for now."""
+    """The remaining lifetime of the connection."""
 
     expires_in_s: int
 
 
 @query("auth.renew", permission=Permission.CONNECT, limit=Limit.RARE)
 class Renew(Query[Renewed], frozen=True):
-    """Put a fresh access token of the same person under this open connection."""
+    """Replace the access token of this connection by a new one of the same user."""
 
     token: Secret
 
 
 class ExpiryReason(Ending):
-    """Why a connection's rights have ended."""
+    """Why a connection is no longer authenticated."""
 
     EXPIRED = (
         "expired",
         RETRY,
-        "the token came to its end: refresh, connect with the new one. Where `refresh` is"
-        " `unauthenticated`, ask the person",
+        "the token expired: refresh, and connect with the new token. If `refresh` is"
+        " `unauthenticated`, ask the user to log in",
     )
     RIGHTS_CHANGED = (
         "rights_changed",
         RETRY,
-        "the person has another role: refresh, connect with the new token, which has the new role",
+        "the role of the user changed: refresh, and connect with the new token, which has the role",
     )
     LOGGED_OUT = (
         "logged_out",
         NO_RETRY,
-        "the log-in was ended, by a log-out, another password, or because a refresh token was used"
-        " again after 10 seconds: log in again",
+        "the log-in ended, by a log-out, a new password, or the reuse of a refresh token after 10"
+        " seconds: log in again",
     )
-    DISABLED = "disabled", NO_RETRY, "the person may not come in any more: tell the person"
-    DELETED = "deleted", NO_RETRY, "the user was deleted: tell the person"
-    REVOKED = "revoked", NO_RETRY, "the service key was ended: get another"
+    DISABLED = "disabled", NO_RETRY, "the user was disabled: inform the user"
+    DELETED = "deleted", NO_RETRY, "the user was deleted: inform the user"
+    REVOKED = "revoked", NO_RETRY, "the service key was revoked: get another"
 
 
 @event("auth.expired", delivery=LATEST)
 class Expired(Event, frozen=True, kw_only=True):
-    """What this connection was opened with is not good any more; it is closed after this."""
+    """The token or service key is no longer valid. The server closes the connection after this."""
 
     reason: ExpiryReason
 
     def room(self) -> Room:
-        """Told to one connection, not in a room."""
+        """None: it is sent to one connection."""
         return Room("")
 
 
 @event("server.closing", delivery=LATEST)
 class Closing(Event, frozen=True, kw_only=True):
-    """The server is going away. Reconnect, not before `retry_after_ms`."""
+    """The server is shutting down. Reconnect, not before `retry_after_ms`."""
 
     retry_after_ms: int
 
     def room(self) -> Room:
-        """Told to every connection, not in a room."""
+        """None: it is sent to every connection."""
         return Room("")
 
 
 class EvictionReason(Ending):
-    """Why a connection was let go."""
+    """Why the server evicted a connection."""
 
     TOO_MANY_BYTES = (
         "too_many_bytes",
         RETRY,
-        "more waited for you than the limit, and was dropped: read faster, or join less; join with"
-        " `since`",
+        "the send buffer was exceeded, and its messages were dropped: read faster, or join fewer"
+        " rooms; join with `since`",
     )
     NO_PROGRESS = (
         "no_progress",
         RETRY,
-        "you read nothing of what waited, and it was dropped: the same",
+        "the client read nothing from its send buffer, and its messages were dropped: the same",
     )
     FLOODING = (
         "flooding",
         RETRY,
-        "you went on sending after `rate_limited`: send less, and wait as long as you are told",
+        "the client kept sending after `rate_limited`: send less, and wait for `retry_after_ms`",
     )
     DISCONNECTED = (
         "disconnected",
         RETRY,
-        "somebody who administers closed this connection: show `message` to the person. It comes"
-        " after what waited for you; coming back is allowed",
+        "an administrator closed this connection: show `message` to the user. It arrives after"
+        " all pending messages; reconnecting is allowed",
     )
 
 
 @event("server.evicted", delivery=LATEST)
 class Evicted(Event, frozen=True, kw_only=True, omit_defaults=True):
-    """This connection is let go: it costs others too much, or was closed by hand.
+    """The server evicts this connection: it exceeded a limit, or an administrator closed it.
 
-    Nothing comes after this. Reconnect and resume.
+    It is the last message. Reconnect and resume.
     """
 
     reason: EvictionReason
     message: str | None = None
 
     def room(self) -> Room:
-        """Told to one connection, not in a room."""
+        """None: it is sent to one connection."""
         return Room("")
 
 
 class ConnectError(Ending):
-    """The codes that a handshake is refused with. What a client does about them is not what it does
-    about those of a reply."""
+    """The codes of a rejected handshake. A client handles them differently from the codes of a
+    reply."""
 
     UNAUTHENTICATED = (
         Code.UNAUTHENTICATED.value,
         RETRY,
-        "the token is not accepted: refresh once, connect with the new token. Where it comes again,"
-        " or `refresh` is `unauthenticated`, or for a service key: no",
+        "the token is not accepted: refresh once, and connect with the new token. Do not retry a"
+        " second time, after an `unauthenticated` refresh, or with a service key",
     )
     UNAVAILABLE = (
         Code.UNAVAILABLE.value,
         RETRY,
-        "the server closes, or its database is away. The token is good: connect again a little"
+        "the server is shutting down, or its database is down. The token is valid: connect again"
         " later",
     )
     RATE_LIMITED = (
         Code.RATE_LIMITED.value,
         RETRY,
-        "this person has as many connections as they may, or opens them too fast: connect again"
-        " after `retry_after_ms`",
+        "the user has too many connections, or too many new ones: connect again after"
+        " `retry_after_ms`",
     )
     INVALID = (
         Code.INVALID.value,
         NO_RETRY,
-        "what was sent is no JSON, or this connection has logged in already: a fault of the client",
+        "`auth` is not JSON, or the connection is already authenticated: an error of the client",
     )
 
 
 class Parting(Ending):
-    """How a connection ends without a reason of an enum, by what is seen of it."""
+    """How a connection ends without a reason of an enum, by what the client sees."""
 
     CLOSING = (
         "server.closing",
         RETRY,
-        "the server goes away, for a restart or an update. What it had taken in is still answered,"
-        " anything later is `unavailable`: connect again, not before `retry_after_ms`",
+        "the server is shutting down, for a restart or an update. It still acknowledges the"
+        " messages that it has read; later ones are `unavailable`: connect again, not before"
+        " `retry_after_ms`",
     )
     NO_WORD = (
-        "no word",
+        "no event",
         RETRY,
-        "the network, a crash, or [what is refused](#what-is-refused): connect again with growing"
-        " pauses, retry what was not answered with the same `request_id`",
+        "the network, a crash, or [a transport error](#transport-errors): connect again with"
+        " growing pauses, and retry unacknowledged commands with the same `request_id`",
     )
     NO_NAMESPACE = (
         "no `data`",
         NO_RETRY,
-        "there is no namespace but `/`: a fault of the client",
+        "the namespace is not `/`: an error of the client",
     )

@@ -1,4 +1,4 @@
-"""Ids: opaque strings made by us, time-ordered so that an index grows at its end."""
+"""Ids: opaque strings of the server, time-ordered so that an index grows at its end."""
 
 import os
 import time
@@ -15,7 +15,7 @@ Id = Annotated[
     str,
     msgspec.Meta(
         pattern=_ID_PATTERN,
-        description="An id made by the server (UUIDv7).",
+        description="An id that the server created (UUIDv7).",
         examples=["01a20629-2f24-79f0-9df7-df12e7c4209b"],
     ),
 ]
@@ -24,16 +24,16 @@ RequestId = Annotated[
     msgspec.Meta(
         min_length=1,
         max_length=64,
-        # A token in this place by mistake would be kept: it is not taken.
+        # A token here would be a mistake, and would be stored: it is rejected.
         pattern=rf"^(?!{REFRESH_PREFIX}|{KEY_PREFIX})[A-Za-z0-9_\-.:]+$(?!\n)",
-        description="Made by the client, one a command (UUIDv7 is best): a retry with the same id "
-        "gets the first reply and changes nothing. Kept for 24 hours at least.",
+        description="The client creates one for each command, preferably a UUIDv7. A retry with"
+        " the same id receives the first reply and changes nothing. Kept for at least 24 hours.",
         examples=["01a2062a-3c61-7d0e-9a55-2f1b8c9d7e04"],
     ),
 ]
 
 MAX_SAFE = 2**53 - 1
-"""The largest integer a JavaScript client reads exactly."""
+"""The largest integer that a JavaScript client reads exactly."""
 
 Count = Annotated[int, msgspec.Meta(ge=0, le=MAX_SAFE)]
 

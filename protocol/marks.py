@@ -1,4 +1,4 @@
-"""Marks on the types of fields, such as `Meta(extra={"secret": True})`, and finding them."""
+"""Finds marks on the types of fields, such as `Meta(extra={"secret": True})`."""
 
 from collections.abc import Iterator
 
@@ -7,12 +7,12 @@ from msgspec import inspect
 
 
 def mark_of(info: inspect.Type, mark: str) -> object:
-    """What a type is marked with under a name, None where it is not."""
+    """The value of a mark of a type, None if it is not marked."""
     return (info.extra or {}).get(mark) if isinstance(info, inspect.Metadata) else None
 
 
 def marked_fields(cls: type[msgspec.Struct], mark: str) -> dict[str, object]:
-    """The fields that are marked, or may be of a marked type, each with its mark."""
+    """The fields that have or may have a marked type, each with its mark."""
     return {
         field.name: found
         for field in _fields(cls)
@@ -22,7 +22,7 @@ def marked_fields(cls: type[msgspec.Struct], mark: str) -> dict[str, object]:
 
 
 def holds_mark(cls: type[msgspec.Struct], mark: str, *, deep_only: bool = False) -> bool:
-    """Whether there is a mark anywhere in a type; `deep_only`: other than on a field of it."""
+    """Whether a type contains a mark; `deep_only`: other than on a direct field."""
     plain = marked_fields(cls, mark) if deep_only else {}
     return any(_holds(f.type, mark, {cls}) for f in _fields(cls) if f.name not in plain)
 

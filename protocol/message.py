@@ -1,8 +1,8 @@
-"""The registry: every command, query and event, from the types that describe them.
+"""The registry of all commands, queries and events.
 
-A message type is registered by its decorator. Validation, permissions, limits, documentation,
-metric labels and tests are all read from here. The functions at the end are those of the server's
-own registry; conformance mode has one of its own.
+A decorator registers a message type. Validation, permissions, limits, documentation, metric labels
+and tests read the registry. The functions at the end use the server's own registry; conformance
+mode has another one.
 """
 
 import builtins
@@ -33,14 +33,14 @@ class Command(
     forbid_unknown_fields=True,
     omit_defaults=True,
 ):
-    """Changes something. Its reply is a promise: what it says is committed.
+    """Changes something. Its reply is a promise: an acknowledged command is committed.
 
-    Encoded, it leaves out what has its default: the digest by which a retry is known would else
+    Its JSON leaves out default values: otherwise the digest that identifies a retry would
     change with every field that a later version adds.
 
     Derive from it directly: a command derived from a command would inherit its reply silently.
-    A field of it may be a `Secret`; two commands that differ in nothing else are the same to
-    `request_id`. Its reply is kept, so it holds none.
+    A field may be a `Secret`; commands that differ only in secrets are the same for
+    `request_id`. Replies are stored, so they contain no secret.
     """
 
     request_id: RequestId | None = None
@@ -49,26 +49,26 @@ class Command(
 class Query(
     Guarded, msgspec.Struct, Generic[Reply], frozen=True, kw_only=True, forbid_unknown_fields=True
 ):
-    """Asks and changes nothing."""
+    """Reads and changes nothing."""
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
-    """Something that has happened, told to everybody in a room."""
+    """Something that has happened, delivered to all members of a room."""
 
     in_log: ClassVar[bool] = False
-    """Whether the room's log is the state itself: the decision numbers such an event."""
+    """Whether the log of the room is its state: the decision numbers such an event."""
 
     def room(self) -> Room:
-        """The room it is told in."""
+        """The room in which it is published."""
         raise NotImplementedError
 
 
 class Done(msgspec.Struct, frozen=True):
-    """The reply of a command that has nothing to say but that it is done."""
+    """The reply of a command without data."""
 
 
 class Limit(StrEnum):
-    """How often: the classes of rate limits. Figures are in `RATES`."""
+    """The classes of rate limits. The figures are in `RATES`."""
 
     ACTION = "action"
     CHAT = "chat"
@@ -81,7 +81,7 @@ class Limit(StrEnum):
 
 
 Rates = dict[Limit, tuple[float, int]]
-"""For each class: sustained messages a second, and how many at once."""
+"""For each class: sustained messages a second, and the burst."""
 
 RATES: Final[Rates] = {
     Limit.ACTION: (20.0, 40),
@@ -91,7 +91,7 @@ RATES: Final[Rates] = {
     Limit.RARE: (1.0, 10),
     Limit.LOGIN: (0.1, 10),
 }
-"""Of one person."""
+"""Of one user."""
 
 ADDRESS_RATES: Final[Rates] = {
     Limit.ACTION: (2000.0, 4000),
@@ -101,16 +101,16 @@ ADDRESS_RATES: Final[Rates] = {
     Limit.RARE: (100.0, 1000),
     Limit.LOGIN: (1.0, 30),
 }
-"""Of one address, multiplied by ADDRESS_LIMIT_SCALE: a hundred people at full speed may share one,
-and a thousand come at once. Passwords that are wrong are few wherever people only mistype them."""
+"""Of one address, multiplied by ADDRESS_LIMIT_SCALE: a hundred users at full speed may share one,
+and a thousand may connect at once. Users mistype few passwords, so failed log-ins have less."""
 
 
 class Delivery(StrEnum):
-    """What may happen to an event on its way to one client."""
+    """How an event is delivered to one client."""
 
     KEPT = "kept"  # numbered, in the history, never dropped
-    LATEST = "latest"  # a newer one replaces the one that waits
-    LOSSY = "lossy"  # the oldest that wait are dropped
+    LATEST = "latest"  # a newer one replaces a pending one
+    LOSSY = "lossy"  # the oldest pending ones are dropped
 
 
 KEPT: Final = Delivery.KEPT
@@ -119,7 +119,7 @@ LOSSY: Final = Delivery.LOSSY
 
 
 class Kind(StrEnum):
-    """What a message is."""
+    """The kind of a message."""
 
     COMMAND = "command"
     QUERY = "query"
@@ -127,7 +127,7 @@ class Kind(StrEnum):
 
 
 class UndeclaredReason(Exception):
-    """A message was refused with a reason that stands not in its `refuses`: a fault of ours."""
+    """A message failed with a reason that its `refuses` does not list: a server error."""
 
 
 class Spec(msgspec.Struct, frozen=True):
@@ -143,23 +143,23 @@ class Spec(msgspec.Struct, frozen=True):
     delivery: Delivery | None = None
     secrets: tuple[str, ...] = ()
     guarded: bool = False
-    """Whether it acts on others: it is committed only while its caller still may do that."""
+    """Whether it acts on others: it is committed only while its caller still has the permission."""
     audit: str | None = None
-    """The field that names its target in the audit log; None where it is not audited. One of the
-    reply, where the command makes its target."""
+    """The field with its target in the audit log; None if it is not audited. It is a field of the
+    reply if the command creates the target."""
     refuses: tuple[ErrorReason, ...] = ()
-    """Every reason of `refused` and `conflict` that it may answer with. Those of a `request_id`
-    come on top, for every command."""
+    """Every possible reason of `refused` and `conflict`. Every command also has the reasons of a
+    `request_id`."""
 
     def declares(self, error: Error) -> bool:
-        """Whether an error may be the reply: where its code has reasons, its own is declared."""
+        """Whether an error is a declared reply: codes with reasons need a declared reason."""
         if error.code not in (Code.REFUSED, Code.CONFLICT):
             return error.reason is None
         every = tuple(RequestReason) if self.kind is Kind.COMMAND else ()
         return error.reason in (*self.refuses, *every)
 
     def checked(self, fault: Exception) -> Exception:
-        """What a handler has raised; UndeclaredReason in the place of a Failure not declared."""
+        """The exception of a handler; UndeclaredReason instead of an undeclared Failure."""
         if not isinstance(fault, Failure) or self.declares(fault.error):
             return fault
         undeclared = UndeclaredReason(f"{self.name}: {fault.error.code} {fault.error.reason}")
@@ -173,7 +173,7 @@ class Spec(msgspec.Struct, frozen=True):
 
 
 _by_type: Final[dict[type, Spec]] = {}
-"""Of all registries: a type stands in one of them."""
+"""The entries of all registries: a type is in one of them."""
 
 
 def _reply_of(cls: type[msgspec.Struct], base: Any) -> type[msgspec.Struct]:
@@ -209,9 +209,9 @@ class Registry:
     ) -> Callable[[M], M]:
         """Register a `Command[Reply]` under its wire name.
 
-        `guarded` is for one that acts on others with a permission that is not for that: those of
-        OVER_OTHERS always are. `audit` names its target. `refuses` are all reasons that it may
-        answer with: another one is a fault of the server.
+        `guarded` marks a command that acts on others; permissions of OVER_OTHERS imply it.
+        `audit` is the field with its target. `refuses` lists all possible reasons: any other
+        one is a server error.
         """
         guarded = guarded or permission in OVER_OTHERS
         return self._register_call(
@@ -234,18 +234,18 @@ class Registry:
 
         def register(cls: M) -> M:
             if holds_secret(cls):
-                raise TypeError(f"{name}: an event is told to others, so it holds no Secret")
+                raise TypeError(f"{name}: an event is published, so it must not contain a Secret")
             self._add(Spec(name, Kind.EVENT, cls, (cls.__doc__ or "").strip(), delivery=delivery))
             return cls
 
         return register
 
     def find(self, name: str) -> Spec | None:
-        """The entry of a wire name, None where there is none. Never raises."""
+        """The entry of a wire name, None if there is none. Never raises."""
         return self._calls.get(name) or self._events.get(name)
 
     def specs(self, *kinds: Kind) -> Iterator[Spec]:
-        """All entries of the kinds (of all, where none is named), by name."""
+        """All entries of the kinds (by default of all kinds), sorted by name."""
         both = (*self._calls.values(), *self._events.values())
         for spec in sorted(both, key=lambda spec: spec.name):
             if not kinds or spec.kind in kinds:
@@ -267,18 +267,18 @@ class Registry:
             reply = _reply_of(cls, base)
             if holds_mark(cls, SHOWN, deep_only=True):
                 raise TypeError(
-                    f"{name}: text that others see is a field of its own, or it is not checked"
+                    f"{name}: text that others see must be a direct field, or it is not checked"
                 )
             if holds_secret(cls, deep_only=True):
-                raise TypeError(
-                    f"{name}: a Secret is a field of its own, or it would not be masked"
-                )
+                raise TypeError(f"{name}: a Secret must be a direct field, or it is not masked")
             if kind is Kind.COMMAND and holds_secret(reply):
-                raise TypeError(f"{name}: the reply of a command is kept, so it holds no Secret")
+                raise TypeError(
+                    f"{name}: replies of commands are stored, so they must not contain a Secret"
+                )
             if audit is not None:
                 named = [f for of in (cls, reply) for f in of.__struct_fields__]
                 if audit not in named or audit in secret_fields(cls):
-                    raise TypeError(f"{name}: {audit} is no field that can name its target")
+                    raise TypeError(f"{name}: {audit} is not a field that can name the target")
             self._add(
                 Spec(
                     name,
@@ -302,21 +302,21 @@ class Registry:
         names = self._events if spec.kind is Kind.EVENT else self._calls
         taken = {**self._calls, **self._events} if self._dotted else names
         if spec.name in taken or spec.type in _by_type:
-            raise ValueError(f"{spec.name} or {spec.type.__name__} is registered already")
+            raise ValueError(f"{spec.name} or {spec.type.__name__} is already registered")
         if "." not in spec.name and self._dotted:
-            raise ValueError(f"{spec.name}: a name is domain.verb")
+            raise ValueError(f"{spec.name}: a name must be domain.verb")
         if not spec.doc:
-            raise ValueError(f"{spec.name}: a message needs a docstring, it becomes documentation")
+            raise ValueError(f"{spec.name}: a message needs a docstring: it is its documentation")
         names[spec.name] = spec
         _by_type[spec.type] = spec
 
 
 spec_of: Final[Callable[[type], Spec]] = _by_type.__getitem__
-"""The entry of a message type, of whichever registry. Raises KeyError where it is in none."""
+"""The entry of a message type in any registry. Raises KeyError if there is none."""
 
 
 REGISTRY: Final = Registry()
-"""The server's own."""
+"""The server's own registry."""
 
 command = REGISTRY.command
 query = REGISTRY.query

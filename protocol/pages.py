@@ -17,7 +17,7 @@ class Page(msgspec.Struct, Generic[T], frozen=True):
 
 
 def item_of(reply: Any) -> type[msgspec.Struct] | None:
-    """The type of the items of a `Page[Item]`; None for a type that is no page. Never raises."""
+    """The type of the items of a `Page[Item]`; None for any other type. Never raises."""
     if get_origin(reply) is not Page:
         return None
     (item,) = get_args(reply)
@@ -26,7 +26,7 @@ def item_of(reply: Any) -> type[msgspec.Struct] | None:
 
 
 MAX_CURSOR: Final = 100
-"""Characters of a cursor."""
+"""The longest cursor, in characters."""
 
 PageSize = Annotated[int, msgspec.Meta(ge=1, le=200)]
 Cursor = Annotated[
@@ -35,6 +35,6 @@ Cursor = Annotated[
         min_length=1,
         max_length=MAX_CURSOR,
         pattern=LINE,
-        description="`next` of the page before, as it was given.",
+        description="`next` of the previous page, unchanged.",
     ),
 ]

@@ -1,12 +1,12 @@
-"""Roles, and what each may do. One role a person; a service key carries scopes instead."""
+"""Roles and their permissions. A user has one role; a service key has scopes instead."""
 
 from enum import StrEnum
 
 
 class Permission(StrEnum):
-    """What a command, a query or a room asks of whoever calls."""
+    """The permission that a command, a query or a room requires."""
 
-    CONNECT = "connect"  # anyone who has authenticated
+    CONNECT = "connect"  # every authenticated caller
     PLAY = "play"
     READ = "read"
     OPERATE = "operate"
@@ -17,7 +17,7 @@ class Permission(StrEnum):
 
 
 class Role(StrEnum):
-    """The one role of a person."""
+    """The role of a user."""
 
     PLAYER = "player"
     VIEWER = "viewer"
@@ -49,7 +49,7 @@ OVER_OTHERS = frozenset({Permission.OPERATE, Permission.ADMINISTER})
 still has it."""
 
 SCOPES = frozenset({Permission.READ, Permission.OPERATE})
-"""What a service key may be given."""
+"""The permissions that a service key may have."""
 
 
 def granted(role: Role) -> frozenset[Permission]:

@@ -1,4 +1,4 @@
-"""Players: level, gold, stamina; who is here."""
+"""Players: level, gold, stamina; presence."""
 
 from typing import Annotated, Final
 
@@ -13,20 +13,18 @@ from protocol.permissions import Permission
 from protocol.rooms import Room, snapshot_of
 
 player_room: Final = rooms.keyed(
-    "player", Permission.PLAY, "One's own player: level, gold, stamina."
+    "player", Permission.PLAY, "The caller's player: level, gold, stamina."
 )
 players_room: Final = rooms.single(
-    "players", Permission.CONNECT, "How many players there are, and are here."
+    "players", Permission.CONNECT, "The numbers of registered and online players."
 )
-profile_room: Final = rooms.keyed(
-    "profile", Permission.CONNECT, "What everybody may know of a player."
-)
+profile_room: Final = rooms.keyed("profile", Permission.CONNECT, "The public profile of a player.")
 
 Points = Annotated[int, msgspec.Meta(ge=0, le=1000)]
 
 
 class Player(msgspec.Struct, frozen=True):
-    """What is kept of a player, but for stamina. `exp` is a lifetime total."""
+    """The stored state of a player, without stamina. `exp` is a lifetime total."""
 
     player_id: str
     name: str
@@ -43,7 +41,7 @@ class Player(msgspec.Struct, frozen=True):
 
 
 class Stamina(msgspec.Struct, frozen=True):
-    """Stamina as it was at a moment. It grows by `regen` every `interval_s`, up to `maximum`."""
+    """The stamina at the time `at`. It grows by `regen` every `interval_s`, up to `maximum`."""
 
     amount: int
     maximum: int
@@ -55,7 +53,7 @@ class Stamina(msgspec.Struct, frozen=True):
 
 @snapshot_of("player")
 class PlayerView(msgspec.Struct, frozen=True):
-    """Reply of players.get and snapshot of a player's room."""
+    """A player with stamina: reply of `players.get` and snapshot of the room `player:<id>`."""
 
     player: Player
     stamina: Stamina
@@ -63,9 +61,9 @@ class PlayerView(msgspec.Struct, frozen=True):
 
 @snapshot_of("profile")
 class Profile(msgspec.Struct, frozen=True):
-    """What everybody may know of a player: snapshot of the room `profile:<id>`.
+    """The public profile of a player: snapshot of the room `profile:<id>`.
 
-    `online`: whether the player is connected. `battle_id`: where it has a seat.
+    `online`: whether the player is connected. `battle_id`: the battle of its seat.
     """
 
     player_id: str
@@ -76,7 +74,7 @@ class Profile(msgspec.Struct, frozen=True):
 
 
 class PlayerReason(ErrorReason):
-    """What a player has, and whether there is one."""
+    """The reasons of missing players and resources."""
 
     NO_PLAYER = "no_player"
     NOT_ENOUGH_POINTS = "not_enough_points"
@@ -90,15 +88,15 @@ class PlayerReason(ErrorReason):
     refuses=(PlayerReason.NO_PLAYER,),
 )
 class GetPlayer(Query[PlayerView], frozen=True):
-    """One's own player."""
+    """The caller's player."""
 
 
 @query("players.list", permission=Permission.CONNECT)
 class ListPlayers(Query[Page[Profile]], frozen=True):
-    """Players, the highest level first, among equals whoever has more exp.
+    """Players by level, then by exp, highest first.
 
-    With `online` only those who are here. Players move up while pages are turned: nobody comes
-    twice, and who passes the page that one is at is not met any more.
+    `online` leaves out players that are not connected. Players move up while a client turns pages:
+    no player appears twice, and a player that rises past the current page does not appear.
     """
 
     online: bool = False
@@ -116,7 +114,7 @@ class ListPlayers(Query[Page[Profile]], frozen=True):
     ),
 )
 class Allocate(Command[PlayerView], frozen=True):
-    """Spend stat points, one for one. Raising max stamina refills it."""
+    """Spend stat points, one for one. A higher maximum of stamina refills the stamina."""
 
     attack: Points = 0
     defense: Points = 0
@@ -125,43 +123,43 @@ class Allocate(Command[PlayerView], frozen=True):
 
 @event("players.changed", delivery=KEPT)
 class PlayerChanged(Event, frozen=True, kw_only=True):
-    """The player as it is now. `why` is allocate, reward, revive or level_up."""
+    """The player after a change. `why` is allocate, reward, revive or level_up."""
 
     why: str
     player: Player
 
     def room(self) -> Room:
-        """The player's own."""
+        """The player's room."""
         return player_room(self.player.player_id)
 
 
 @event("players.stamina", delivery=LATEST)
 class StaminaChanged(Event, frozen=True, kw_only=True):
-    """Stamina has grown, or was spent."""
+    """Stamina was regenerated or spent."""
 
     player_id: Id
     stamina: Stamina
 
     def room(self) -> Room:
-        """The player's own."""
+        """The player's room."""
         return player_room(self.player_id)
 
 
 @event("players.profile_changed", delivery=LATEST)
 class ProfileChanged(Event, frozen=True, kw_only=True):
-    """A player has come or gone, reached a level, taken a seat or given it up."""
+    """A player connected, disconnected, reached a level, or took or gave up a seat."""
 
     profile: Profile
 
     def room(self) -> Room:
-        """The player's profile."""
+        """The room of the player's profile."""
         return profile_room(self.profile.player_id)
 
 
 @snapshot_of("players")
 @event("players.counted", delivery=LATEST)
 class PlayersCounted(Event, frozen=True, kw_only=True):
-    """How many players are here, and how many there are; at most once a second.
+    """The numbers of online and registered players, at most once a second.
 
     Snapshot of the room `players`.
     """

@@ -1,4 +1,4 @@
-"""Kinds of rooms and their names: `kind:id`, or a word where there is only one."""
+"""Kinds of rooms and their names: `kind:id`, or one word for a single room."""
 
 from collections.abc import Callable
 from typing import Final, NewType, TypeVar
@@ -21,7 +21,7 @@ class RoomKind(msgspec.Struct, frozen=True):
 
     @property
     def pattern(self) -> str:
-        """How the name of such a room is written."""
+        """The form of the name of such a room."""
         return f"{self.word}:<id>" if self.keyed else self.word
 
     @property
@@ -30,9 +30,9 @@ class RoomKind(msgspec.Struct, frozen=True):
         return f"{self.word}:" if self.keyed else self.word
 
     def __call__(self, ident: str = "") -> Room:
-        """The name of a room: with an id where there are several of the kind, else without."""
+        """The name of a room, with an id for a keyed kind, otherwise without."""
         if self.keyed != bool(ident):
-            raise ValueError(f"a room of this kind is called {self.pattern}")
+            raise ValueError(f"a room of this kind has the name {self.pattern}")
         return Room(f"{self.word}:{ident}" if self.keyed else self.word)
 
 
@@ -41,12 +41,12 @@ KINDS: Final[dict[str, RoomKind]] = {}
 
 
 def keyed(word: str, permission: Permission, doc: str) -> RoomKind:
-    """Add a kind of room of which there is one for each id."""
+    """Add a kind with one room for each id."""
     return _add(RoomKind(word, True, permission, doc))
 
 
 def single(word: str, permission: Permission, doc: str) -> RoomKind:
-    """Add a kind of room of which there is one."""
+    """Add a kind with a single room."""
     return _add(RoomKind(word, False, permission, doc))
 
 
@@ -57,7 +57,7 @@ def all_kinds() -> list[RoomKind]:
 
 def _add(kind: RoomKind) -> RoomKind:
     if kind.word in KINDS:
-        raise ValueError(f"there is a kind of room {kind.word!r} already")
+        raise ValueError(f"the kind of room {kind.word!r} already exists")
     KINDS[kind.word] = kind
     return kind
 
@@ -70,7 +70,7 @@ def snapshot_of(word: str) -> Callable[[S], S]:
 
     def register(cls: S) -> S:
         if word not in KINDS or word in _snapshots:
-            raise ValueError(f"{word!r} is no kind of room, or has a snapshot already")
+            raise ValueError(f"{word!r} is not a kind of room, or already has a snapshot")
         _snapshots[word] = cls
         return cls
 
@@ -78,12 +78,12 @@ def snapshot_of(word: str) -> Callable[[S], S]:
 
 
 def snapshot(word: str) -> type[msgspec.Struct]:
-    """The type of a kind's snapshots. Raises KeyError where none was registered."""
+    """The type of a kind's snapshots. Raises KeyError if there is none."""
     return _snapshots[word]
 
 
 def parse(name: str) -> tuple[RoomKind, str] | None:
-    """The kind of a room and its id (empty for a word); None where no kind fits. Never raises."""
+    """The kind of a room and its id (empty for a single room); None if unknown. Never raises."""
     word, colon, ident = name.partition(":")
     kind = KINDS.get(word)
     if kind is None or kind.keyed != bool(colon) or kind.keyed != bool(ident):

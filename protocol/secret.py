@@ -1,10 +1,9 @@
-"""Secrets in messages: never kept, never told, never logged.
+"""Secrets in messages: never stored, never published, never logged.
 
-A field that is typed `Secret` is masked where its message is shown as text, and left out of the
-digest that a command's request is known by: a digest of something that can be guessed would tell
-whoever reads the database when the guess is right. The registry takes no event and no reply of a
-command that holds one, as these are kept. What looks like a token of ours is masked in the log,
-whoever writes it there; a password looks like nothing, so no fault may have one in its words.
+The text form of a message masks its `Secret` fields. The digest of a command leaves them out: a
+reader of the database could test guesses against the digest. The registry rejects events and
+replies of commands with a secret, since these are stored. The log masks every text that looks like
+one of our tokens. A password has no recognisable form, so no error may contain one.
 """
 
 import re
@@ -27,26 +26,26 @@ Secret = Annotated[
         extra_json_schema={"format": "password", "writeOnly": True},
     ),
 ]
-"""A password, a token, a key. A password is 8 to 72 bytes of UTF-8, none of which is NUL."""
+"""A password, a token, a key. A password has 8 to 72 bytes of UTF-8, without NUL."""
 
 REFRESH_PREFIX: Final = "wrr_"
 KEY_PREFIX: Final = "wrk_"
-"""What our refresh tokens and service keys begin with, so that they are known anywhere."""
+"""The prefixes of refresh tokens and service keys, so that they are recognised anywhere."""
 
 TOKEN: Final = re.compile(
     rf"(?:{REFRESH_PREFIX}|{KEY_PREFIX})[A-Za-z0-9_-]+"
     r"|eyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*(?:\.[A-Za-z0-9_-]*)?"
 )
-"""What looks like a token of ours: a refresh token, a service key, an access token (a JWT)."""
+"""Matches our tokens: a refresh token, a service key, an access token (a JWT)."""
 
 
 class Guarded:
-    """A message type whose secrets are masked where it is shown as text."""
+    """A message type whose text form masks its secrets."""
 
     __slots__ = ()
 
     def __repr__(self) -> str:
-        """As any message is shown, but for its secrets."""
+        """The usual text form, with masked secrets."""
         cls: Any = type(self)
         hidden = secret_fields(cls)
         shown = (
@@ -57,12 +56,12 @@ class Guarded:
 
 
 def secret_fields(cls: type[msgspec.Struct]) -> tuple[str, ...]:
-    """The names of the fields that are a secret, or may be one."""
+    """The names of the fields whose value is or may be a secret."""
     return tuple(marked_fields(cls, _MARK))
 
 
 def holds_secret(cls: type[msgspec.Struct], *, deep_only: bool = False) -> bool:
-    """Whether there is a secret anywhere in a type; `deep_only`: other than as a field of it."""
+    """Whether a type contains a secret; `deep_only`: other than as a direct field."""
     return holds_mark(cls, _MARK, deep_only=deep_only)
 
 

@@ -1,7 +1,7 @@
 """The generated parts of PROTOCOL.md, from the registry: `python -m protocol.spec --check`.
 
-What stands between `<!-- generated: commands -->` and `<!-- end -->` is written here; everything
-else in the file is left as it is.
+It writes the text between `<!-- generated: commands -->` and `<!-- end -->`, and leaves the rest of
+the file unchanged.
 """
 
 import argparse
@@ -49,10 +49,10 @@ from protocol.secret import is_secret
 
 _INSTALLED: Final = Path(__file__).with_name("PROTOCOL.md")
 DOCUMENT: Final = _INSTALLED if _INSTALLED.is_file() else Path(__file__).parents[1] / "PROTOCOL.md"
-"""In a checkout it stands at the top; a wheel brings it beside this file."""
+"""In a checkout it is at the top; a wheel has it next to this file."""
 
 _FIRST: Final = ("rooms", "auth", "server")
-"""The gateway's own words come before the domains."""
+"""The messages of the gateway come before those of the domains."""
 
 _PART: Final = re.compile(r"(<!-- generated: ([a-z ]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 _ENVELOPE: Final = (codec.Meta, errors.Error, errors.FieldError, errors.Fault)
@@ -67,9 +67,9 @@ T = TypeVar("T")
 
 
 def render(document: str) -> str:
-    """The document with all its generated parts as they should be.
+    """The document with current generated parts.
 
-    Raises ValueError where one of them is unknown, or has no place in the document.
+    Raises ValueError if a part is unknown, or has no place in the document.
     """
     found = load()
     parts = {name: part(found) for name, part in _PARTS.items()}
@@ -84,7 +84,7 @@ def render(document: str) -> str:
 
 
 class _Types:
-    """The types that have a heading of their own, so that fields can point there."""
+    """The types with a heading of their own, to which fields link."""
 
     def __init__(self, found: list[ModuleType]) -> None:
         domains = {spec.type.__module__ for spec in specs()}
@@ -109,8 +109,8 @@ class _Types:
             raise ValueError(f"two types are named {', '.join(twice)}")
 
     def name(self, cls: type) -> str:
-        """A type's name, pointing to its heading where it has one; of an event, its own name; of a
-        page, that of its items."""
+        """The name of a type, linked to its heading if it has one. Events have their wire names,
+        pages the names of their items."""
         if (item := item_of(cls)) is not None:
             return f"[page](#long-lists) of {self.name(item)}"
         if (spec := by_type(cls)) is not None:
@@ -119,14 +119,14 @@ class _Types:
         return f"[{plain}](#{cls.__name__.lower()})" if cls.__name__ in self.linked else plain
 
     def text(self, info: inspect.Type) -> str:
-        """A type in words: its heading where it has one, else what it is and its limits."""
+        """A type as text: a link to its heading if it has one, otherwise its kind and limits."""
         for name, alias in self.values.items():
             if info == alias:
                 return f"[`{name}`](#{name.lower()})"
         return self.plain(info)
 
     def plain(self, info: inspect.Type) -> str:
-        """A type in words, with its limits."""
+        """A type as text, with its limits."""
         match info:
             case inspect.Metadata():
                 words = self.plain(info.type) + (", secret" if is_secret(info) else "")
@@ -150,13 +150,13 @@ class _Types:
         return words
 
     def enum(self, cls: type[Any]) -> str:
-        """An enum: its heading, or its values where it has none."""
+        """An enum: a link to its heading, or its values if it has none."""
         if cls.__name__ in self.linked:
             return self.name(cls)
         return f"one of {_codes(sorted(member.value for member in cls))}"
 
     def table(self, cls: type[msgspec.Struct], skip: Iterable[str] = ()) -> str:
-        """The table of a type's fields; "" where it has none."""
+        """The table of a type's fields; "" if it has none."""
         rows = [field for field in fields(cls) if field.encode_name not in skip]
         if not rows:
             return ""
@@ -167,7 +167,7 @@ class _Types:
         if optional and taken_in:
             head.append("default")
         elif optional and left_out:
-            head.append("left out where")
+            head.append("left out if")
         cells = (
             [f"`{f.encode_name}`", self.text(f.type), _default(f) if f in optional else ""]
             for f in rows
@@ -176,7 +176,7 @@ class _Types:
 
 
 def _aliases(found: list[ModuleType]) -> dict[str, inspect.Metadata]:
-    """The types of single values that are described, by name."""
+    """The described types of single values, by name."""
     there: dict[str, inspect.Metadata] = {}
     for name, value in (pair for module in found for pair in vars(module).items()):
         if get_origin(value) is Annotated:
@@ -219,7 +219,7 @@ def _default(field: inspect.Field) -> str:
     factory: Any = field.default_factory
     value = field.default if factory is msgspec.NODEFAULT else factory()
     if value is msgspec.NODEFAULT:
-        return "left as it is"  # UNSET, which msgspec does not show
+        return "unchanged"  # UNSET, which msgspec does not show
     return f"`{codec.encode(value).decode()}`"
 
 
@@ -267,8 +267,8 @@ def _signature(spec: Spec, types: _Types) -> str:
 def _commands(found: list[ModuleType]) -> str:
     types = _Types(found)
     blocks = [
-        f"Every command takes one field more:\n\n{types.table(Command)}",
-        "A field without a default must be given.",
+        f"Every command has one more field:\n\n{types.table(Command)}",
+        "A field without a default is required.",
     ]
     for domain, calls in _by_domain(specs(Kind.COMMAND, Kind.QUERY)):
         blocks.append(f"### Domain `{domain}`")
@@ -289,7 +289,7 @@ def _commands(found: list[ModuleType]) -> str:
 def _room(spec: Spec) -> str:
     assert issubclass(spec.type, Event)
     name = room_of(spec.type)
-    return f"room `{name}`" if name else "told to one connection, in no room"
+    return f"room `{name}`" if name else "sent to one connection, in no room"
 
 
 def _events(found: list[ModuleType]) -> str:
@@ -385,7 +385,7 @@ def _endings(_: list[ModuleType]) -> str:
         *refused,
         row("`connect_error`", Parting.NO_NAMESPACE, Parting.NO_NAMESPACE),
     ]
-    return _table(["what you see", "reason", "retry", "why, and what to do"], rows)
+    return _table(["what the client sees", "reason", "retry", "cause, and what to do"], rows)
 
 
 def _refusals(_: list[ModuleType]) -> str:
@@ -399,12 +399,12 @@ def _refusals(_: list[ModuleType]) -> str:
         ]
         for reason in RefusalReason
     )
-    return _table(["reason", "close code", "status", "retry", "why, and what to do"], rows)
+    return _table(["reason", "close code", "status", "retry", "cause, and what to do"], rows)
 
 
 def _resets(_: list[ModuleType]) -> str:
     rows = ([f"`{reason}`", _yes(reason.retry), reason.meaning] for reason in ResetReason)
-    return _table(["reason of a `reset`", "retry", "why"], rows)
+    return _table(["reason of a `reset`", "retry", "cause"], rows)
 
 
 def _rooms(found: list[ModuleType]) -> str:
@@ -413,7 +413,7 @@ def _rooms(found: list[ModuleType]) -> str:
         [f"`{k.pattern}`", f"`{k.permission}`", types.name(rooms.snapshot(k.word)), k.doc]
         for k in rooms.all_kinds()
     )
-    return _table(["room", "permission", "snapshot", "what is told there"], rows)
+    return _table(["room", "permission", "snapshot", "content"], rows)
 
 
 def _permissions(_: list[ModuleType]) -> str:
@@ -447,7 +447,7 @@ def _rates(_: list[ModuleType]) -> str:
         ]
         for limit in Limit
     )
-    return _table(["class", "one person", "one address", "messages"], rows)
+    return _table(["class", "one user", "one address", "messages"], rows)
 
 
 def _deliveries(_: list[ModuleType]) -> str:
@@ -479,11 +479,11 @@ _PARTS: Final[dict[str, Callable[[list[ModuleType]], str]]] = {
 
 
 def main(arguments: list[str] | None = None, document: Path = DOCUMENT) -> None:
-    """Write the generated parts, or check them. Exit code 1 where they are stale."""
+    """Write the generated parts, or check them. Exit code 1 if they are stale."""
     parser = argparse.ArgumentParser(prog="python -m protocol.spec", description=__doc__)
     action = parser.add_mutually_exclusive_group(required=True)
     action.add_argument("--write", action="store_true", help="write the generated parts")
-    action.add_argument("--check", action="store_true", help="exit 1 where they are stale")
+    action.add_argument("--check", action="store_true", help="exit 1 if they are stale")
     given = parser.parse_args(arguments)
     try:
         there = document.read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""What text of a client may hold, and which texts can be shown to others.
+"""Allowed characters of a client's text, and the stricter rules of text that others see.
 
 Text that others see must not change how the rest of a line is read, nor look like nothing. A type
 that is marked so is checked by `codec.decoder`, before any handler has the message. Source: UAX #9
@@ -34,17 +34,17 @@ _LINE: Final = "line"
 _ADDRESS: Final = "address"
 
 _ABOUT: Final = (
-    "one line with a visible character, without control characters and without U+202A to U+202E"
-    " and U+2066 to U+2069, which turn its direction; U+200E, U+200F and U+061C only where there"
-    " is a letter of a right-to-left script"
+    "one line with at least one visible character; no control characters; no U+202A to U+202E"
+    " and U+2066 to U+2069, which change its direction; U+200E, U+200F and U+061C only with a"
+    " letter of a right-to-left script"
 )
 
 _EXPECTED: Final[dict[object, str]] = {
-    _LINE: "it must be one line without control characters, and without U+202A to U+202E and"
+    _LINE: "must be one line without control characters, and without U+202A to U+202E and"
     " U+2066 to U+2069",
-    _ADDRESS: "it must be an address such as ada@example.org",
+    _ADDRESS: "must be an e-mail address such as ada@example.org",
 }
-"""What a text must be, in the place of its pattern."""
+"""The error text for a text that does not match its pattern."""
 
 _DIRECTION_MARKS: Final = frozenset("\u200e\u200f\u061c")
 _RIGHT_TO_LEFT: Final = frozenset({"R", "AL"})
@@ -61,7 +61,7 @@ _UNSEEN: Final = re.compile(
     "\U0001d159"  # a note without a head
     "]"
 )
-"""What can't be seen, whatever its kind."""
+"""Characters that are invisible, whatever their category."""
 
 
 def shown_line(max_length: int, about: str = "Text") -> msgspec.Meta:
@@ -98,8 +98,8 @@ def _wrong_line(text: str) -> str | None:
     ):
         # Among letters of such a script they keep neutral characters in their place, and keyboards
         # put them there. Elsewhere they only change what stands before what, unseen.
-        return "it has a direction mark and no letter of a right-to-left script"
-    return None if any(map(is_seen, text)) else "it has no visible character"
+        return "has a direction mark but no letter of a right-to-left script"
+    return None if any(map(is_seen, text)) else "has no visible character"
 
 
 def _wrong_address(text: str) -> str | None:
@@ -109,7 +109,7 @@ def _wrong_address(text: str) -> str | None:
     for char in text:
         accent = unicodedata.category(char).startswith("M") and not _UNSEEN.match(char)
         if not (is_seen(char) or (accent and accented)):
-            return "it has a character that is not visible"
+            return "has an invisible character"
         accented = True
     return None
 

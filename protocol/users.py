@@ -1,4 +1,4 @@
-"""People, as whoever administers sees and changes them."""
+"""Users, as administrators see and change them."""
 
 from typing import Annotated, Final
 
@@ -16,21 +16,20 @@ from protocol.secret import Secret
 from protocol.text import CONTROLS
 
 user_room: Final = rooms.keyed(
-    "user", Permission.ADMINISTER, "One person: role, e-mail, whether let in."
+    "user", Permission.ADMINISTER, "One user: role, e-mail address, disabled or not."
 )
 
 _SEARCH: Final = rf"^[^{CONTROLS}]*$(?!\n)"
 
 NAME_REST_DAYS: Final = 90
-"""How long the username of a deleted user is not given again: what was said and told of that user
-still has it."""
+"""How long the username of a deleted user stays reserved: stored events still contain it."""
 
 Search = Annotated[str, msgspec.Meta(max_length=254, pattern=_SEARCH)]
 
 
 @snapshot_of("user")
 class UserView(msgspec.Struct, frozen=True):
-    """A person. Snapshot of the person's room. `user_id` is the id of their player too."""
+    """A user. Snapshot of the room `user:<id>`. `user_id` is also the id of the user's player."""
 
     user_id: str
     username: str
@@ -41,7 +40,7 @@ class UserView(msgspec.Struct, frozen=True):
 
 
 class UserReason(ErrorReason):
-    """Names and addresses, which are unique, and the last administrator."""
+    """The reasons of unique names and addresses, and of the last administrator."""
 
     USERNAME_TAKEN = "username_taken", Code.CONFLICT
     USERNAME_RESERVED = "username_reserved", Code.CONFLICT
@@ -57,12 +56,12 @@ ROUTE_REFUSES: Final[dict[str, tuple[ErrorReason, ...]]] = {
         UserReason.EMAIL_TAKEN,
     ),
 }
-"""What the routes of REST refuse with: as `refuses` of a command. The others have no reasons."""
+"""The reasons of the REST routes, like `refuses` of a command. Other routes have no reasons."""
 
 
 @query("users.list", permission=Permission.ADMINISTER)
 class ListUsers(Query[Page[UserView]], frozen=True):
-    """People by username: those whose username or e-mail address contains `search`, in any case."""
+    """Users by username. `search` is a part of the username or e-mail address, in any case."""
 
     search: Search = ""
     role: Role | None = None
@@ -72,7 +71,7 @@ class ListUsers(Query[Page[UserView]], frozen=True):
 
 @query("users.get", permission=Permission.ADMINISTER)
 class GetUser(Query[UserView], frozen=True):
-    """One person."""
+    """One user."""
 
     user_id: Id
 
@@ -88,7 +87,7 @@ class GetUser(Query[UserView], frozen=True):
     ),
 )
 class CreateUser(Command[UserView], frozen=True):
-    """Add a person, whether registration is open or not, also with a name that is reserved."""
+    """Create a user, also while registration is closed, and also with a reserved name."""
 
     username: Username
     password: Secret
@@ -107,9 +106,9 @@ class CreateUser(Command[UserView], frozen=True):
     ),
 )
 class UpdateUser(Command[UserView], frozen=True):
-    """Change what is given of a person. An `email` of null takes the address away.
+    """Change the given fields of a user. An `email` of null removes the address.
 
-    Another role closes the person's connections, and refreshing gives a token with the new one. A
+    A new role closes the connections of the user; a refresh returns a token with the new role. A
     new password ends all log-ins.
     """
 
@@ -127,14 +126,14 @@ class UpdateUser(Command[UserView], frozen=True):
     refuses=(UserReason.LAST_ADMIN,),
 )
 class DisableUser(Command[UserView], frozen=True):
-    """Keep a person out: all log-ins end, all connections are closed."""
+    """Disable a user: the server ends all log-ins and closes all connections."""
 
     user_id: Id
 
 
 @command("users.enable", permission=Permission.ADMINISTER, limit=Limit.ACTION, audit="user_id")
 class EnableUser(Command[UserView], frozen=True):
-    """Let a person in again. They log in anew."""
+    """Enable a disabled user. The user has to log in again."""
 
     user_id: Id
 
@@ -147,11 +146,10 @@ class EnableUser(Command[UserView], frozen=True):
     refuses=(UserReason.LAST_ADMIN,),
 )
 class DeleteUser(Command[Done], frozen=True):
-    """Delete a person, for good: log-ins, player, seat. The e-mail address is free at once; the
-    username stays reserved for 90 days (`username_taken`).
+    """Delete a user permanently, with log-ins, player and seat. The e-mail address is free at
+    once; the username stays reserved for 90 days (`username_taken`).
 
-    What has been stays: the logs of battles, and the ledger, into which what the player had is
-    booked out.
+    The logs of battles and the ledger stay. The ledger books out the possessions of the player.
     """
 
     user_id: Id
@@ -159,21 +157,21 @@ class DeleteUser(Command[Done], frozen=True):
 
 @event("users.changed", delivery=KEPT)
 class UserChanged(Event, frozen=True, kw_only=True):
-    """The person as they are now."""
+    """The user after a change."""
 
     user: UserView
 
     def room(self) -> Room:
-        """The person's."""
+        """The user's room."""
         return user_room(self.user.user_id)
 
 
 @event("users.deleted", delivery=KEPT)
 class UserDeleted(Event, frozen=True, kw_only=True):
-    """The person is no more. Nothing comes after this, and nobody can join the room again."""
+    """The user was deleted. It is the last event of the room, which can't be joined again."""
 
     user_id: Id
 
     def room(self) -> Room:
-        """The person's."""
+        """The user's room."""
         return user_room(self.user_id)

@@ -1,6 +1,6 @@
-"""Every setting: name, unit, default, range. From flags, then the environment, then `.env`.
+"""All settings, read from flags, then the environment, then `.env`.
 
-All problems are named at once.
+The server reports all problems at once.
 """
 
 import os
@@ -31,7 +31,7 @@ S = TypeVar("S")
 
 
 class ConfigError(Exception):
-    """Settings that can't be used. `problems` names each."""
+    """Invalid settings. `problems` has a text for each."""
 
     def __init__(self, problems: list[str]) -> None:
         super().__init__("\n".join(problems))
@@ -40,29 +40,29 @@ class ConfigError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class ServerSettings:
-    """Settings of the server itself. Those of the gateway and of a domain are in its folder."""
+    """Settings of the server itself. The gateway and each domain have their own classes."""
 
     host: str = setting(text, "127.0.0.1", "address to listen on")
-    port: int = setting(integer(0, 65535), 8000, "port to listen on; 0 takes a free one")
+    port: int = setting(integer(0, 65535), 8000, "port to listen on; 0 chooses a free one")
     environment: str = setting(
         one_of("development", "production"),
         "development",
-        "production refuses to start without secrets of its own",
+        "production does not start without an explicit SECRET_KEY",
     )
-    debug: bool = setting(yes_or_no, False, "logs all there is to say, as LOG_LEVEL=DEBUG does")
+    debug: bool = setting(yes_or_no, False, "log everything, like LOG_LEVEL=DEBUG")
     log_level: str = setting(
-        log_levels, "INFO", "least level that is logged, of all components and of single ones"
+        log_levels, "INFO", "lowest logged level, of all components and of single ones"
     )
     log_file: Path | None = setting(
         path,
         None,
-        "file that is logged to as well, as JSON lines; it may be moved away",
+        "additional log file, with JSON lines; it may be rotated",
     )
     cors_origins: tuple[str, ...] = setting(
-        words, (), "origins of other pages that may connect; its own always may"
+        words, (), "other origins whose pages may connect; the server's own always may"
     )
     trusted_proxies: tuple[str, ...] = setting(
-        networks, (), "proxies whose X-Forwarded-For and X-Forwarded-Proto are believed"
+        networks, (), "trusted proxies: the server uses their X-Forwarded-For and X-Forwarded-Proto"
     )
     data_dir: Path = setting(path, Path(".data"), "folder of the embedded database and its secret")
     database_url: str | None = setting(
@@ -71,15 +71,15 @@ class ServerSettings:
         "sqlite:///path or postgresql://user@host/name; without it, warroom.db in DATA_DIR",
         secret=True,
     )
-    db_pool_size: int = setting(integer(1, 100), 4, "connections held for reading")
+    db_pool_size: int = setting(integer(1, 100), 4, "number of database connections for reading")
     db_pool_recycle: int = setting(
         integer(0, 604_800),
         1800,  # half of the hour after which firewalls commonly drop a connection
-        "age at which a connection to PostgreSQL makes room for a new one; 0 is never",
+        "age at which a connection to PostgreSQL is replaced; 0 means never",
         unit="seconds",
     )
     history_events: int = setting(
-        integer(1, 1_000_000), 1000, "newest events that stay in the history of a room"
+        integer(1, 1_000_000), 1000, "number of the newest events that a room keeps in its history"
     )
     history_s: float = setting(
         number(0, 604_800), 600.0, "minimum age before an event is pruned", unit="seconds"
@@ -87,7 +87,7 @@ class ServerSettings:
 
     @property
     def least_level(self) -> str:
-        """The least level that is logged."""
+        """The lowest logged level."""
         return "DEBUG" if self.debug else self.log_level
 
     @property
@@ -102,11 +102,11 @@ class ServerSettings:
         return self
 
     def problems(self, *, production: bool) -> list[str]:
-        """Problems of values that can be read, but not used as they are."""
+        """Problems of values that are valid by themselves, but not in this combination."""
         if not is_known(self.database):
             return ["DATABASE_URL must be sqlite:///path or postgresql://user@host/name"]
         if self.database_url and not is_postgres(self.database_url) and "?" in self.database_url:
-            # Other programs would take what follows for parameters, and open another file.
+            # Other programs would read the rest as parameters, and open another file.
             return ["DATABASE_URL of SQLite takes no parameters, and no ? in its path"]
         return []
 
@@ -131,7 +131,7 @@ else:
 
 
 class Source(StrEnum):
-    """Where a value comes from."""
+    """The source of a value."""
 
     FLAG = "flag"
     ENVIRONMENT = "environment"
@@ -140,14 +140,14 @@ class Source(StrEnum):
 
 
 class Loaded(NamedTuple):
-    """The settings in force, and where each comes from, by the name of its field."""
+    """The settings in force, and the source of each, by the name of its field."""
 
     settings: Settings
     sources: dict[str, Source]
 
 
 def names(one: Field[Any]) -> tuple[str, ...]:
-    """The names of a setting in the environment: the first one goes before the others."""
+    """The names of a setting in the environment: the first one has priority."""
     alias = one.metadata["alias"]
     return (one.name.upper(), *([] if alias is None else [alias]))
 
@@ -166,7 +166,7 @@ def load_with_sources(
     environment: Mapping[str, str] | None = None,
     folder: Path | None = None,
 ) -> Loaded:
-    """The settings in force, and where they come from. Raises as `load` does."""
+    """The settings in force with their sources. Raises as `load` does."""
     problems: list[str] = []
     try:
         from_file = read_env_file((folder or Path()) / ".env")

@@ -1,4 +1,4 @@
-"""A connection that comes back by itself, and goes on in its rooms where it was."""
+"""A client that reconnects by itself and resumes its rooms."""
 
 import asyncio
 import contextlib
@@ -19,7 +19,7 @@ from protocol.message import Event as Message
 
 R = TypeVar("R", bound=msgspec.Struct)
 
-load()  # so that the registry knows every event that a server may tell
+load()  # so that the registry has every event of a server
 
 ATTEMPT_S: Final = 5.0
 FIRST_PAUSE_S: Final = 0.1
@@ -27,11 +27,11 @@ LONGEST_PAUSE_S: Final = 2.0
 JOIN_S: Final = 30.0
 
 Token = Callable[[], Awaitable[str]]
-"""Gives an access token that is good now: asked for at every connect."""
+"""Returns a valid access token. It is called at every connect."""
 
 
 class Received(NamedTuple):
-    """An event. `event` is None where this client does not know its name or its form."""
+    """An event. `event` is None if this client does not know its name or its type."""
 
     name: str
     event: Message | None
@@ -40,7 +40,7 @@ class Received(NamedTuple):
 
 
 class Client:
-    """One person at a Warroom server.
+    """The connection of one user to a Warroom server.
 
     `on_event` is called with every event, in order, and must return at once. `on_joined` is
     called with the verdict of every join, also of those after a reconnect, and before the events
@@ -62,7 +62,7 @@ class Client:
         transports: tuple[str, ...] = ("websocket",),
     ) -> None:
         if (token is None) == (service_key is None):
-            raise ValueError("give a token or a service_key")
+            raise ValueError("token or service_key is required")
         self._url = url
         self._token = token
         self._service_key = service_key
@@ -72,7 +72,7 @@ class Client:
         self._on_refused = on_refused or (lambda _: None)
         self._transports = list(transports)
         self._rooms: dict[str, Since | None] = {}  # None until the first verdict
-        self._earlier: dict[str, Since] = {}  # where another client has left off
+        self._earlier: dict[str, Since] = {}  # the state of another client
         self._rejoining: dict[str, asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._up = asyncio.Event()
@@ -88,15 +88,15 @@ class Client:
         await self.close()
 
     async def connect(self) -> None:
-        """Connect, and from then on stay so. Raises Failure where the server refuses.
+        """Connect, and stay connected. Raises Failure if the server rejects the handshake.
 
-        Raises ConnectionError where it can't be reached, and what the token's function raises.
+        Raises ConnectionError if the server can't be reached, and the errors of the token function.
         """
         await self._open()
         self._spawn(self._stay())
 
     async def close(self) -> None:
-        """Close, for good."""
+        """Close permanently."""
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -105,24 +105,24 @@ class Client:
             await self._link.close()
 
     async def send(self, command: Command[R], timeout_s: float = 30.0) -> R:
-        """Carry out a command exactly once, however often the connection drops meanwhile.
+        """Execute a command exactly once, also if the connection drops meanwhile.
 
-        A request_id is made where the command has none. What may be retried is retried with it.
-        Raises Failure as the server answers; `timed_out` where no answer came in time: the
-        outcome is not known, and sending the same command again finds it out.
+        The client adds a request_id if the command has none, and retries with it. Raises Failure
+        for an error reply. After `timed_out` the outcome is unknown: sending the same command
+        again reveals it.
         """
         if command.request_id is None:
             command = msgspec.structs.replace(command, request_id=uuid7())
         return await self._until_answered(lambda: command, timeout_s)
 
     async def ask(self, query: Query[R], timeout_s: float = 30.0) -> R:
-        """Ask something. Raises Failure as the server answers, `timed_out` likewise."""
+        """Send a query. Raises Failure for an error reply, and `timed_out` like `send`."""
         return await self._until_answered(lambda: query, timeout_s)
 
     async def join(self, room: str, since: Since | None = None) -> Joined:
-        """Be in a room until `leave`, also after a reconnect. Raises Failure as the server does.
+        """Stay in a room until `leave`, also after a reconnect. Raises Failure for an error reply.
 
-        `since`: go on where another client has left off.
+        `since`: resume from the state of another client.
         """
         self._rooms.setdefault(room, None)
         if since is not None:
@@ -135,7 +135,7 @@ class Client:
                 self._rooms.pop(room, None)
 
     async def leave(self, room: str) -> None:
-        """Leave a room. Nothing more is told of it."""
+        """Leave a room. Its events end."""
         self._rooms.pop(room, None)
         await self.ask(LeaveRoom(room=room))
 
@@ -164,13 +164,13 @@ class Client:
                 while True:
                     await self._up.wait()
                     assert self._link is not None
-                    answer: R | Error | None = None  # where the server stayed silent
+                    answer: R | Error | None = None  # None: no reply
                     try:
                         async with asyncio.timeout(ATTEMPT_S):
                             data = msgspec.to_builtins(message())
                             answer = await self._link.call(spec.name, data, convert)
                     except ConnectionLost:
-                        await asyncio.sleep(0)  # whoever keeps the connection hears of it too
+                        await asyncio.sleep(0)  # the task that keeps the connection notices it too
                         continue
                     except TimeoutError:
                         pause = FIRST_PAUSE_S  # it was long enough
@@ -183,7 +183,7 @@ class Client:
                     await asyncio.sleep(pause)
                     pause = min(pause * 2, LONGEST_PAUSE_S)
         except TimeoutError:
-            text = f"no answer to {spec.name} in {timeout_s:g} s"
+            text = f"no reply to {spec.name} within {timeout_s:g} s"
             raise Failure(Error(Code.TIMED_OUT, text)) from None
 
     # ---- staying connected
@@ -204,7 +204,7 @@ class Client:
                 self._rejoin(room, anew=True)
 
     async def _stay(self) -> None:
-        """Connect again whenever the connection ends, with pauses that grow."""
+        """Reconnect whenever the connection ends, with growing pauses."""
         pause = FIRST_PAUSE_S
         while True:
             assert self._link is not None
@@ -217,7 +217,7 @@ class Client:
                 some = pause * (0.5 + secrets.randbelow(1000) / 1000)
                 await asyncio.sleep(max(some, self._not_before - _now()))
                 pause = min(pause * 2, LONGEST_PAUSE_S)
-                # Refused, not reached, or no token: whatever it is, it may be over next time.
+                # Rejected, unreachable, or no token: any of these may be temporary.
                 with contextlib.suppress(Exception):
                     await self._open_again()
 
@@ -244,7 +244,7 @@ class Client:
         return await self._until_answered(query, JOIN_S, self._remember)
 
     def _rejoin(self, room: str, *, anew: bool) -> None:
-        """Go on in a room. `anew`: what is under way was asked over a connection that is gone."""
+        """Resume a room. `anew`: a pending join belongs to a closed connection."""
         under_way = self._rejoining.get(room)
         if under_way is not None and not under_way.done():
             if not anew:
@@ -253,7 +253,7 @@ class Client:
         self._rejoining[room] = self._spawn(self._go_on(room))
 
     async def _go_on(self, room: str) -> None:
-        """Be in the room again. What keeps us out for now is tried again."""
+        """Join the room again. Temporary errors are retried."""
         while room in self._rooms:
             try:
                 await self._join(room)
@@ -266,7 +266,7 @@ class Client:
     def _remember(self, joined: Joined) -> None:
         if joined.room not in self._rooms:
             return  # it was left meanwhile
-        # What was missed follows as ordinary events, each of which moves the number by itself.
+        # The missed events follow as ordinary events, and each of them advances the number.
         told = joined.missed if joined.verdict is Verdict.GAP_FILLED else 0
         self._rooms[joined.room] = Since(joined.epoch, joined.seq - told)
         self._on_joined(joined)
@@ -290,7 +290,7 @@ class Client:
         self._on_event(Received(name, event, data, about))
 
     def _is_new(self, about: codec.Meta) -> bool:
-        """Whether an event of a room is the next one. Where there is a hole, go back to fill it."""
+        """Whether an event of a room is the next one. A gap causes a new join."""
         known = self._rooms.get(about.room)
         if known is None:
             return False  # left, or the verdict of its join is not here yet

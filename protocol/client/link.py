@@ -84,7 +84,7 @@ class Link:
             await self.drop()
             if isinstance(self._refusal, dict) and isinstance(self._refusal.get("data"), dict):
                 raise Failure(msgspec.convert(self._refusal["data"], Error))
-            raise ConnectionError(f"{url} ended the connection")
+            raise ConnectionError(f"{url} closed the connection")
 
     async def ended(self) -> None:
         """Wait for the end, whoever made it."""

@@ -53,7 +53,7 @@ async def _post(url: str, action: str, body: Any) -> msgspec.Raw:
     try:
         answer = codec.decode(_Answer, text)
     except Failure as e:
-        raise ConnectionError(f"{url} does not answer as Warroom does") from e
+        raise ConnectionError(f"{url} is not a Warroom server") from e
     if answer.error is not None:
         raise Failure(answer.error)
     return answer.data

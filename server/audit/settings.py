@@ -9,6 +9,4 @@ from server.runtime.settings import integer, setting
 class AuditSettings:
     """Settings of the audit log."""
 
-    audit_days: int = setting(
-        integer(1, 36_500), 365, "how long the audit log is kept", unit="days"
-    )
+    audit_days: int = setting(integer(1, 36_500), 365, "retention of the audit log", unit="days")

@@ -91,7 +91,7 @@ class Attempts:
         self.networks = networks
         self.pairs = Limits(_RATES)
         self.user_pairs = Limits(_RATES)
-        self.logins = Limits({_FAILURES: ACCOUNT_RATE}, whose=" of one account")
+        self.logins = Limits({_FAILURES: ACCOUNT_RATE}, whose=" per account")
         self.users = Limits({_FAILURES: ACCOUNT_RATE})
         self._clock = clock
 

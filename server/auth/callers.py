@@ -44,16 +44,16 @@ class Callers:
             scopes = await self._logins.key_standing(caller.id)
             if scopes == _scopes(caller):
                 return
-            lost = unauthenticated("the service key was revoked: the command is not carried out")
+            lost = unauthenticated("the service key was revoked: the command was rejected")
         else:
             role = await self._logins.standing(caller.id, caller.session or "")
             if role == caller.role:
                 return
             if role is None:
-                lost = unauthenticated("this log-in has ended: the command is not carried out")
+                lost = unauthenticated("the log-in has ended: the command was rejected")
             else:
                 lost = forbidden(
-                    f"your role is {role} now: the command is not carried out; refresh and connect"
+                    f"the role is now {role}: the command was rejected; refresh and reconnect"
                 )
         self._on_lost()
         raise lost

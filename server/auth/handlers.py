@@ -52,7 +52,7 @@ async def create(ctx: Context, cmd: CreateUser) -> CommitHandle[UserView]:
 async def update(ctx: Context, cmd: UpdateUser) -> CommitHandle[UserView]:
     """Change role, e-mail address or password."""
     if cmd.role is None and cmd.email is msgspec.UNSET and cmd.password is None:
-        raise invalid("role", "one of role, email and password must be given")
+        raise invalid("role", "role, email or password is required")
     people = ctx.service(People)
     user, work = await people.find(cmd.user_id), ctx.work()
     network = ctx.connection.network

@@ -32,7 +32,7 @@ def password_bytes(password: str) -> bytes:
     raw = password.encode()
     if not PASSWORD_MIN_BYTES <= len(raw) <= PASSWORD_MAX_BYTES:
         limits = f"{PASSWORD_MIN_BYTES} to {PASSWORD_MAX_BYTES} bytes of UTF-8"
-        raise invalid("password", f"must have {limits}, this has {len(raw)}")
+        raise invalid("password", f"must have {limits}, but has {len(raw)}")
     if b"\0" in raw:
         raise invalid("password", "must not contain the character U+0000 (NUL)")
     return raw

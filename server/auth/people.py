@@ -50,7 +50,7 @@ class People:
     async def check_registrable(self, username: str) -> None:
         """Raises Failure `conflict` username_reserved. Only for users who register themselves."""
         if await self.users.name_reserved(username):
-            words = "the username is reserved, or looks like one that is"
+            words = "the username is reserved, or looks like a reserved one"
             raise conflict(UserReason.USERNAME_RESERVED, words, field="username")
 
     async def check_free(self, username: str, email: str | None, now: int) -> None:
@@ -166,5 +166,5 @@ class People:
         """Raises Failure where nobody could administer any more."""
         stays = wanted is not None and wanted.administers
         if user.administers and not stays and not await self.users.another_admin(user):
-            words = f"{user.username} is the last admin: make somebody else admin first"
+            words = f"{user.username} is the last admin: make another user admin first"
             raise refused(UserReason.LAST_ADMIN, words)

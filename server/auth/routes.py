@@ -53,7 +53,7 @@ def routes(auth: Auth, addresses: Limits, clock: Clock) -> list[Route]:
     async def me(request: Request) -> Response:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not token:
-            raise unauthenticated("give the access token as a bearer token")
+            raise unauthenticated("send the access token as a bearer token")
         return answer(await auth.me(token))
 
     def counted(limit: Limit, respond: Respond) -> Respond:

@@ -218,7 +218,7 @@ class Auth:
             return await self.identify_token(given["token"])
         if "service_key" in given:
             return await self._identify_service(given["service_key"])
-        raise unauthenticated("give a token or a service_key")
+        raise unauthenticated("send a token or a service_key")
 
     async def identify_token(self, token: object) -> Identity:
         """Who an access token speaks for, if the log-in still holds. Raises Failure."""

@@ -13,23 +13,23 @@ class AuthSettings:
     secret_key: str | None = setting(
         text,
         None,
-        "signs tokens, at least 32 bytes; made and kept in DATA_DIR where it is not given",
+        "key that signs tokens, at least 32 bytes; by default generated and stored in DATA_DIR",
         alias="JWT_SECRET_KEY",
         secret=True,
     )
     access_token_expire_minutes: int = setting(
-        integer(1, 1440), 15, "life of an access token", unit="minutes"
+        integer(1, 1440), 15, "lifetime of an access token", unit="minutes"
     )
     refresh_token_expire_days: int = setting(
-        integer(1, 365), 7, "life of a refresh token", unit="days"
+        integer(1, 365), 7, "lifetime of a refresh token", unit="days"
     )
-    registration: str = setting(one_of("open", "closed"), "open", "whether anybody may register")
+    registration: str = setting(one_of("open", "closed"), "open", "whether new users may register")
     password_hash_cost: int = setting(
-        integer(4, 16), 12, "bcrypt's cost, as a power of two; at least 10 in production"
+        integer(4, 16), 12, "cost of bcrypt, as a power of two; at least 10 in production"
     )
 
     def problems(self, *, production: bool) -> list[str]:
-        """Problems of values that can be read, but not used as they are."""
+        """Problems of values that are valid by themselves, but not in this combination."""
         problems = []
         if self.secret_key is None and production:
             problems.append("SECRET_KEY must be given in production")

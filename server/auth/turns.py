@@ -118,7 +118,7 @@ class Turns:
         """
         mine = len(self._waiting[kind].get(network, ()))
         if mine >= MAX_OF_NETWORK[kind]:
-            raise _busy(f"more than {mine} {kind.value} wait from one network")
+            raise _busy(f"more than {mine} {kind.value} of one network are pending; retry")
         if self._count < MAX_WAITING:
             return
         for other in reversed(HashKind):
@@ -127,11 +127,11 @@ class Turns:
             if longest and (other is not kind or len(longest) > mine + 1):
                 last = longest[-1]
                 self._remove(last)
-                _refuse(last, _busy("too many passwords wait to be checked"))
+                _refuse(last, _busy("too many password hashes are pending; retry"))
                 return
             if other is kind:
                 break  # a registration takes no log-in's place
-        raise _busy("too many passwords wait to be checked")
+        raise _busy("too many password hashes are pending; retry")
 
     def _remove(self, waiting: _Waiting) -> None:
         """Take one out of the queue, if it is still there."""

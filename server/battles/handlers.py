@@ -55,7 +55,11 @@ async def join(ctx: Context, cmd: Join) -> CommitHandle[Seated]:
     elsewhere = await battles.seat_of(ctx.user.id)
     if elsewhere is not None and elsewhere != cmd.battle_id:
         details = SeatedElsewhere(elsewhere)
-        raise refused(BattleReason.SEATED_ELSEWHERE, f"seated in the battle {elsewhere}", details)
+        raise refused(
+            BattleReason.SEATED_ELSEWHERE,
+            f"the player has a seat in the battle {elsewhere}",
+            details,
+        )
     players = ctx.service(Players)
     player = await players.get(ctx.user.id)
     entry = await battles.get(cmd.battle_id)

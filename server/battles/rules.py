@@ -84,11 +84,11 @@ def join(battle: Battle, player: Record, now: int, rolls: Rolls) -> Events:
     if seat is not None and seat.seated:
         return back(battle, player.player_id)
     if player.level < battle.required_level:
-        raise refused(BattleReason.LEVEL_TOO_LOW, f"it takes level {battle.required_level}")
+        raise refused(BattleReason.LEVEL_TOO_LOW, f"requires level {battle.required_level}")
     if len(seated(battle)) >= battle.max_players:
-        raise refused(BattleReason.FULL, "every seat is taken")
+        raise refused(BattleReason.FULL, "all seats are taken")
     if seat is None and len(battle.seats) >= MAX_PARTICIPANTS:
-        raise refused(BattleReason.FULL, f"{MAX_PARTICIPANTS} players have had a seat already")
+        raise refused(BattleReason.FULL, f"the battle already had {MAX_PARTICIPANTS} participants")
     joined = PlayerJoined(battle_id=battle.battle_id, seat=_seat_for(player, seat), at=rfc3339(now))
     if battle.status is Status.WAITING:
         return joined, *_start(battle, now, rolls)
@@ -153,7 +153,7 @@ def strike(
     _refuse_over(battle)
     seat = _require_seat(battle, player_id)
     if seat.down_at is not None:
-        raise refused(BattleReason.DOWN, "whoever is down can't attack")
+        raise refused(BattleReason.DOWN, "the player is down and can't attack")
     enemy = _require_enemy(battle, enemy_id)
     how = ATTACKS[kind]
     critical = rolls.next() < how.crit_chance
@@ -208,9 +208,9 @@ def claim(battle: Battle, player_id: str) -> Events:
         raise refused(BattleReason.NOT_OVER, "the battle is not over")
     seat = battle.seats.get(player_id)
     if seat is None or seat.reward is None:
-        raise refused(BattleReason.NO_REWARD, "there is no reward for this player")
+        raise refused(BattleReason.NO_REWARD, "the player has no reward in this battle")
     if seat.reward.claimed:
-        raise refused(BattleReason.ALREADY_CLAIMED, "the reward was taken already")
+        raise refused(BattleReason.ALREADY_CLAIMED, "the reward was already claimed")
     return (
         RewardClaimed(
             battle_id=battle.battle_id,
@@ -285,5 +285,5 @@ def _require_enemy(battle: Battle, enemy_id: int) -> Enemy:
             return enemy
     # Ids go on counting. Of two who strike the last of a wave at once, one comes too late.
     if battle.enemies and 1 <= enemy_id <= battle.enemies[-1].enemy_id:
-        raise refused(BattleReason.ENEMY_DEFEATED, "the enemy is defeated already")
+        raise refused(BattleReason.ENEMY_DEFEATED, "the enemy is already defeated")
     raise not_found("enemy")

@@ -12,7 +12,7 @@ from server.transport.outbox import Outbox, OutboxLimits
 from server.transport.rfc6455 import Opcode
 from server.transport.websocket import Turn, WebSocket
 
-_NO_WEBSOCKET: Final = PlainTextResponse("this is a WebSocket's address", 400)
+_NO_WEBSOCKET: Final = PlainTextResponse("this address requires a WebSocket", 400)
 
 
 class EngineEcho:

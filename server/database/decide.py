@@ -21,7 +21,7 @@ class WriteConflict(Failure):
     """Failure `busy`: each time it was decided, something else was committed first."""
 
     def __init__(self) -> None:
-        super().__init__(busy("write conflict: others change the same; retry").error)
+        super().__init__(busy("write conflict; retry").error)
 
 
 async def retry_while_stale(attempt: Callable[[], Awaitable[R]]) -> R:

@@ -134,7 +134,7 @@ class Reader:
         try:
             held = await self._free.take(WAIT_S)
         except TimeoutError:
-            raise Unavailable(f"no connection came free in {WAIT_S:g} s") from None
+            raise Unavailable(f"no free connection within {WAIT_S:g} s") from None
         try:
             yield held
         finally:

@@ -164,7 +164,8 @@ class Writer:
             least, most = RETRY_AFTER_S
             again_s = min(max(least, self._took_s - waited), most)
             raise busy(
-                f"the database is slow: commits wait for {waited:.1f} s", round(again_s * 1000)
+                f"the database is slow: commits are pending for {waited:.1f} s; retry",
+                round(again_s * 1000),
             )
 
     def start(self) -> None:
@@ -253,7 +254,7 @@ class Writer:
         finally:
             self._closing = True  # after a crash, nobody waits for what will not come
             for unit in (*batch, *self._queue):
-                unit.complete(Unavailable("the writer has ended"))
+                unit.complete(Unavailable("the writer has stopped"))
 
     async def _carry_out(self, batch: list[Work]) -> None:
         self._metrics.batch_units.observe(len(batch))

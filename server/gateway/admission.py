@@ -48,8 +48,8 @@ class Admission:
         monotonic: Callable[[], float],
     ) -> None:
         self._most = most
-        self._addresses = _rates(most.of_address, " from one address")
-        self._people = _rates(most.of_person, " of one person")
+        self._addresses = _rates(most.of_address, " per address")
+        self._people = _rates(most.of_person, " per user")
         self._open_of = open_of
         self._refusals = refusals
         self._monotonic = monotonic
@@ -77,7 +77,7 @@ class Admission:
         """
         origin = network(address)
         if self._taken[origin] >= self._most.of_address:
-            words = f"at most {self._most.of_address} connections at once from one address"
+            words = f"at most {self._most.of_address} concurrent connections per address"
             raise self._full(RefusalReason.FULL_ADDRESS, words)
         self._count(self._addresses, origin)
         self._taken[origin] += 1
@@ -97,7 +97,7 @@ class Admission:
     def check(self, client: Identity) -> None:
         """See that there is a place for a person still. Raises Failure `rate_limited`."""
         if self._open_of(client) >= self._most.of_person:
-            words = f"at most {self._most.of_person} connections at once of one person"
+            words = f"at most {self._most.of_person} concurrent connections per user"
             raise self._full(RefusalReason.FULL_PERSON, words)
 
     def _full(self, reason: RefusalReason, words: str) -> Failure:

@@ -74,7 +74,7 @@ class Transports:
         elif within(path, PLAIN):
             await self._plain(scope, receive, send)
         elif scope["type"] == "websocket":
-            self._gateway.refusals.count(RefusalReason.BAD_REQUEST, "no path of a WebSocket")
+            self._gateway.refusals.count(RefusalReason.BAD_REQUEST, "unknown WebSocket path")
             await _NOT_FOUND(scope, receive, send)
         else:
             await self._rest(scope, receive, send)

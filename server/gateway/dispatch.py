@@ -185,10 +185,10 @@ class Dispatch:
         if self.draining:
             error = unavailable("the server is closing").error
         elif len(connection.inbox) >= MAX_INBOX:
-            error = busy(f"more than {MAX_INBOX} messages wait to be answered").error
+            error = busy(f"more than {MAX_INBOX} messages of this connection are pending").error
         elif connection.is_unread and connection.transport is Transport.POLLING:
             # A WebSocket is not read meanwhile; a body of polling has come already.
-            error = busy("more bytes wait to be handled than may").error
+            error = busy("too many bytes of this connection are pending").error
         if error is not None:
             connection.answer(call.ack, codec.reply_error(error))
             return True
@@ -221,7 +221,7 @@ class Dispatch:
 
     def timed_out(self) -> Failure:
         """What a message that is late is replied to with."""
-        text = f"no answer within {self.deadlines.limit_s:g} s; it may be carried out all the same"
+        text = f"no reply within {self.deadlines.limit_s:g} s; the command may still be committed"
         return Failure(Error(Code.TIMED_OUT, text))
 
     async def settle(self, connection: Connection | None = None) -> None:

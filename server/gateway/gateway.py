@@ -61,7 +61,7 @@ class Gateway:
         self.connections = ConnectionRegistry()
         self.rights = ConnectionRights(self.presence, clock)
         self.addresses = Limits(
-            address_rates, scale=settings.address_limit_scale, whose=" from one address"
+            address_rates, scale=settings.address_limit_scale, whose=" per address"
         )
         self.deadlines = Deadlines(clock, settings.command_timeout)
         self.refusals = Refusals(

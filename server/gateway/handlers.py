@@ -29,7 +29,7 @@ async def renew(ctx: Context, query: Renew) -> Renewed:
     gateway = ctx.service(Gateway)
     identity = await gateway.authenticate({"token": query.token})
     if identity.id != ctx.user.id:
-        raise forbidden("the token is somebody else's")
+        raise forbidden("the token belongs to another user")
     gateway.rights.renew(ctx.connection, identity)
     assert identity.expires_at_ms is not None
     return Renewed(expires_in_s=max(0, (identity.expires_at_ms - ctx.now) // 1000))

@@ -38,10 +38,10 @@ class Handshakes:
                 self.gateway.refusals.count(RefusalReason.UNAUTHENTICATED, e.error.message)
             raise
         except Unavailable as e:
-            raise unavailable(f"the database: {e}") from None
+            raise unavailable(f"the database is unavailable: {e}") from None
         except Exception:
             log.exception("handshake_failed")
-            raise unavailable("the user could not be looked up") from None
+            raise unavailable("the user lookup failed; retry") from None
 
     def left(self, connection: Connection, reason: str) -> None:
         """A connection is gone."""
@@ -68,7 +68,7 @@ def credentials_of(scope: Scope, allow_token_in_address: bool) -> dict[str, str]
     query: dict[str, Any] = parse_qs(scope["query_string"].decode("latin-1"))
     if "token" in query:
         if not allow_token_in_address:
-            raise invalid("token", "give it in a header: addresses end up in logs")
+            raise invalid("token", "must be sent in a header: addresses end up in logs")
         return {"token": query["token"][0]}
     scheme, _, credentials = Headers(scope=scope).get("authorization", "").partition(" ")
     match scheme.lower():
@@ -78,7 +78,7 @@ def credentials_of(scope: Scope, allow_token_in_address: bool) -> dict[str, str]
             return {"token": credentials}
         case "service-key":
             return {"service_key": credentials}
-    raise unauthenticated("Authorization is `Bearer <token>` or `Service-Key <key>`")
+    raise unauthenticated("Authorization must be `Bearer <token>` or `Service-Key <key>`")
 
 
 def room_of(path: str) -> str | None:
@@ -87,5 +87,7 @@ def room_of(path: str) -> str | None:
     if len(parts) == 1:
         return None
     if len(parts) != 3:
-        raise Failure(Error(Code.NOT_FOUND, "a WebSocket's address is /ws or /ws/<kind>/<id>"))
+        raise Failure(
+            Error(Code.NOT_FOUND, "unknown address: WebSockets are at /ws and /ws/<kind>/<id>")
+        )
     return f"{parts[1]}:{parts[2]}"

@@ -80,7 +80,7 @@ def _ack_of(ident: int | None) -> str:
     if ident is None:
         return ""
     if not 0 <= ident <= MAX_SAFE:
-        raise invalid("id", f"must be 0 to {MAX_SAFE}")
+        raise invalid("id", f"must be from 0 to {MAX_SAFE}")
     return str(ident)
 
 
@@ -168,11 +168,11 @@ class JsonWebSocket:
             self._unauthenticated.checking(self)
             self._server.handshakes.spawn(self._log_in(message.data, ack))
         else:
-            self._refuse(unauthenticated("log in first").error, ack)
+            self._refuse(unauthenticated("not authenticated: log in first").error, ack)
 
     def binary(self, data: bytes) -> None:
         """No message."""
-        self._refuse(Error(Code.INVALID, "a message is text"), NO_ID)
+        self._refuse(Error(Code.INVALID, "a message must be text"), NO_ID)
 
     def pinged(self) -> None:
         """It asks whether we are there."""
@@ -363,7 +363,7 @@ class PlainWebSocket:
         if origin is not None and not self._allows_origin(origin, scope):
             raise Failure(Error(Code.FORBIDDEN, "this origin is not allowed"))
         if scope["type"] != "websocket":
-            raise Failure(Error(Code.INVALID, "this is a WebSocket's address"))
+            raise Failure(Error(Code.INVALID, "this address requires a WebSocket"))
         return credentials_of(scope, self._settings.allow_token_in_address)
 
     def _serve(self, scope: Scope, room: str | None) -> JsonWebSocket:

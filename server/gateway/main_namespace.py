@@ -18,9 +18,9 @@ from server.transport.socketio import Refusal, SocketIOClient
 _message: Final = msgspec.json.Decoder(tuple[str, msgspec.Raw])
 _arguments: Final = msgspec.json.Decoder(list[msgspec.Raw])
 _name: Final = msgspec.json.Decoder(str)
-_STRANGER: Final = codec.reply_error(unauthenticated("log in first").error)
+_STRANGER: Final = codec.reply_error(unauthenticated("not authenticated: log in first").error)
 _BEFORE, _AFTER = codec.OK
-_NO_BYTES: Final = Error(Code.INVALID, "binary attachments are not taken")
+_NO_BYTES: Final = Error(Code.INVALID, "binary attachments are not supported")
 
 
 def _looked_at(arguments: str) -> tuple[str, msgspec.Raw | bytes]:
@@ -29,11 +29,11 @@ def _looked_at(arguments: str) -> tuple[str, msgspec.Raw | bytes]:
         parts = _arguments.decode(arguments)
         name = _name.decode(parts[0])
     except (msgspec.ValidationError, IndexError):
-        raise Failure(Error(Code.INVALID, 'a message is ["name", {data}]')) from None
+        raise Failure(Error(Code.INVALID, 'a message must be ["name", {data}]')) from None
     except codec.UNREADABLE as e:
         raise codec.unreadable(e) from None
     if len(parts) > 2:
-        raise Failure(Error(Code.INVALID, "a message has one argument, its data"))
+        raise Failure(Error(Code.INVALID, "a message must have one argument, its data"))
     return name, parts[1] if len(parts) == 2 else b"{}"
 
 
@@ -139,7 +139,7 @@ class MainNamespace:
             given = codec.decode(object, auth) if auth else None
             identity = await self._handshakes.identify(given)
             if client.session.closed:
-                raise unavailable("the connection is gone")
+                raise unavailable("the connection is closed")
         except Failure as e:
             raise Refusal(e.error) from None
         return self._made(self._handshakes, client, identity)

@@ -169,7 +169,7 @@ class PendingMessage(msgspec.Struct, eq=False):
         self._entry = entry
         if entry.permission not in connection.identity.permissions:
             dispatch.limits.count(connection, Limit.READ, now)
-            raise forbidden(f"{entry.name} needs the permission {entry.permission}")
+            raise forbidden(f"{entry.name} requires the permission {entry.permission}")
         buckets = connection.buckets.get(entry.limit)
         if buckets is None or not buckets.take(now):
             dispatch.limits.count(connection, entry.limit, now)
@@ -379,6 +379,6 @@ def _error_of(fault: Exception, name: str, connection: Connection) -> Error:
             log.warning("timed_out", command=name, connection=connection.id)
         return fault.error
     if isinstance(fault, Unavailable):
-        return unavailable(f"the database: {fault}").error
+        return unavailable(f"the database is unavailable: {fault}").error
     log.error("handler_failed", command=name, exc_info=fault)
     return internal(fault_id())

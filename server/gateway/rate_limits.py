@@ -74,7 +74,7 @@ class Limits:
     def refusal(self, limit: Limit, wait_s: float) -> Failure:
         """What a message is answered with that came too early."""
         rate, burst = self._rates[limit]
-        words = f"at most {rate:g} a second, {burst:g} at once{self._whose}"
+        words = f"rate limit exceeded: at most {rate:g} a second, {burst:g} at once{self._whose}"
         return Failure(Error(Code.RATE_LIMITED, words, retry_after_ms=int(wait_s * 1000) + 1))
 
     def take(self, who: str, limit: Limit, now: float) -> float:

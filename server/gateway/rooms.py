@@ -199,10 +199,10 @@ class Rooms:
             raise not_found("room")
         kind, ident = parsed
         if not connection.identity.may(kind.permission):
-            raise forbidden(f"{kind.word} needs the permission {kind.permission}")
+            raise forbidden(f"{kind.word} requires the permission {kind.permission}")
         joined = self.joined(connection)
         if len(joined) >= MAX_ROOMS and query.room not in joined:
-            words = f"a connection is in at most {MAX_ROOMS} rooms: leave others first"
+            words = f"at most {MAX_ROOMS} rooms per connection: leave another room first"
             raise refused(RoomReason.TOO_MANY_ROOMS, words)
         provider = self._providers[kind.word]
         await provider.authorise(connection.identity, ident)

@@ -148,7 +148,7 @@ def routes(health: Health, metrics: Metrics, metrics_token: str | None) -> list[
             expected = f"Bearer {metrics_token}".encode()
             given = request.headers.get("authorization", "").encode()
             if not hmac.compare_digest(given, expected):
-                raise unauthenticated("give the metrics token as a bearer token")
+                raise unauthenticated("send the metrics token as a bearer token")
         text, content_type = metrics.expose()
         return Response(text, headers={"content-type": content_type})
 

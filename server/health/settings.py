@@ -10,5 +10,5 @@ class HealthSettings:
     """Settings of the domain health."""
 
     metrics_token: str | None = setting(
-        text, None, "bearer token that /metrics asks for, where given", secret=True
+        text, None, "bearer token that /metrics requires; without it, /metrics is open", secret=True
     )

@@ -60,7 +60,7 @@ def _closed(health: list[Route]) -> Starlette:
     """The site of a process without a database."""
 
     async def other(_: Request) -> Response:
-        raise unavailable("the database can't be used")
+        raise unavailable("the database is not available")
 
     routes = [*health, Route("/{path:path}", other, methods=["GET", "POST"])]
     return Starlette(routes=routes, exception_handlers=EXCEPTION_HANDLERS)

@@ -43,7 +43,7 @@ async def body(request: Request, kind: type[T]) -> T:
     async for chunk in request.stream():
         raw += chunk
         if len(raw) > MAX_BODY_BYTES:
-            raise Failure(Error(Code.TOO_LARGE, f"a body has at most {MAX_BODY_BYTES} bytes"))
+            raise Failure(Error(Code.TOO_LARGE, f"a body must have at most {MAX_BODY_BYTES} bytes"))
     return codec.decode(kind, raw)
 
 
@@ -94,7 +94,7 @@ async def _failed(_: Request, exception: Exception) -> Response:
 
 
 async def _unavailable(_: Request, exception: Exception) -> Response:
-    return _error(unavailable(f"the database: {exception}").error)
+    return _error(unavailable(f"the database is unavailable: {exception}").error)
 
 
 async def _http(_: Request, exception: Exception) -> Response:

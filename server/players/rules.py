@@ -164,7 +164,9 @@ def spend_stamina(fresh: Record, cost: int) -> Record:
     if cost < 0:
         raise ValueError(f"a negative cost: {cost}")
     if fresh.stamina < cost:
-        raise refused(PlayerReason.EXHAUSTED, f"it takes {cost} stamina, {fresh.stamina} is left")
+        raise refused(
+            PlayerReason.EXHAUSTED, f"requires {cost} stamina, the player has {fresh.stamina}"
+        )
     return replace(fresh, stamina=fresh.stamina - cost)
 
 
@@ -175,7 +177,9 @@ def spend_gems(record: Record, gems: int) -> Record:
     """
     _require_not_negative(gems)
     if record.gems < gems:
-        raise refused(PlayerReason.NOT_ENOUGH_GEMS, f"it takes {gems} gems, {record.gems} are left")
+        raise refused(
+            PlayerReason.NOT_ENOUGH_GEMS, f"requires {gems} gems, the player has {record.gems}"
+        )
     return replace(record, gems=record.gems - gems)
 
 
@@ -192,7 +196,7 @@ def allocate(record: Record, attack: int, defense: int, max_stamina: int, now: i
     if points > record.stat_points:
         raise refused(
             PlayerReason.NOT_ENOUGH_POINTS,
-            f"it takes {points} stat points, {record.stat_points} are left",
+            f"requires {points} stat points, the player has {record.stat_points}",
         )
     raised = replace(
         record,

@@ -10,8 +10,8 @@ class PlayerSettings:
     """Settings of the domain players."""
 
     stamina_regen_interval: float = setting(
-        number(0.05, 3600), 10.0, "how often stamina grows", unit="seconds"
+        number(0.05, 3600), 10.0, "interval between two regenerations of stamina", unit="seconds"
     )
     stamina_regen_percent: float = setting(
-        number(0.001, 1), 0.1, "by how much of its maximum", unit="ratio"
+        number(0.001, 1), 0.1, "part of the maximum that each regeneration adds", unit="ratio"
     )

@@ -127,7 +127,7 @@ class Players:
         """The cached entry of a player. Raises Failure `refused` no_player."""
         entry = self.cache.get_cached(player_id) or await self.cache.get(player_id)
         if entry is None:
-            raise refused(PlayerReason.NO_PLAYER, "no player belongs to this caller")
+            raise refused(PlayerReason.NO_PLAYER, "the caller has no player")
         return entry
 
     def view(self, record: Record, now: int) -> PlayerView:

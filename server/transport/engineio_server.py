@@ -304,7 +304,7 @@ class EngineIOServer:
         answer = asyncio.ensure_future(poll.answered())
         await asyncio.wait((watching, answer), return_when=asyncio.FIRST_COMPLETED)
         if watching.done():
-            session.refuse(RefusalReason.BROKEN_POLL, "a poll broke off")
+            session.refuse(RefusalReason.BROKEN_POLL, "a poll was interrupted")
         watching.cancel()
         answer.cancel()
         if session.closed and not len(session.outbox):
@@ -329,7 +329,7 @@ class EngineIOServer:
                 await session.readable()
         except ClientDisconnect:
             # What it held is lost.
-            session.refuse(RefusalReason.BROKEN_POLL, "a body broke off")
+            session.refuse(RefusalReason.BROKEN_POLL, "a body was interrupted")
             raise
         finally:
             polling.has_body = False

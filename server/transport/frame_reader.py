@@ -278,7 +278,9 @@ class FrameReader:
         """Raises _Violation where a frame of so many bytes may not be read."""
         unfinished = self._unfinished
         if size + (0 if unfinished is None else len(unfinished)) > self._max_bytes:
-            raise _Violation(CloseCode.TOO_LARGE, f"a message has {self._max_bytes} bytes at most")
+            raise _Violation(
+                CloseCode.TOO_LARGE, f"a message must have at most {self._max_bytes} bytes"
+            )
         # Limits count messages, and empty fragments have no bytes to count: a client could keep
         # the server at work for ever within one message. Not TOO_LARGE: it may well be short.
         if (
@@ -336,9 +338,9 @@ def _fault(first: int, second: int, is_within: bool) -> str | None:
     if opcode > Opcode.BINARY:
         fault = "the opcode is unknown"
     elif opcode == Opcode.CONT and not is_within:
-        fault = "there is nothing to continue"
+        fault = "a continuation frame without a message"
     elif opcode != Opcode.CONT and is_within:
-        fault = "the message before it has not ended"
+        fault = "a new message before the end of the previous one"
     return fault
 
 
@@ -354,7 +356,7 @@ def _size(data: bytes, at: int, stop: int) -> int:
     least, bound = (1 << 16, 1 << 63) if size == LENGTH_64 else (LENGTH_16, 1 << 16)
     size = int.from_bytes(data[at + 2 : stop], "big")
     if not least <= size < bound:
-        raise _Violation(CloseCode.PROTOCOL_ERROR, "the length is not written as it must be")
+        raise _Violation(CloseCode.PROTOCOL_ERROR, "the length is not minimally encoded")
     return size
 
 
@@ -363,7 +365,7 @@ def _check_close(payload: bytes) -> None:
     if not payload:
         return
     if len(payload) == 1:
-        raise _Violation(CloseCode.PROTOCOL_ERROR, "the close has half a code")
+        raise _Violation(CloseCode.PROTOCOL_ERROR, "the close frame has an incomplete code")
     if not is_code(int.from_bytes(payload[:2], "big")):
-        raise _Violation(CloseCode.PROTOCOL_ERROR, "the code of the close may not be sent")
+        raise _Violation(CloseCode.PROTOCOL_ERROR, "the close frame has a forbidden code")
     payload[2:].decode()

@@ -79,7 +79,7 @@ class Handshake(WebSocketsSansIOProtocol):
         """A request for a WebSocket."""
         super().handle_connect(event)
         if self.close_sent:
-            self._refusals.count(RefusalReason.BAD_REQUEST, "no handshake of a WebSocket")
+            self._refusals.count(RefusalReason.BAD_REQUEST, "malformed WebSocket handshake")
         else:
             self.is_asked = True
             extensions: dict[str, Any] = self.scope["extensions"]

@@ -28,7 +28,7 @@ from server.transport.packet import (
 
 NOTHING: Final[Sequence[bytes]] = ()
 INVALID_NAMESPACE: Final = b'{"message":"Invalid namespace"}'
-TWICE: Final = Error(Code.INVALID, "this connection has logged in already")
+TWICE: Final = Error(Code.INVALID, "this connection is already authenticated")
 MAX_ATTACHMENTS: Final = 10
 """Of one event, wherever any are taken."""
 
@@ -106,7 +106,7 @@ class _Announced:
 
     def expire(self) -> None:
         """They have not come in time."""
-        self._session.refuse(RefusalReason.SLOW, "the attachments did not come in time")
+        self._session.refuse(RefusalReason.SLOW, "the attachments were not complete in time")
 
 
 class SocketIOClient:
@@ -181,7 +181,7 @@ class SocketIOClient:
         self._held.append(message)
         self._held_bytes += len(message)
         if self._held_bytes > self._max_bytes:
-            words = "too much before the log-in was answered"
+            words = "too many bytes before authentication"
             self.session.refuse(RefusalReason.TOO_LARGE, words)
 
     def _take(self, packet: Packet) -> None:

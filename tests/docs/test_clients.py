@@ -73,8 +73,15 @@ async def test_the_client_in_python(own_server: Server, tmp_path: Path) -> None:
 
 
 @pytest.mark.node
-async def test_the_client_in_javascript(own_server: Server, tmp_path: Path) -> None:
-    program, shown = client("js")
+@pytest.mark.parametrize(
+    ("document", "heading"),
+    [(README, "A client"), (PROTOCOL, "Quick start")],
+    ids=["readme", "protocol"],
+)
+async def test_the_client_in_javascript(
+    own_server: Server, tmp_path: Path, document: Path, heading: str
+) -> None:
+    program, shown = client("js", document, heading)
     node = need("node")
     if not (INSTALLED / "socket.io-client").is_dir():
         missing("socket.io-client is not installed: scripts/setup")

@@ -20,7 +20,7 @@ from tests.support.server import Server
 SNAPSHOTS: Final = {
     row[0].strip("`"): row[2]
     for row in rows(chapter(PROTOCOL.read_text(), "Rooms"))
-    if len(row) == 4  # room, permission, snapshot, what is told there
+    if len(row) == 4  # room, permission, snapshot, content
 }
 
 

@@ -98,7 +98,7 @@ async def test_one_address_has_so_many_places_and_no_more(capped: Server, way: T
     for headers in {}, {"x-forwarded-for": "203.0.113.9"}:
         status, again, words = await refusal(capped, way, source, **headers)
         assert (status, again) == (429, "5")
-        assert f"at most {OF_ADDRESS} connections at once from one address" in words
+        assert f"at most {OF_ADDRESS} concurrent connections per address" in words
     assert await metric(capped.url, REFUSED.format("full_address")) == before + 2
     beside = await Wire.connect(capped.url, way, source=elsewhere, token=token)
     assert (await beside.call("players.get"))["ok"]
@@ -140,7 +140,7 @@ async def test_one_person_has_so_many_places_from_all_addresses(
         await Wire.connect(capped.url, way, token=token, source=source)
     assert refused.value.error == {
         "code": "rate_limited",
-        "message": f"at most {OF_PERSON} connections at once of one person",
+        "message": f"at most {OF_PERSON} concurrent connections per user",
         "retry_after_ms": 5000,
     }
     if way == "plain":

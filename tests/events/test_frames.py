@@ -116,7 +116,7 @@ async def test_nobody_is_let_in_by_it_either(nobody: Wire, token: str, packet: s
     answer = await nobody.call("players.get")
     assert answer == {
         "ok": False,
-        "error": {"code": "unauthenticated", "message": "log in first"},
+        "error": {"code": "unauthenticated", "message": "not authenticated: log in first"},
     }
     assert len(nobody.frames) == before + 1
     assert (await nobody.log_in({"token": token}))["ok"]

@@ -100,7 +100,7 @@ async def test_too_many_tries_sound_alike_too(people: Server) -> None:
             assert len(limited) == 5
             for error in limited:
                 assert error["code"] == "rate_limited"
-                assert error["message"] == "at most 0.1 a second, 10 at once"
+                assert error["message"] == "rate limit exceeded: at most 0.1 a second, 10 at once"
                 assert 0 < error["retry_after_ms"] <= 10_001
         body = {"username": "unknown-0", "password": PASSWORD}
         async with session.post(f"{people.url}/api/auth/login", json=body) as answer:

@@ -121,9 +121,12 @@ async def test_who_may_not_is_forbidden_whatever_is_sent_and_nothing_changes(
     for data, connection in zip(sent, cycle(caller.connections), strict=False):
         answer = await connection.patiently(spec.name, data)
         if who == NOBODY:
-            assert answer["error"] == {"code": "unauthenticated", "message": "log in first"}
+            assert answer["error"] == {
+                "code": "unauthenticated",
+                "message": "not authenticated: log in first",
+            }
         else:
-            words = f"{spec.name} needs the permission {wanted.permission}"
+            words = f"{spec.name} requires the permission {wanted.permission}"
             assert answer == {"ok": False, "error": {"code": "forbidden", "message": words}}
     assert contents(quiet.data_dir) == before
 

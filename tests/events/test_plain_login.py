@@ -20,7 +20,10 @@ from tests.support.websocket import Refused
 from tests.support.wire import Wire
 
 REFUSED = {"code": "unauthenticated", "message": "the access token is not accepted"}
-LOG_IN_FIRST = {"ok": False, "error": {"code": "unauthenticated", "message": "log in first"}}
+LOG_IN_FIRST = {
+    "ok": False,
+    "error": {"code": "unauthenticated", "message": "not authenticated: log in first"},
+}
 POLICY = 1008
 
 

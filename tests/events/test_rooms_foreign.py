@@ -143,7 +143,7 @@ async def callers(
 def refusal(identity: str, name: Any) -> dict[str, Any]:
     """The one answer to a name that is not to be joined, whatever it is the name of."""
     if identity == "nobody":
-        return {"code": "unauthenticated", "message": "log in first"}
+        return {"code": "unauthenticated", "message": "not authenticated: log in first"}
     if any(ord(letter) < 32 for letter in name):
         return {"code": "invalid", "field": "room"}
     word, colon, ident = name.partition(":")
@@ -153,7 +153,7 @@ def refusal(identity: str, name: Any) -> dict[str, Any]:
     granted = GRANTED["service to read"] if identity == "service" else GRANTED[role]
     permission = TARGETS[word].permission
     if permission not in granted:
-        return {"code": "forbidden", "message": f"{word} needs the permission {permission}"}
+        return {"code": "forbidden", "message": f"{word} requires the permission {permission}"}
     return {"code": "not_found", "message": TARGETS[word].missing}
 
 

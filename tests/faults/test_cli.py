@@ -210,7 +210,7 @@ async def test_a_password_is_asked_for_without_an_echo(own_server: Server) -> No
 async def test_the_last_admin_stays(own_server: Server) -> None:
     code, output, errors = await typed(own_server, "", "user", "role", "admin", "player")
     assert (code, output) == (1, "")
-    assert errors == "warroom: refused: admin is the last admin: make somebody else admin first\n"
+    assert errors == "warroom: refused: admin is the last admin: make another user admin first\n"
 
 
 # ---- verify

@@ -264,7 +264,7 @@ async def test_unauthenticated_clients_give_way_to_newer_ones(real: Server) -> N
     name = 'warroom_transport_refused_total{reason="too_many_unauthenticated"}'
     first = await Wire.open(real.url, "plain")
     wires = [await Wire.open(real.url, "websocket") for _ in range(60)]
-    assert await first.until_closed() == (1013, "too many clients are not authenticated")
+    assert await first.until_closed() == (1013, "too many unauthenticated clients")
     assert await metric(real.url, name) >= 1
     assert await metric(real.url, "warroom_unauthenticated_connections") <= 60
     token = (await registered(real.url)).tokens.access_token

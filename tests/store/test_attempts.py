@@ -23,7 +23,11 @@ RATE, AT_ONCE = RATES[Limit.LOGIN]
 _, FROM_ONE_ADDRESS = ADDRESS_RATES[Limit.LOGIN]
 ACCOUNT_PER_S, ACCOUNT_AT_ONCE = ACCOUNT_RATE
 WRONG = Error(Code.UNAUTHENTICATED, "the username or the password is wrong")
-LIMITED = Error(Code.RATE_LIMITED, "at most 0.1 a second, 10 at once", retry_after_ms=10_001)
+LIMITED = Error(
+    Code.RATE_LIMITED,
+    "rate limit exceeded: at most 0.1 a second, 10 at once",
+    retry_after_ms=10_001,
+)
 HOME = "192.0.2.1"
 LOGINS = ["alice", "ALICE", "alice@example.org", "nobody", "no@where.org"]
 NETWORKS = "select network from login_networks order by last_at, network"
@@ -175,7 +179,9 @@ async def test_beyond_that_new_networks_hear_so_whether_there_is_such_a_person_o
 ) -> None:
     await spend_all(here, login, elsewhere)
     limited = Error(
-        Code.RATE_LIMITED, "at most 0.2 a second, 50 at once of one account", retry_after_ms=5001
+        Code.RATE_LIMITED,
+        "rate limit exceeded: at most 0.2 a second, 50 at once per account",
+        retry_after_ms=5001,
     )
     assert await tried(here, login, address=next(elsewhere)) == limited
     assert await tried(here, login, PASSWORD, next(elsewhere)) == limited
@@ -278,7 +284,7 @@ async def test_an_address_that_tries_many_names_is_stopped(here: Process, alice:
         found = await tried(here, login, PASSWORD, "here")
         assert found == Error(
             Code.RATE_LIMITED,
-            "at most 1 a second, 30 at once from one address",
+            "rate limit exceeded: at most 1 a second, 30 at once per address",
             retry_after_ms=1001,
         )
     assert await tried(here, "alice", PASSWORD, "elsewhere") is None

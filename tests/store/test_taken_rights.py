@@ -186,7 +186,7 @@ async def test_their_connection_is_closed_where_the_guard_finds_it(house: House)
     mallory = await house.ear(house.m)
     await house.there.service(Accounts).disable("mallory")
     answer = await mallory.ask("users.enable", user_id=house.m.user.id)
-    assert answer["error"]["message"] == "this log-in has ended: the command is not carried out"
+    assert answer["error"]["message"] == "the log-in has ended: the command was rejected"
     await mallory.until(lambda: mallory.closed)
 
 
@@ -331,7 +331,7 @@ async def test_a_reply_is_given_again_only_to_who_still_may(house: House) -> Non
     answer = await mallory.ask("users.create", **fields)
     assert answer["error"] == {
         "code": "forbidden",
-        "message": "your role is viewer now: the command is not carried out; refresh and connect",
+        "message": "the role is now viewer: the command was rejected; refresh and reconnect",
     }
 
 

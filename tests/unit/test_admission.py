@@ -87,12 +87,12 @@ def test_a_person_has_places_and_a_rate_too() -> None:
     doors = Doors()
     for _ in range(MOST.of_person):
         doors.admission.log_in(ADA)
-    with pytest.raises(Failure, match="at most 1 a second, 10 at once of one person"):
+    with pytest.raises(Failure, match="at most 1 a second, 10 at once per user"):
         doors.admission.log_in(ADA)
     doors.clock.advance(1)
     doors.admission.log_in(ADA)
     doors.open = MOST.of_person
     doors.clock.advance(RENEWED_S)
-    with pytest.raises(Failure, match="at most 10 connections at once of one person"):
+    with pytest.raises(Failure, match="at most 10 concurrent connections per user"):
         doors.admission.log_in(ADA)
     assert doors.refusals.reasons == [RefusalReason.CONNECT_RATE, RefusalReason.FULL_PERSON]

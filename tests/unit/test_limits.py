@@ -103,11 +103,13 @@ def test_a_scale_multiplies_all_rates(scale: float, at_once: int) -> None:
 
 
 def test_a_refusal_says_what_was_counted() -> None:
-    limits = Limits({Limit.RARE: (1.0, 1)}, whose=" from one address")
+    limits = Limits({Limit.RARE: (1.0, 1)}, whose=" per address")
     limits.check("here", Limit.RARE, 0.0)
     with pytest.raises(Failure) as caught:
         limits.check("here", Limit.RARE, 0.0)
-    assert caught.value.error.message == "at most 1 a second, 1 at once from one address"
+    assert caught.value.error.message == (
+        "rate limit exceeded: at most 1 a second, 1 at once per address"
+    )
 
 
 def test_what_is_given_back_can_be_taken_again_and_no_more() -> None:

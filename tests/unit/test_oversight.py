@@ -138,7 +138,7 @@ def test_another_permission_may_be_for_others_too() -> None:
 @pytest.mark.parametrize("field", ["password", "nothing"])
 def test_a_target_is_a_field_and_no_secret(field: str) -> None:
     registry = Registry()
-    with pytest.raises(TypeError, match=f"{field} is no field that can name its target"):
+    with pytest.raises(TypeError, match=f"{field} is not a field that can name the target"):
 
         @registry.command(
             "tests.do", permission=Permission.ADMINISTER, limit=Limit.ACTION, audit=field

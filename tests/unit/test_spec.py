@@ -147,9 +147,9 @@ def test_figures_in_the_text_are_the_server_s() -> None:
     text = spec.DOCUMENT.read_text()
     assert f"more than {MAX_GAP_EVENTS:,} events, more than {MAX_GAP_BYTES // 1024} KiB" in text
     assert f"more than {MAX_LOSSY} of the same" in text
-    said = " ".join(chapter(text, "1. Nobody yet: register or log in").split())
+    said = " ".join(chapter(text, "1. Unauthenticated: register or log in").split())
     for words in (
-        f"At most {turns.MAX_WAITING} passwords wait to be computed, of one network at most"
+        f"At most {turns.MAX_WAITING} password hashes are queued: of one network at most"
         f" {LOG_INS} for log-ins and {REGISTRATIONS} for registrations.",
         f"per network: {at_once(ADDRESS_RATES[Limit.LOGIN])};",
         f"per account and network: {at_once(RATES[Limit.LOGIN])};",
@@ -180,62 +180,61 @@ def rate_of(excused: tuple[float, int]) -> str:
 
 
 LIMITS = {
-    "one message of a client, one body of polling": (
+    "one message of a client, one polling body": (
         f"{Settings.max_message_bytes:,} bytes of UTF-8 (`MAX_MESSAGE_BYTES`)"
     ),
     "fragments of one message over a WebSocket": (
-        f"{SPARE_FRAGMENTS:,}, and one more for each {FRAGMENT_BYTES} bytes that have come"
+        f"{SPARE_FRAGMENTS:,}, and one more for each {FRAGMENT_BYTES} received bytes"
     ),
-    "packets in one body of polling": f"{MAX_PACKETS:,}",
-    "before a client is authenticated: one message, one body of polling": (
-        f"{RESTRICTED_BYTES:,} bytes; Engine.IO's `maxPayload` holds afterwards"
+    "packets in one polling body": f"{MAX_PACKETS:,}",
+    "before authentication: one message, one polling body": (
+        f"{RESTRICTED_BYTES:,} bytes; Engine.IO's `maxPayload` applies afterwards"
     ),
-    "clients that are not authenticated, and requests that are coming in": (
+    "unauthenticated clients, and incomplete requests": (
         f"{Settings.max_unauthenticated_connections:,} (`MAX_UNAUTHENTICATED_CONNECTIONS`)"
     ),
-    "attachments of bytes": "none" if SocketIOConnection.max_attachments == 0 else "some",
-    "messages that wait for their reply, a connection": f"{MAX_INBOX}",
-    "pending and partly received messages, a connection": (
+    "binary attachments": "none" if SocketIOConnection.max_attachments == 0 else "some",
+    "pending messages of a connection": f"{MAX_INBOX}",
+    "pending and partly received messages of a connection": (
         f"{Settings.max_message_bytes:,} bytes (`MAX_MESSAGE_BYTES`)"
     ),
-    "pending and partly received messages, a user": (
+    "pending and partly received messages of a user": (
         f"{ {4: 'four'}[USER_MESSAGES] } times as much"
     ),
-    "pending and partly received messages, all clients": (
+    "pending and partly received messages of all clients": (
         f"{Settings.backlog_limit_bytes:,} bytes (`BACKLOG_LIMIT_BYTES`)"
     ),
-    "messages in spite of `rate_limited`, a connection": rate_of(rate_limits.IN_SPITE),
-    "junk, a connection: pings, replies to nothing, log-ins that are refused, messages before"
+    "messages of a connection in spite of `rate_limited`": rate_of(rate_limits.IN_SPITE),
+    "junk of a connection: pings, unexpected acknowledgements, rejected log-ins, messages before"
     " authentication": rate_of(limits.JUNK_RATE),
-    "rooms that a connection is in": f"{MAX_ROOMS:,}",
-    "what waits for a client to read it": bytes_of("outbox_limit_bytes"),
-    "time in which a client reads nothing of what waits": (
+    "rooms of a connection": f"{MAX_ROOMS:,}",
+    "send buffer of a client": bytes_of("outbox_limit_bytes"),
+    "time in which a client reads nothing from its send buffer": (
         f"{Settings.outbox_stall_s:g} s (`OUTBOX_STALL_S`)"
     ),
-    "time to read what was sent before the server closes": f"{LINGER_S:g} s",
+    "time to read the last messages before the server closes": f"{LINGER_S:g} s",
     "silence": (
-        f"a ping every {ms_of('ping_interval_ms')}, to be answered within"
-        f" {ms_of('ping_timeout_ms')}"
+        f"a ping every {ms_of('ping_interval_ms')}, pong within {ms_of('ping_timeout_ms')}"
     ),
-    "time to log in": ms_of("connect_timeout_ms"),
-    "time for a request or a message to come whole": ms_of("receive_timeout_ms"),
-    "time for an answer": f"{Settings.command_timeout:g} s (`COMMAND_TIMEOUT`)",
-    "time to go from polling over to a WebSocket": f"{PROBE_S:g} s",
+    "time to authenticate": ms_of("connect_timeout_ms"),
+    "time to receive a complete request or message": ms_of("receive_timeout_ms"),
+    "time for a reply": f"{Settings.command_timeout:g} s (`COMMAND_TIMEOUT`)",
+    "time to upgrade from polling to a WebSocket": f"{PROBE_S:g} s",
     "a REST body": f"{MAX_BODY_BYTES:,} bytes",
-    "what stands before the body of a request": f"{MAX_HEAD_BYTES:,} bytes, {MAX_HEADERS} headers",
-    "passwords that wait to be computed": (
+    "request line and headers": f"{MAX_HEAD_BYTES:,} bytes, {MAX_HEADERS} headers",
+    "queued password hashes": (
         f"{turns.MAX_WAITING}; of one network {LOG_INS} for log-ins and {REGISTRATIONS} for"
         " registrations"
     ),
-    "time that a change waits for its turn to be committed": f"{MAX_WAIT_S:g} s",
-    "connections of one address at once": (
+    "time that a change waits for its commit": f"{MAX_WAIT_S:g} s",
+    "concurrent connections of one address": (
         f"{Settings.max_connections_per_address:,} (`MAX_CONNECTIONS_PER_ADDRESS`)"
     ),
-    "connections of one person or service at once": (
+    "concurrent connections of one user or service": (
         f"{Settings.max_connections_per_user:,} (`MAX_CONNECTIONS_PER_USER`)"
     ),
-    "connections that are opened, of an address or a person": (
-        f"as many at once as may be open, and as many again in {RENEWED_S:g} s"
+    "new connections of an address or a user": (
+        f"a burst as large as the concurrent limit, refilled in {RENEWED_S:g} s"
     ),
 }
 """What PROTOCOL.md says, from what the server does."""
@@ -261,7 +260,7 @@ def test_every_setting_that_is_a_limit_is_told_to_who_writes_a_client() -> None:
 
 
 def test_every_reason_to_refuse_stands_with_its_close_code() -> None:
-    said = rows(chapter(spec.DOCUMENT.read_text(), "What is refused"))
+    said = rows(chapter(spec.DOCUMENT.read_text(), "Transport errors"))
     assert [(reason, code) for reason, code, *_ in said] == [
         (f"`{reason}`", "" if reason.close_code is None else str(int(reason.close_code)))
         for reason in RefusalReason
