@@ -118,7 +118,7 @@ def _figures(rounds: list[list[Pair]]) -> list[Figure]:
         base, other, *beside = ([of(pair) for pair in side] for side in zip(*rounds, strict=True))
         return Figure(name, base, other, bar, beside=beside)
 
-    at_rate = f"answer at {RATE:,} strikes/s"
+    at_rate = f"reply at {RATE:,} strikes/s"
     return [
         figure("strikes per CPU s", lambda pair: pair[0].answered_cpu_s, at_least(1.0)),
         figure("strikes/s", lambda pair: pair[0].answered_s, at_least(1.0)),
