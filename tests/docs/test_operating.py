@@ -5,7 +5,7 @@ from typing import Final
 
 import aiohttp
 
-from tests.support.markdown import DOCUMENTS, OPERATING, ROOT, chapter, spans
+from tests.support.markdown import MEASURING, OPERATING, README, ROOT, chapter, spans
 from tests.support.server import Server
 
 METRIC: Final = re.compile(r"(warroom|process)_[a-z_]+")
@@ -15,7 +15,7 @@ COMPONENT: Final = re.compile(r'\blogger\("([a-z]+)"\)')
 async def test_every_metric_that_is_named_is_given(server: Server) -> None:
     named = {
         span
-        for document in DOCUMENTS
+        for document in (README, OPERATING, MEASURING)
         for span in spans(document.read_text())
         if METRIC.fullmatch(span)
     }
