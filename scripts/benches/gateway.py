@@ -1,8 +1,8 @@
-"""What a message costs on its way, beside Node's Socket.IO server, and how late it is at a rate.
+"""The cost and the latency of messages that are not stored, beside Node's Socket.IO server.
 
-Each server in turn gets the same load, one core, and starts anew for each sample; the load, which
-never sleeps, has the other core. What is compared is how much was done per second of the
-processor's time that the server took.
+Each server in turn gets the same load and one core, and is started anew for each sample. The load
+generator, which never sleeps, has the other core. The bench compares messages per CPU second of the
+server.
 """
 
 import sys
