@@ -1,1 +1,1 @@
-"""Benches: each compares two things in turn, in one run, on a real server."""
+"""Benches: each compares two servers or situations in turn, on real servers."""

@@ -1,4 +1,4 @@
-"""`scripts/bench`: each bench compares things in turn, on real servers; all give one table."""
+"""`scripts/bench`: compares servers or situations in turn and prints one table of medians."""
 
 import argparse
 import asyncio
@@ -45,7 +45,7 @@ ALL: dict[str, Any] = {**BENCHES, **ABUSE}
 
 
 def main() -> None:
-    """Run benches and print their table. Exit code 1 where a bar is missed or something broke."""
+    """Run benches and print their table. Exit code 1 if a target is missed or a bench fails."""
     arguments = _parser().parse_args()
     gc.disable()  # a pause of the generator would be taken for one of the server
     results: list[Result] = []
@@ -81,19 +81,29 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "names", nargs="*", type=_bench, metavar="BENCH", help="one of those below; else all"
+        "names",
+        nargs="*",
+        type=_bench,
+        metavar="BENCH",
+        help="a bench of the list below; without any, all",
     )
-    parser.add_argument("--rounds", type=int, help="pairs of rounds")
-    parser.add_argument("--seconds", type=float, help="how long a round is")
+    parser.add_argument("--rounds", type=int, help="number of pairs of rounds")
+    parser.add_argument("--seconds", type=float, help="duration of a round")
     parser.add_argument(
-        "--abuse", action="store_true", help="those that attack, instead of the others"
+        "--abuse", action="store_true", help="run the attacks instead of the measurements"
     )
     parser.add_argument(
-        "--pair", action="store_true", help="only the two that are compared, nothing beside"
+        "--pair", action="store_true", help="measure only the two sides that are compared"
     )
-    parser.add_argument("--only", default="", help="of attacks, those with these words")
-    parser.add_argument("--clients", type=int, help="memory: how many connections")
-    parser.add_argument("--no-bars", action="store_true", help="exit with 0 all the same")
+    parser.add_argument(
+        "--only", default="", help="run only the attacks with these words in their names"
+    )
+    parser.add_argument(
+        "--clients", type=int, help="connections of memory, hostile, storm and soak"
+    )
+    parser.add_argument(
+        "--no-bars", action="store_true", help="exit with 0 even if a target is missed"
+    )
     return parser
 
 

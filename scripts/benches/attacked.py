@@ -1,7 +1,8 @@
-"""Attacks of one kind, over all transports at once, again and again: who plays meanwhile?
+"""Attacks of one kind, over all transports at once and repeatedly, beside honest clients.
 
-Each is made by processes of their own while honest clients ask at a fixed rate; before it they ask
-as long without it. It must be over in time and be counted, and all that it took be given back.
+Processes of their own make each attack while honest clients send queries at a fixed rate; before
+the attack the clients send for as long without it. The server must end the attack in time, count it
+and free all that it took.
 """
 
 import asyncio
@@ -80,7 +81,7 @@ class Honest:
                 answer = await client.call("players.get")
                 late_ms.append((time.monotonic() - due) * 1000)
                 if not answer["ok"]:
-                    raise Broken(f"an honest client was answered with {answer['error']}")
+                    raise Broken(f"an honest client got the error {answer['error']}")
                 number += 1
 
         every = 1 / RATE / len(self._clients)
@@ -206,7 +207,7 @@ class Attacked:
             each = [(side(of, 0, about), side(of, 1, about)) for of in pairs.values()]
             base, other = max(each, key=lambda two: max(b - a for a, b in zip(*two, strict=True)))
             figures.append(Figure(names[about], base, other, bar, growth=True))
-        title = f"{self._kind}: beside {HONEST_OF_EACH_WAY * len(WAYS)} who play"
+        title = f"{self._kind}: beside {HONEST_OF_EACH_WAY * len(WAYS)} honest clients"
         return Result(title, seconds, ("without", "attacked"), figures)
 
 

@@ -1,7 +1,7 @@
-"""One who attacks, in a process of its own: what that takes is not to hold up who measures.
+"""An attacker in a process of its own, so that its work does not delay the measurement.
 
-Called by `attacked.py` with the attack's kind and name, how long to go on, and the target. Says
-`ready`, waits for a line, and prints what it did.
+`attacked.py` calls it with the attack's kind and name, its duration and the target. It prints
+`ready`, waits for a line, attacks, and prints what it did.
 """
 
 import asyncio

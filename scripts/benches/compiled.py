@@ -1,4 +1,4 @@
-"""The programs in C: the load, and what a server could be at best."""
+"""The programs in C: the load generator, and the server that is the upper bound."""
 
 import shutil
 import subprocess
@@ -49,7 +49,7 @@ def storing() -> None:
         return
     npm = shutil.which("npm")
     if npm is None:
-        raise Broken("there is no npm, which installs what Node's server stores with")
+        raise Broken("npm is missing; it installs better-sqlite3 for Node's server")
     done = subprocess.run(  # noqa: S603 - a pinned package, whose script compiles it
         [npm, "ci", "--ignore-scripts=false", "--no-audit", "--no-fund", "--loglevel=error"],
         cwd=STORING,

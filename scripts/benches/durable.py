@@ -1,10 +1,10 @@
-"""Strikes that are on disk before they are told, beside Node's relay that stores nothing.
+"""Strikes that are committed before they are published, beside Node's relay, which stores nothing.
 
 400 players in battles of 4 send `battles.attack` to Warroom itself, on SQLite at synchronous=FULL;
-Node tells rooms of 4 what comes, as do the others. First everybody strikes again as soon as the
-answer is there, then strikes come at a fixed rate, and how late an answer is counts from when its
-strike was due. Afterwards the strikes in the database are counted. Beside them stands what one
-would write for it: Node with better-sqlite3, a transaction a strike, synchronous=FULL.
+Node and the others broadcast each message to its room of 4. First each player strikes again as soon
+as the reply arrives. Then strikes are sent at a fixed rate, and the latency of a reply counts from
+the moment at which its strike was due. Afterwards the bench counts the strikes in the database. A
+second baseline is Node with better-sqlite3, a transaction per strike and synchronous=FULL.
 """
 
 import os
@@ -54,7 +54,7 @@ async def run(asked: Asked) -> Result:
     own threads, which write what is to be durable. Measured: half of the strikes.
     """
     if os.sched_getscheduler(0) != os.SCHED_OTHER:
-        raise Broken("it does not run under chrt; try nice -n -10")
+        raise Broken("this bench does not run under chrt; try nice -n -10")
     beside = () if asked.pair else BESIDE
     if not asked.pair:
         storing()
@@ -95,7 +95,7 @@ async def _stored_by_node(compiled: Programs, folder: Path, clients: tuple[str, 
             with closing(sqlite3.connect(database)) as connection:
                 [(stored,)] = connection.execute("select count(*) from strikes").fetchall()
         if stored < sample.answered_in_all:
-            raise Broken(f"{sample.answered_in_all} were answered, {stored} are stored")
+            raise Broken(f"{sample.answered_in_all} were acknowledged, {stored} are stored")
         samples.append(sample)
     return samples[0], samples[1]
 
@@ -108,7 +108,7 @@ async def _durable(compiled: Programs, folder: Path, clients: tuple[str, ...]) -
             sample = await loaded(compiled, listening, "strikes", *people, *clients, *rate)
             [(stored,)] = await server.rows(STORED)
         if stored != sample.answered_in_all:
-            raise Broken(f"{sample.answered_in_all} strikes were answered, {stored} are stored")
+            raise Broken(f"{sample.answered_in_all} strikes were acknowledged, {stored} are stored")
         samples.append(sample)
     return samples[0], samples[1]
 
@@ -118,7 +118,7 @@ def _figures(rounds: list[list[Pair]]) -> list[Figure]:
         base, other, *beside = ([of(pair) for pair in side] for side in zip(*rounds, strict=True))
         return Figure(name, base, other, bar, beside=beside)
 
-    at_rate = f"answer at {RATE:,} strikes/s"
+    at_rate = f"reply at {RATE:,} strikes/s"
     return [
         figure("strikes per CPU s", lambda pair: pair[0].answered_cpu_s, at_least(1.0)),
         figure("strikes/s", lambda pair: pair[0].answered_s, at_least(1.0)),

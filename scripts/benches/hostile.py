@@ -1,8 +1,8 @@
-"""5,000 hostile connections: what they take is given back.
+"""5,000 hostile connections: the server frees what they took.
 
-They fill every buffer that a client can fill without being authenticated: half messages, half
-requests, half bodies, fragments, and requests that wait for no answer; and break off. Compared is
-the server's memory before them and after them, once their sockets are gone.
+They fill every buffer that an unauthenticated client can fill (half messages, half requests, half
+bodies, fragments, and requests that wait for no response), and break off. The bench compares the
+server's memory before they connect with its memory after their sockets are closed.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""What makes load: people on light connections, and messages at a fixed rate."""
+"""Light connections of users, and messages at a fixed rate."""
 
 import asyncio
 import os

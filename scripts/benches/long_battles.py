@@ -1,8 +1,7 @@
 """A server whose battles last, and whose players may strike as fast as they can.
 
-It is put together as ever; only figures differ: enemies have hp for millions of strikes and hit
-for 1, every battle is for level 1, and the limit of what one person may send is out of the way,
-though it is counted.
+It is assembled like the real server with other figures: enemies have hp for millions of strikes and
+hit for 1, every battle is for level 1, and the rate limit of a user is counted but never reached.
 """
 
 from typing import Final

@@ -1,7 +1,7 @@
-"""Memory of connections that do nothing: 5,000, all in one room, a minute after they came.
+"""Memory of 5,000 idle connections in one room, a minute after they connected.
 
-On Warroom itself each is logged in as somebody else; on the others anybody may come in. The
-servers hold theirs at the same time.
+On Warroom each connection is authenticated as another user; the other servers authenticate nobody.
+The servers hold their connections at the same time.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""People for the load: who logs in with what, and where each has a seat."""
+"""Users for the load, with their credentials and their seats."""
 
 import shutil
 import time

@@ -1,9 +1,9 @@
-"""The first paint of the page with 20,000 open battles: does it cost more than with 20?
+"""The first paint of the page with 20,000 open battles, beside 20.
 
-Two servers run side by side, one with few open battles and one with many. In each pair of rounds
-people come to the one and then to the other, and ask for what a page shows first: how many
-battles there are, the newest of them, and the line of each. Measured is the time from the log-in
-to the last answer, what came over the wire, and the processor's time of the server.
+Two servers run side by side, one with few open battles and one with many. In each pair of rounds,
+clients connect to one and then to the other and request what a page shows first: the number of
+battles, the newest of them, and the line of each. The bench measures the time from the log-in to
+the last reply, the bytes on the wire, and the CPU time of the server.
 """
 
 import asyncio
@@ -126,6 +126,6 @@ def _result(pairs: list[tuple[Round, Round]], seconds: float) -> Result:
         figure("first paint p50, ms", "p50_ms", bar=at_most(SLOWER)),
         figure("first paint p99, ms", "p99_ms"),
         figure("first paint, bytes", "size", bar=at_most(LARGER)),
-        figure("server's processor, ms a paint", "busy_ms", bar=at_most(SLOWER)),
+        figure("server CPU, ms a paint", "busy_ms", bar=at_most(SLOWER)),
     ]
     return Result(title, seconds, (f"{FEW} open", f"{MANY:,} open"), figures)

@@ -1,7 +1,7 @@
-"""10 minutes of races for log-ins, rights and passwords: is any ever won by the attacker?
+"""10 minutes of races for log-ins, rights and passwords: the attacker must win none.
 
-The tests of them are run again and again, two processes at a time on a machine that they keep busy:
-each time their tasks, their processes and what is made up for them come in another order.
+The tests of these races run repeatedly, two processes at a time on a machine that they keep busy:
+each time their tasks, their processes and their random data come in another order.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""The servers that the same load is put on in turn, and one sample of one of them."""
+"""The servers that get the same load in turn, and one sample of one of them."""
 
 import asyncio
 import os

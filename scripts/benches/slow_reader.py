@@ -1,9 +1,9 @@
-"""One of 200 members of a room reads nothing: what do the others notice?
+"""One of 200 members of a room reads nothing: what the other members notice.
 
-In each pair of rounds the last member is told more than 10 MB. In the first it reads them; in the
-second it reads nothing, is let go, and comes back to read nothing again. Measured is how late the
-others get small events that are told at a fixed rate, counted from the moment at which each was
-to be sent, and how much memory the server takes.
+In each pair of rounds the server sends the last member more than 10 MB. In the first round the
+member reads them; in the second it reads nothing, is evicted, and reconnects to read nothing again.
+The bench measures the latency of small events at a fixed rate to the others, counted from the
+moment at which each was due, and the memory of the server.
 """
 
 import asyncio
@@ -184,9 +184,9 @@ def _result(pairs: list[tuple[Round, Round]], seconds: float) -> Result:
         figure("latency p50, ms", "p50_ms", bar=at_most(SLOWER)),
         figure("latency p99, ms", "p99_ms", bar=at_most(SLOWER)),
         figure("peak memory, MB", "peak_mb", bar=at_most(GROWTH_MB), growth=True),
-        figure("events not heard", "unheard", bar=at_most(0), growth=True),
-        figure("told to the last member, MB", "told_mb", growth=True),
-        figure("times it was let go", "let_go", growth=True),
+        figure("events not received", "unheard", bar=at_most(0), growth=True),
+        figure("sent to the last member, MB", "told_mb", growth=True),
+        figure("evictions of the last member", "let_go", growth=True),
         figure("server's core, busy", "server_busy", growth=True),
         figure("load's core, busy", "load_busy", growth=True),
     ]

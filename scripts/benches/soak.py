@@ -1,12 +1,12 @@
-"""20 minutes of 500 who play, of whom a fifth leaves and comes back each minute: what stays?
+"""20 minutes of 500 players; each minute a fifth of them leaves and comes back: what remains.
 
-Memory is looked at every few seconds, and after a warm-up of half of the time the line through it
-is taken. When all stay, and when all have left, what the server holds is counted.
+The bench samples the memory every few seconds and, after a warm-up of half of the time, fits a line
+to it. It counts what the server holds when all players are connected and when all have left.
 
 Memory grew by 3.5 MB in the last 10 minutes for as long as a closed connection was a reference
 cycle: the oldest generation of objects, which is hardly ever collected (GC_THRESHOLDS of
-`server/http/serving.py`), held some 2,000 that were gone in the end. Since a closed connection is
-none, that is 0.1 MB. What fills in the first minutes is the page cache of the writer, of 8 MB.
+`server/http/serving.py`), held some 2,000 closed ones in the end. Since a closed connection is no
+cycle, memory grows by 0.1 MB. The page cache of the writer, of 8 MB, fills in the first minutes.
 """
 
 import sys
@@ -48,7 +48,7 @@ async def run(asked: Asked) -> Result:
     for number, name in enumerate(Held._fields[:5]):
         base, other = ([float(each[side][number]) for each in rounds] for side in (1, 2))
         figures.append(Figure(f"{name}, all there", base, other, at_most(0), growth=True))
-    title = f"soak: {clients} who strike, leave and come back"
+    title = f"soak: {clients} players who strike, leave and come back"
     return Result(title, asked.seconds, ("at first", "in the end"), figures)
 
 
@@ -90,7 +90,7 @@ async def _soaked(
     left = await settled(server, nobody, GIVEN_BACK_WITHIN_S)
     print(f"  nobody: {nobody}; then: {left}", file=sys.stderr, flush=True)
     if any(then > before for before, then in zip(nobody[:5], left[:5], strict=True)):
-        raise Broken(f"not all is given back: {nobody} before, {left} after")
+        raise Broken(f"the server has not freed all: {nobody} before, {left} after")
     return slope(seen) * PERIOD_S, first, last
 
 

@@ -1,6 +1,6 @@
-"""python-socketio on uvicorn, as it comes, with what the load asks for: for comparison.
+"""python-socketio on uvicorn as installed, with handlers for the load, for comparison.
 
-But with what speeds it up: uvloop, orjson, no compression.
+It has its optional accelerators: uvloop and orjson, and no compression.
 """
 
 import argparse

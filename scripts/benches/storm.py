@@ -1,9 +1,9 @@
-"""2,000 connect with tokens in 5 s, from 40 addresses, while 500 play: do these notice?
+"""2,000 users connect with tokens in 5 s, from 40 addresses, while 500 play: what these notice.
 
 In each round the players strike at a fixed rate, first among themselves and then while the others
-come. Then all those leave, and it is counted what is left of them. In the end a crowd logs in with
-passwords, at the cost that they have by default, and only the loop's lag is looked at, and those
-who ask beside it.
+connect. Then all those leave, and the bench counts what the server still holds of them. In the end
+100 users log in with passwords at the default cost, and the bench measures only the lag of the
+event loop and the latency of a few other clients.
 """
 
 import asyncio
@@ -71,9 +71,9 @@ async def run(asked: Asked) -> Result:
     figures = [
         figure("players' p99, ms", "players_p99", SLOWER, Of.CHANGE),
         figure("loop's lag p99, ms, at most", "lag_p99", LAG_MS),
-        figure("let in after p50, ms", "in_p50", IN_WITHIN_MS),
-        figure("let in after p99, ms", "in_p99", IN_WITHIN_MS),
-        figure("passwords: p99 beside them, ms", "passwords_p99", LAG_MS),
+        figure("connected after p50, ms", "in_p50", IN_WITHIN_MS),
+        figure("connected after p99, ms", "in_p99", IN_WITHIN_MS),
+        figure("passwords: p99 of other clients, ms", "passwords_p99", LAG_MS),
         figure("passwords: loop's lag p99, ms, at most", "passwords_lag_p99", LAG_MS),
     ]
     title = f"storm: {coming:,} come in {asked.seconds:g} s, {players} play"
@@ -125,13 +125,13 @@ async def _stormed(
         other = await _played(server, churn, seconds, come)
         (stormed,) = found
         if stormed.let_in != coming:
-            raise Broken(f"{stormed.let_in} of {coming} were let in")
+            raise Broken(f"{stormed.let_in} of {coming} were connected")
         crowd.stdin.write(b"\n")
         await crowd.stdin.drain()
         await asyncio.wait_for(crowd.wait(), ENDS_WITHIN_S)
     left = await settled(server, before, GIVEN_BACK_WITHIN_S)
     if any(now > then for now, then in zip(left[:5], before[:5], strict=True)):
-        raise Broken(f"not all is given back: {before} before, {left} after")
+        raise Broken(f"the server has not freed all: {before} before, {left} after")
     await churn.end()
     return base, other._replace(in_p50=stormed.p50_ms, in_p99=stormed.p99_ms)
 
@@ -204,5 +204,5 @@ async def _begun(process: asyncio.subprocess.Process) -> bytes:
     await process.stdin.drain()
     said = await asyncio.wait_for(process.stdout.readline(), ENDS_WITHIN_S)
     if not said:
-        raise Broken("somebody was not let in")
+        raise Broken("a user was not connected")
     return said

@@ -1,7 +1,7 @@
-"""Those who come all at once, in a process of their own. Called by `storm.py`.
+"""Many users that connect at once, in a process of their own. Called by `storm.py`.
 
-Says `ready`, waits for a line, lets everybody come, prints what it saw, waits for another, and all
-are gone.
+It prints `ready`, waits for a line, connects all users, prints its figures, waits for another line
+and disconnects them.
 """
 
 import asyncio

@@ -1,8 +1,8 @@
-"""10 minutes of upgrades, migrations, backups and restores that are killed: is any stuck or wrong?
+"""10 minutes of killed upgrades, migrations, backups and restores: none gets stuck or is wrong.
 
-Each walk begins with data that a version before this one has left, on each engine in turn, and
-takes a few steps, most of which are killed at a random moment. After each the next start must go on
-by itself, and the data be the old or the new ones, whole.
+Each walk begins with data of an older version, on each database in turn, and takes a few steps,
+most of which are killed at a random moment. After each step the next start must succeed by itself,
+and the data must be the old or the new ones, whole.
 """
 
 import asyncio

@@ -126,7 +126,7 @@ Secrets are shown as ***. Flags are those of run: what it would take is shown.
 examples:
   warroom config
   PORT=9000 warroom config
-  warroom config --markdown README.md     write the table of the documentation
+  warroom config --markdown server/README.md   write the table of the documentation
 """,
     )
     for one in (run, config):

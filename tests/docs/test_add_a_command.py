@@ -50,6 +50,11 @@ def tree(tmp_path: Path) -> Path:
     return copy
 
 
+def visible(folder: Path) -> set[str]:
+    """The names in a folder that do not begin with a dot: `scripts/check` judges those."""
+    return {path.name for path in folder.iterdir() if not path.name.startswith(".")}
+
+
 def test_scripts_test_is_pytest() -> None:
     script = (ROOT / "scripts" / "test").read_text()
     assert re.search(rf'^ *exec {TESTS} "\$@"$', script, re.MULTILINE)
@@ -59,6 +64,7 @@ def test_scripts_test_is_pytest() -> None:
 def test_the_command_is_added_as_it_is_shown(tree: Path) -> None:
     (diff,) = blocks(CHAPTER, "diff")
     (steps,) = blocks(CHAPTER, "")
+    before = visible(tree)
     (tree / "wave.diff").write_text(diff.text)
     for step in steps.text.splitlines():
         command = step.replace("./scripts/test", TESTS)
@@ -66,6 +72,7 @@ def test_the_command_is_added_as_it_is_shown(tree: Path) -> None:
         if command != step:
             assert " passed" in printed
             assert "failed" not in printed
+    assert visible(tree) == before, "the steps leave a file behind"
     do(tree, ".venv/bin/ruff", "check", ".")
     do(tree, ".venv/bin/ruff", "format", "--check", ".")
     do(tree, ".venv/bin/python", "-m", "protocol.spec", "--check")
@@ -75,7 +82,7 @@ def test_the_command_is_added_as_it_is_shown(tree: Path) -> None:
 def test_the_steps_try_what_was_added() -> None:
     (diff,) = blocks(CHAPTER, "diff")
     (steps,) = blocks(CHAPTER, "")
-    assert steps.text.splitlines()[0] == "git apply wave.diff"
+    assert steps.text.splitlines()[:2] == ["git apply wave.diff", "rm wave.diff"]
     assert "./scripts/test " in steps.text
     touched = {line[6:] for line in diff.text.splitlines() if line.startswith("+++ b/")}
     assert touched == {

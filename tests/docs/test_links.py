@@ -1,4 +1,4 @@
-"""What README.md and PROTOCOL.md point to is there."""
+"""Every link in the documents leads to a file and a heading that exist."""
 
 import re
 from pathlib import Path
@@ -6,15 +6,14 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from tests.support.markdown import PROTOCOL, README, ROOT, anchors, headings, links, spans
+from tests.support.markdown import DOCUMENTS, PROTOCOL, ROOT, anchors, headings, links, spans
 from tests.support.server import Server
 
-DOCUMENTS = [README, PROTOCOL]
 ADDRESS = re.compile(r"(?:GET )?(/(?:health|metrics|protocol|asyncapi|socket\.io)[\w./]*)")
 LARGEST_PICTURE = 300 * 1024
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda d: str(d.name))
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda d: d.relative_to(ROOT).as_posix())
 def test_every_link_leads_somewhere(document: Path) -> None:
     found = links(document.read_text())
     assert found
@@ -30,7 +29,7 @@ def test_every_link_leads_somewhere(document: Path) -> None:
     assert lost == []
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda d: str(d.name))
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda d: d.relative_to(ROOT).as_posix())
 def test_no_address_on_the_network_is_needed_to_read_it(document: Path) -> None:
     assert [link for link in links(document.read_text()) if "://" in link] == []
 
@@ -55,5 +54,11 @@ async def test_every_address_of_the_server_answers(server: Server) -> None:
 
 
 def test_pictures_are_small() -> None:
-    pictures = [ROOT / link for link in links(README.read_text()) if link.endswith(".png")]
+    pictures = [
+        document.parent / link
+        for document in DOCUMENTS
+        for link in links(document.read_text())
+        if link.endswith(".png")
+    ]
+    assert pictures
     assert [picture for picture in pictures if picture.stat().st_size > LARGEST_PICTURE] == []

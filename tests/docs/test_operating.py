@@ -1,11 +1,11 @@
-"""What README.md says of the metrics and the log is what a server gives."""
+"""The metrics and log components that the documents name are those of a server."""
 
 import re
 from typing import Final
 
 import aiohttp
 
-from tests.support.markdown import README, ROOT, chapter, spans
+from tests.support.markdown import MEASURING, OPERATING, README, ROOT, chapter, spans
 from tests.support.server import Server
 
 METRIC: Final = re.compile(r"(warroom|process)_[a-z_]+")
@@ -13,7 +13,12 @@ COMPONENT: Final = re.compile(r'\blogger\("([a-z]+)"\)')
 
 
 async def test_every_metric_that_is_named_is_given(server: Server) -> None:
-    named = {span for span in spans(README.read_text()) if METRIC.fullmatch(span)}
+    named = {
+        span
+        for document in (README, OPERATING, MEASURING)
+        for span in spans(document.read_text())
+        if METRIC.fullmatch(span)
+    }
     assert len(named) > 2
     async with aiohttp.ClientSession() as http, http.get(f"{server.url}/metrics") as answer:
         given = {
@@ -28,4 +33,4 @@ def test_every_component_of_the_log_is_named() -> None:
         for path in (ROOT / "server").rglob("*.py")
         for name in COMPONENT.findall(path.read_text())
     }
-    assert there <= set(spans(chapter(README.read_text(), "Logs")))
+    assert there <= set(spans(chapter(OPERATING.read_text(), "Logs")))

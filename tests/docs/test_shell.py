@@ -1,4 +1,4 @@
-"""What README.md says to type is there to be typed."""
+"""Every command, flag and setting that the documents tell a reader to type exists."""
 
 import errno
 import os
@@ -13,9 +13,9 @@ from typing import Final
 import pytest
 
 from server.config import Settings
-from tests.support.markdown import README, ROOT, blocks, chapter, rows, spans
+from tests.support.markdown import MEASURING, OPERATING, README, ROOT, blocks, chapter, rows, spans
 
-TEXT: Final = README.read_text()
+TEXT: Final = "\n".join(path.read_text() for path in (README, OPERATING, MEASURING))
 OURS: Final = re.compile(
     r"(?:^|[|(&] ?|=\S+ |CONTAINER )(?:warroom|\.venv/bin/python -m server) +([^|>&)\n]+)"
 )

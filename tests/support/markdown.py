@@ -1,4 +1,4 @@
-"""Reading README.md and PROTOCOL.md, so that tests can hold what stands there."""
+"""Reads the project's documents, so that tests can check what they say."""
 
 import re
 from pathlib import Path
@@ -7,6 +7,9 @@ from typing import NamedTuple
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
 PROTOCOL = ROOT / "PROTOCOL.md"
+OPERATING = ROOT / "server" / "README.md"
+MEASURING = ROOT / "scripts" / "README.md"
+DOCUMENTS = (README, PROTOCOL, OPERATING, MEASURING)
 
 _FENCE = re.compile(r"^ *```(\w*)\n(.*?)^ *```$", re.DOTALL | re.MULTILINE)
 _HEADING = re.compile(r"^(#+) +(.*?) *$", re.MULTILINE)

@@ -1,4 +1,4 @@
-"""PROTOCOL.md and README.md say what the code says."""
+"""PROTOCOL.md and the table of settings say what the code says."""
 
 import ast
 import dataclasses
@@ -285,7 +285,7 @@ def test_every_way_to_end_says_whether_to_come_back() -> None:
 
 
 def test_the_settings_in_the_readme_are_those_of_the_code() -> None:
-    text = (ROOT / "README.md").read_text()
+    text = (ROOT / "server" / "README.md").read_text()
     assert f"{BEGIN}\n\n{documentation()}\n\n{END}" in text
 
 
