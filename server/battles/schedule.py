@@ -56,11 +56,10 @@ def due(battle: Battle, grace_ms: int = GRACE_MS) -> str | None:
 def tick(battle: Battle, now: int, rolls: Rolls, grace_ms: int = GRACE_MS) -> Events:
     """All that is due at `now` (ms since the epoch); nothing, where nothing is.
 
-    Enemies strike first, so that the only event here that rolls is the first of its decision.
-    The rest follows in the order in which it fell due, however late the call: whether a revival
-    came before the end is not up to how often somebody looks. It all happens at `now`.
+    Enemies strike first: only `EnemiesStruck` uses `rolls`, and it is the first of its decision. The
+    rest follows in the order of its deadlines, not of the calls of `tick`. It all happens at `now`.
 
-    Nothing waits for a clock that was set back: what it would wait for is due at once.
+    A deadline that is too far ahead, as the clock was set back, is due at once.
     """
     at, ahead = rfc3339(now), too_far_ahead(now)
     events: list[BattleEvent] = []

@@ -59,7 +59,7 @@ class BattleService:
         self._pool.looked_at((await self._battles.get(battle_id)).committed.battle)
 
     def _take_up(self, hosted: Hosted, now: int) -> rules.Events:
-        """The first look at a battle of before the start: who has not come back yet is away."""
+        """The first look at a battle after the server started: absent players are away."""
         return tuple(
             event
             for seat in seated(hosted.battle)

@@ -97,7 +97,7 @@ class StateCache(Generic[S]):
             del self._entries[key]
 
     def peek(self, key: str) -> Entry[S] | None:
-        """The entry of a key if it is held. It is not used by that."""
+        """The entry of a key if it is held. Does not count as a use of it."""
         entry = self._entries.get(key)
         return None if entry is None or entry.broken else entry
 

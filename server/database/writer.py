@@ -183,9 +183,10 @@ class Writer:
     def submit(
         self, work: Work, reply: bytes = b"", request: Request | None = None
     ) -> asyncio.Future[None]:
-        """Queue a unit. The future ends once it is committed and published; Stale, Unavailable.
+        """Queue a unit. The future ends once it is committed and published, or raises Stale or
+        Unavailable.
 
-        A unit is not cancelled with whoever waits for it.
+        Cancelling the caller does not cancel the unit.
         """
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
@@ -280,9 +281,8 @@ class Writer:
             self._log_batch(batch, outcomes, took)
         self.failing = all(isinstance(outcome, Unavailable) for outcome in outcomes)
         for unit, outcome in zip(batch, outcomes, strict=True):
-            CORRELATION_ID.set(
-                unit.correlation_id
-            )  # whatever is logged while it is told is about it
+            # The log lines of what follows its commit are about this unit.
+            CORRELATION_ID.set(unit.correlation_id)
             self._complete(unit, outcome)
         CORRELATION_ID.set(None)
 

@@ -171,9 +171,9 @@ class StateRoom(Generic[S]):
     """The rooms of a state in the database, whose kept events the writer numbers.
 
     `read` gives the state of an id, None where there is none. `noun` is what it is called in an
-    error. `authorise` says who may join; without one, every identity with the kind's permission,
-    where `known` is true of the id (which spares a read) or the state is there. `latest` makes the
-    events of a state that the history does not hold.
+    error. `authorise` raises where an identity may not join. Without it, every identity with the
+    kind's permission may join an id that exists; `known` may answer that without a read. `latest`
+    makes the `latest` events that a client needs beside the kept ones, which the history lacks.
     """
 
     def __init__(

@@ -102,8 +102,8 @@ class Limits:
     def _make_room(self, now: float) -> None:
         """Forget what is full again, as a new bucket would be the same.
 
-        Where nothing is, the fullest of those that were not looked up for longest goes: whoever
-        makes up names by the thousand pushes out their buckets, and not one that is used up.
+        Where nothing is, the fullest of those that were not looked up for longest goes: an attacker
+        with thousands of made-up names evicts only their buckets, never one that is used up.
         """
         looked_at = islice(self._buckets.items(), LOOKED_AT)
         levels = {key: bucket.level(now) / bucket.burst for key, bucket in looked_at}
@@ -118,9 +118,8 @@ that were on their way, or that a careless client sent side by side."""
 
 
 class FloodGuard:
-    """One connection. A message that is refused for its rate counts against it where it came
-    before the moment that an earlier refusal in its class had named. A client that waits is never
-    counted."""
+    """One connection: counts the messages that it sent before the `retry_after_ms` of the last
+    refusal of their class was over. A client that waits is never counted."""
 
     __slots__ = ("_excused", "_until", "exceeded")
 
