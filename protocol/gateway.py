@@ -180,8 +180,8 @@ class EvictionReason(Ending):
     FLOODING = (
         "flooding",
         RETRY,
-        "the client kept sending after `rate_limited`, and its messages were dropped: send less, and"
-        " wait for `retry_after_ms`",
+        "the client kept sending after `rate_limited`, and its messages were dropped: send less,"
+        " and wait for `retry_after_ms`",
     )
     DISCONNECTED = (
         "disconnected",
