@@ -57,7 +57,8 @@ def tick(battle: Battle, now: int, rolls: Rolls, grace_ms: int = GRACE_MS) -> Ev
     """All that is due at `now` (ms since the epoch); nothing, where nothing is.
 
     Enemies strike first: only `EnemiesStruck` uses `rolls`, and it is the first of its decision.
-    The rest follows in the order of its deadlines, not of the calls of `tick`. All happens at `now`.
+    The rest follows in the order of its deadlines, not of the calls of `tick`, and all
+    happens at `now`.
 
     A deadline that is too far ahead, as the clock was set back, is due at once.
     """
