@@ -185,5 +185,5 @@ async def test_the_last_admin_stays(own_server: Server, action: tuple[str, ...])
     verb, *more = action
     status, output, errors = await own_server.run("user", verb, "admin", *more)
     assert (status, output) == (1, "")
-    assert "admin is the last admin: make somebody else" in errors
+    assert "admin is the last admin: make another user" in errors
     assert errors.count("\n") == 1

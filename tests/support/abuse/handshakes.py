@@ -128,7 +128,7 @@ async def nobody(target: Target) -> None:
         if target.way == "polling":
             await wire.until_closed()
         else:
-            await closed_with(wire, CloseCode.POLICY, "no log-in")
+            await closed_with(wire, CloseCode.POLICY, "not authenticated in time")
 
 
 @attack(
@@ -145,4 +145,4 @@ async def knocking(target: Target) -> None:
             assert not (await wire.log_in({"token": "none"}))["ok"]
             await asyncio.sleep(target.connect_s / 6)
     if target.way != "polling":
-        await closed_with(wire, CloseCode.POLICY, "no log-in")
+        await closed_with(wire, CloseCode.POLICY, "not authenticated in time")
